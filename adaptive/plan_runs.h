@@ -1,0 +1,47 @@
+// Runs of a plan and of its turned neighbours, batched.
+#pragma once
+
+#include "adaptive/plan_parameters.h"
+#include "framework/denoiser.h"
+#include "framework/evaluator.h"
+
+#include <functional>
+
+namespace stride {
+
+/// What a plan is run on: S samples.
+struct PlanInputs {
+  const Denoiser& denoiser;
+  Guidance guidance;
+  Tensor start;           ///< `[S, …]`, EDM coordinates at the plan's first σ
+  BatchState condition;   ///< S rows, in the order of the model's conditions
+};
+
+/// How runs are cut into batches.
+struct PlanBatching {
+  int64_t rows = 1024;         ///< rows that run together
+  std::function<bool()> stop;  ///< polled between batches; true throws PlanRunsStopped
+};
+struct PlanRunsStopped final {};
+
+struct PlanEndpoints {
+  Tensor x;                 ///< `[S, …]`
+  int64_t evaluations = 0;  ///< denoiser calls, a row each
+};
+
+/// The plan's end points for all samples.
+[[nodiscard]] PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching);
+
+struct PlanDerivatives {
+  Tensor x;                 ///< `[s, …]`, end points of the plan itself
+  Tensor jacobian;          ///< `[P, s, D]`: ∂x/∂column by central differences, dtype of x
+  int64_t evaluations = 0;  ///< denoiser calls, a row each
+};
+
+/// Derivatives of the end points by each of the space's columns, for all samples of `inputs` (no more than
+/// batching.rows of them). A turned plan is run only from the first step that it changes: the states before it
+/// are the plan's own, and so is the evaluation that it merely weighs differently.
+[[nodiscard]] PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs,
+                                               const PlanBatching& batching, double fd_step);
+
+}  // namespace stride

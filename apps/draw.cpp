@@ -1,0 +1,184 @@
+// Samples, chunk by chunk.
+#include "apps/file_noise.h"
+#include "apps/sampling.h"
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+#include <algorithm>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/util/Exception.h>
+#include <chrono>
+#include <fmt/format.h>
+#include <new>
+
+namespace stride {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Rows of one micro-batch under --numerics exact: kernels pick algorithms by batch size, so it is one size.
+constexpr int64_t kExactRows = 32;
+
+Tensor ids_on_cpu(const std::vector<int64_t>& seeds, int64_t first, int64_t n) {
+  return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n), at::TensorOptions().dtype(at::kLong));
+}
+
+bool is_out_of_memory(const c10::Error& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         std::string(error.what_without_backtrace()).find("DefaultCPUAllocator") != std::string::npos;
+}
+
+Tensor pad_rows(const Tensor& rows, int64_t n) {
+  if (rows.size(0) == n) return rows;
+  const Tensor index = at::arange(n, at::TensorOptions().dtype(at::kLong).device(rows.device())).clamp_max(rows.size(0) - 1);
+  return rows.index_select(0, index);
+}
+
+RunResult first_rows(RunResult result, int64_t n) {
+  for (Tensor* rows : {&result.x, &result.ids, &result.status, &result.steps, &result.rejected, &result.nfe, &result.model_evals}) {
+    *rows = rows->narrow(0, 0, n);
+  }
+  return result;
+}
+
+class Drawing final {
+ public:
+  Drawing(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks)
+      : sampler_(sampler), denoiser_(denoiser), settings_(settings), hooks_(hooks) {
+    if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
+  }
+
+  // One chunk; none when memory ran out.
+  std::optional<RunResult> try_chunk(int64_t first, int64_t n) const {
+    try {
+      return chunk(first, n);
+    } catch (const c10::Error& error) {
+      if (!settings_.oom_backoff || settings_.exact || !is_out_of_memory(error) || n == 1) throw;
+    } catch (const std::bad_alloc&) {
+      if (!settings_.oom_backoff || settings_.exact || n == 1) throw;
+    }
+    if (settings_.device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
+    return std::nullopt;
+  }
+
+ private:
+  RunResult chunk(int64_t first, int64_t n) const {
+    const Tensor seeds = ids_on_cpu(settings_.seeds, first, n);
+    const int64_t rows = settings_.exact ? kExactRows : n;
+    const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
+    const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
+    const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
+    RunConstant constant{ids, make_condition(denoiser_.info(), settings_.label, rows, settings_.device),
+                         sampler_.grid.rows(rows, settings_.device), {}};
+    const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
+    const Problem problem{denoiser_, *sampler_.term, noise, settings_.guidance};
+    const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
+    Tensor most_draws = at::zeros({}, ids.options());
+    RunResult result = sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
+    if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
+      throw InputError(fmt::format("--noise: the run consumes {} draws a sample, but /eps has {}", most_draws.item<int64_t>(),
+                                   file_noise_->draws()));
+    }
+    return rows == n ? result : first_rows(std::move(result), n);
+  }
+
+  SampleOptions options(const Tensor& seeds, int64_t first, Tensor& most_draws) const {
+    SampleOptions out;
+    out.max_steps = settings_.max_steps;
+    out.compact = !settings_.exact;
+    const auto total = static_cast<int64_t>(settings_.seeds.size());
+    out.stop = [this, first, total] { return hooks_.progress && !hooks_.progress(first, total, ""); };
+    const Observer listener = hooks_.observe ? hooks_.observe(seeds) : Observer{};
+    if (!file_noise_) {
+      out.observer = listener;
+      return out;
+    }
+    out.observer = [listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step, bool last) {
+      most_draws = at::maximum(most_draws, after.draws.max());
+      if (listener) listener(before, after, step, last);
+    };
+    return out;
+  }
+
+  const Sampler& sampler_;
+  const Denoiser& denoiser_;
+  const DrawSettings& settings_;
+  const DrawHooks& hooks_;
+  std::optional<FileNoise> file_noise_;
+  PhiloxNoise philox_;
+};
+
+struct Parts {
+  std::vector<Tensor> x, seeds, status, steps, rejected, nfe, model_evals;
+
+  void add(const Tensor& chunk_seeds, const RunResult& result) {
+    x.push_back(result.x.cpu());
+    seeds.push_back(chunk_seeds);
+    status.push_back(result.status.cpu());
+    steps.push_back(result.steps.cpu());
+    rejected.push_back(result.rejected.cpu());
+    nfe.push_back(result.nfe.cpu());
+    model_evals.push_back(result.model_evals.cpu());
+  }
+};
+
+void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& model, Draws& draws) {
+  if (parts.x.empty()) {
+    std::vector<int64_t> shape = {0};
+    shape.insert(shape.end(), model.shape.begin(), model.shape.end());
+    draws.x = at::empty(shape, at::TensorOptions().dtype(settings.dtype));
+    const Tensor none = at::empty({0}, at::TensorOptions().dtype(at::kLong));
+    draws.seeds = draws.steps = draws.rejected = draws.nfe = draws.model_evals = none;
+    draws.status = none.to(at::kChar);
+    return;
+  }
+  draws.x = at::cat(parts.x);
+  draws.seeds = at::cat(parts.seeds);
+  draws.status = at::cat(parts.status);
+  draws.steps = at::cat(parts.steps);
+  draws.rejected = at::cat(parts.rejected);
+  draws.nfe = at::cat(parts.nfe);
+  draws.model_evals = at::cat(parts.model_evals);
+}
+
+}  // namespace
+
+Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first, int64_t n) {
+  const double scale = settings.init_scale_vp ? std::sqrt(1.0 + sigma * sigma) : sigma;
+  if (settings.init.defined()) {
+    return (settings.init.narrow(0, first, n).to(settings.device, at::kDouble) * scale).to(settings.dtype);
+  }
+  const Tensor ids = ids_on_cpu(settings.seeds, first, n).to(settings.device);
+  return (PhiloxNoise().initial(ids, model.shape, at::kDouble) * scale).to(settings.dtype);
+}
+
+Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {
+  const Drawing drawing(sampler, denoiser, settings, hooks);
+  const auto total = static_cast<int64_t>(settings.seeds.size());
+  Draws draws;
+  draws.batch = settings.exact ? kExactRows : std::max<int64_t>(1, settings.batch);
+  Parts parts;
+  for (int64_t first = 0; first < total && !draws.stopped;) {
+    const int64_t n = std::min(draws.batch, total - first);
+    const auto begin = Clock::now();
+    const std::optional<RunResult> result = drawing.try_chunk(first, n);
+    if (!result) {
+      draws.batch = std::max<int64_t>(1, n / 2);
+      continue;
+    }
+    if (result->stopped) {
+      draws.stopped = true;
+      break;
+    }
+    const Tensor seeds = ids_on_cpu(settings.seeds, first, n);
+    parts.add(seeds, *result);  // copying to the host waits for the device
+    draws.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    if (hooks.chunk) hooks.chunk(seeds, *result);
+    first += n;
+    if (hooks.progress && !hooks.progress(first, total, "") && first < total) draws.stopped = true;
+  }
+  gather(parts, settings, denoiser.info(), draws);
+  return draws;
+}
+
+}  // namespace stride

@@ -1,0 +1,19 @@
+// Files that are part of the program: everything under models/ that has a card (cmake/StrideEmbed.cmake).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stride {
+
+struct EmbeddedFile {
+  std::string_view name;   ///< relative to models/, e.g. "digits/card.toml"
+  std::string_view bytes;  ///< live as long as the program
+};
+
+[[nodiscard]] std::vector<EmbeddedFile> embedded_files();
+[[nodiscard]] std::optional<std::string_view> embedded_file(const std::string& name);
+
+}  // namespace stride

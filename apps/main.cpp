@@ -1,0 +1,3 @@
+#include "apps/command.h"
+
+int main(int argc, char** argv) { return stride::run_program({argv + 1, argv + argc}); }

@@ -1,0 +1,173 @@
+// Parses, runs, and turns whatever happens into an exit code: the only place that catches.
+#include "apps/build_info.h"
+#include "apps/command.h"
+#include "framework/file.h"
+#include "framework/interrupt.h"
+#include "framework/spec.h"
+
+#include <algorithm>
+#include <c10/util/Exception.h>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <new>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace stride {
+namespace {
+
+using Words = std::vector<std::string>;
+
+int help_width() {
+  winsize size{};
+  const bool terminal = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return std::clamp(terminal ? static_cast<int>(size.ws_col) : 100, 60, 120);
+}
+
+std::string program_help(const std::vector<std::unique_ptr<Command>>& commands) {
+  std::string out = "stride: diffusion samplers that learn their steps\n\nstride COMMAND [options]\n\nCommands:\n";
+  std::size_t width = 0;
+  for (const auto& command : commands) width = std::max(width, command->info().name.size());
+  for (const auto& command : commands) {
+    out += fmt::format("  {:{}}  {}\n", command->info().name, width, command->info().summary);
+  }
+  return out +
+         "\n  stride COMMAND --help   its options, with an example\n"
+         "  stride --version        the version\n\n"
+         "Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 run failed,\n"
+         "2 usage, 3 bad input, 4 non-finite sample or failed gate, 5 out of memory or disk, 6 locked,\n"
+         "130/143 stopped by SIGINT/SIGTERM with what was finished saved.\n";
+}
+
+const Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, const std::string& name) {
+  Words names;
+  for (const auto& command : commands) {
+    if (command->info().name == name) return *command;
+    names.push_back(command->info().name);
+  }
+  const std::string guess = nearest(name, names);
+  throw UsageError(fmt::format("stride has no {} '{}'{}", name.starts_with("-") ? "option" : "command", name,
+                               guess.empty() ? "; stride --help lists the commands" : "; did you mean '" + guess + "'?"));
+}
+
+OptionValues settled(const CommandInfo& info, const Words& words, const OptionValues& typed) {
+  OptionValues values(full_table(info));
+  if (typed.has("config")) {
+    const std::string& path = typed.text("config");
+    apply_config(values, read_file(path), path, info.name);
+  }
+  for (const std::string& assignment : typed.list("set")) apply_set(values, assignment);
+  apply_command_line(values, words);
+  return values;
+}
+
+// The settings of the run in --resume DIR; what the user gives again must not disagree.
+OptionValues resumed(const CommandInfo& info, const Words& words, const OptionValues& typed) {
+  const std::string path = typed.text("resume");
+  for (const char* name : {"config", "outdir"}) {
+    if (typed.has(name)) throw UsageError(fmt::format("--resume and --{} exclude each other", name));
+  }
+  if (!file_exists(path + "/config.toml")) {
+    throw InputError(fmt::format("--resume {}: no run folder (it has no config.toml)", path));
+  }
+  OptionValues first(full_table(info));
+  apply_config(first, read_file(path + "/config.toml"), path + "/config.toml", info.name);
+  OptionValues values = first;
+  for (const std::string& assignment : typed.list("set")) apply_set(values, assignment);
+  apply_command_line(values, words);
+  for (const Option& option : values.table()) {
+    if (option.key.empty() || option.may_change) continue;
+    if (values.values(option.name) != first.values(option.name)) {
+      throw UsageError(fmt::format("--resume {}: --{} was '{}' in that run and is '{}' now; leave it out, or start a new run",
+                                   path, option.name, fmt::join(first.values(option.name), ","),
+                                   fmt::join(values.values(option.name), ",")));
+    }
+  }
+  return values;
+}
+
+ExitCode run_command(const Command& command, const Words& words, std::optional<Context>& context) {
+  const CommandInfo& info = command.info();
+  const Words rest(words.begin() + 1, words.end());
+  OptionValues typed(full_table(info));
+  apply_command_line(typed, rest);
+  if (typed.flag("help")) {
+    fmt::print("{}", command_help(info, help_width()));
+    return ExitCode::ok;
+  }
+  if (info.arguments.empty() && !typed.arguments().empty()) {
+    throw UsageError(fmt::format("stride {} takes no argument '{}'; stride {} --help shows its options", info.name,
+                                 typed.arguments().front(), info.name));
+  }
+  OptionValues values =
+      info.common.run && typed.has("resume") ? resumed(info, rest, typed) : settled(info, rest, typed);
+  if (values.flag("print-config")) {
+    fmt::print("{}", values.to_toml(info.name));
+    return ExitCode::ok;
+  }
+  Words line = {"stride"};
+  line.insert(line.end(), words.begin(), words.end());
+  const InterruptGuard guard;
+  context.emplace(info.name, std::move(values), std::move(line));
+  return command.run(*context);
+}
+
+ExitCode dispatch(const Words& words, std::optional<Context>& context) {
+  const auto commands = make_commands();
+  if (words.empty()) {
+    fmt::print(stderr, "{}", program_help(commands));
+    return ExitCode::usage;
+  }
+  const std::string& first = words.front();
+  if (first == "--version") {
+    fmt::print("stride {}\n", stride_version());
+    return ExitCode::ok;
+  }
+  if (first == "help" && words.size() > 1) {
+    fmt::print("{}", command_help(find_command(commands, words[1]).info(), help_width()));
+    return ExitCode::ok;
+  }
+  if (first == "--help" || first == "-h" || first == "help") {
+    fmt::print("{}", program_help(commands));
+    return ExitCode::ok;
+  }
+  return run_command(find_command(commands, first), words, context);
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int report(std::optional<Context>& context, ExitCode code, const std::string& message) {
+  if (context) {
+    context->log().error(message);
+  } else {
+    Logger(LogLevel::info, colour_on_stderr()).error(message);
+  }
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_program(const Words& words) {
+  std::optional<Context> context;
+  try {
+    const ExitCode code = dispatch(words, context);
+    if (std::fflush(stdout) != 0) throw ResourceError("standard output could not be written: disk full, or closed");
+    return static_cast<int>(code);
+  } catch (const Error& error) {
+    return report(context, error.code(), error.what());
+  } catch (const c10::OutOfMemoryError& error) {
+    return report(context, ExitCode::resources,
+                  first_line(error.what_without_backtrace()) + " Try a smaller --batch, or --oom backoff.");
+  } catch (const c10::Error& error) {
+    const std::string message = first_line(error.what_without_backtrace());
+    const bool memory = message.find("DefaultCPUAllocator") != std::string::npos;
+    return report(context, memory ? ExitCode::resources : ExitCode::run_failed, message);
+  } catch (const std::bad_alloc&) {
+    return report(context, ExitCode::resources, "out of memory; try a smaller --batch");
+  } catch (const std::exception& error) {
+    return report(context, ExitCode::run_failed, first_line(error.what()));
+  }
+}
+
+}  // namespace stride

@@ -1,0 +1,127 @@
+// One sampler from its words: solver, grid, policy, term.
+#include "apps/policies.h"
+#include "solvers/plan.h"
+#include "solvers/registry.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace stride {
+namespace {
+
+std::unique_ptr<const Term> make_term(const std::string& text) {
+  const Spec spec = Spec::parse(text);
+  OptionReader reader(spec, "term");
+  std::unique_ptr<const Term> term;
+  if (spec.name == "ode") {
+    term = std::make_unique<ProbabilityFlow>();
+  } else if (spec.name == "sde") {
+    term = std::make_unique<ReverseSde>(reader.number("eta", 1.0));
+  } else {
+    throw UsageError(fmt::format("--term {}: write ode, or sde:eta=1", text));
+  }
+  reader.done();
+  return term;
+}
+
+// What a plan brings itself must not be asked for differently.
+std::optional<TimeGrid> plan_grid(SamplerSpec& spec, const Spec& solver, const ModelInfo& model) {
+  if (solver.name != "plan") return std::nullopt;
+  const Plan plan = Plan::load(solver.argument);
+  const auto disagrees = [&](const std::optional<int64_t>& asked) { return asked && *asked != plan.nfe(); };
+  if (disagrees(spec.nfe) || disagrees(spec.steps) || !spec.sigmas.empty()) {
+    throw UsageError(fmt::format("{} is a plan of {} steps and brings its own grid: leave --steps, --nfe and --sigmas out",
+                                 solver.argument, plan.nfe()));
+  }
+  if (!plan.model_sha256.empty() && plan.model_sha256 != model.sha256 && !spec.allow_model_mismatch) {
+    throw UsageError(fmt::format("{} was fitted to another model ({:.12}…, this one is {:.12}…); --allow-model-mismatch runs it "
+                                 "all the same",
+                                 solver.argument, plan.model_sha256, model.sha256));
+  }
+  spec.schedule = "plan";
+  spec.nfe.reset();
+  return TimeGrid(plan.sigmas);
+}
+
+TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const ModelInfo& model, const ModelCard* card) {
+  if (!spec.sigmas.empty()) return TimeGrid(spec.sigmas);
+  const NoiseSchedule schedule = noise_schedule_of(spec, card);
+  GridRequest request;
+  request.final = spec.final;
+  request.sigma_min = spec.sigma_min.value_or(model.sigma_min);
+  request.sigma_max = spec.sigma_max.value_or(model.sigma_max);
+  request.noise_schedule = &schedule;
+  if (!(request.sigma_min > 0.0) || !(request.sigma_min < request.sigma_max) || !std::isfinite(request.sigma_max)) {
+    throw UsageError(fmt::format("the noise levels must be positive and --sigma-min below --sigma-max; they are {} and {}",
+                                 request.sigma_min, request.sigma_max));
+  }
+  request.steps = spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
+  return make_grid(Spec::parse(spec.schedule), request);
+}
+
+}  // namespace
+
+NoiseSchedule noise_schedule_of(const SamplerSpec& spec, const ModelCard* card) {
+  if (!spec.noise_schedule.empty()) return make_noise_schedule(Spec::parse(spec.noise_schedule));
+  if (card != nullptr && card->noise_schedule) return make_noise_schedule(*card->noise_schedule);
+  return make_noise_schedule(Spec::parse("linear"));
+}
+
+std::optional<int64_t> Sampler::claimed_nfe() const {
+  if (!fixed()) return std::nullopt;
+  return solver->traits().nfe(grid.steps(), grid.final_zero());
+}
+
+int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
+  if (nfe < 1) throw UsageError(fmt::format("--nfe {}: at least 1", nfe));
+  const auto& cost = solver.traits().nfe;
+  int64_t below = 0, above = 0;
+  for (int64_t steps = 1; steps <= nfe + 1; ++steps) {
+    const int64_t spent = cost(steps, final_zero);
+    if (spent == nfe) return steps;
+    if (spent < nfe) below = spent;
+    if (spent > nfe && above == 0) above = spent;
+  }
+  throw UsageError(fmt::format("--nfe {}: no number of {} steps costs that{}; possible are {}{}", nfe, solver.traits().name,
+                               final_zero ? "" : " with --final sigma_min", below > 0 ? fmt::format("{} and ", below) : "", above));
+}
+
+Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card) {
+  SamplerSpec spec = wanted;
+  const Spec solver_spec = Spec::parse(spec.solver);
+  std::unique_ptr<const Solver> solver = make_solver(solver_spec);
+  std::optional<TimeGrid> own = plan_grid(spec, solver_spec, model);
+  TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, card);
+  if (!spec.sigmas.empty()) spec.schedule = "sigmas";
+  spec.steps = grid.steps();
+  spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;
+  auto controller = make_policy(spec, grid, *solver, model);
+  auto term = make_term(spec.term);
+  if (term->stochastic() && !solver->traits().integrates_sde) {
+    throw UsageError(fmt::format("--term {}: {} integrates ODEs only; euler can", spec.term, solver->traits().name));
+  }
+  return {std::move(spec), std::move(solver), std::move(grid), std::move(controller), std::move(term)};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler) {
+  std::vector<std::pair<std::string, std::string>> lines = {{"solver", sampler.spec.solver},
+                                                            {"schedule", sampler.spec.schedule},
+                                                            {"final", to_string(sampler.spec.final)},
+                                                            {"policy", sampler.spec.policy},
+                                                            {"term", sampler.spec.term}};
+  if (const auto nfe = sampler.claimed_nfe()) {
+    lines.emplace_back("steps", fmt::format("{}", sampler.grid.steps()));
+    lines.emplace_back("nfe", fmt::format("{} a sample", *nfe));
+  }
+  const auto& sigmas = sampler.grid.sigmas();
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < sigmas.size(); ++i) {
+    if (sigmas.size() > 12 && i == 6) shown.emplace_back("…");
+    if (sigmas.size() <= 12 || i < 6 || i + 5 >= sigmas.size()) shown.push_back(fmt::format("{:.4g}", sigmas[i]));
+  }
+  lines.emplace_back("sigmas", fmt::format("{}", fmt::join(shown, ", ")));
+  return lines;
+}
+
+}  // namespace stride

@@ -1,0 +1,26 @@
+# cmake --install: the command, the libraries Stride::framework … Stride::apps, headers under include/stride, and
+# a package that find_package(Stride) finds.
+include(CMakePackageConfigHelpers)
+
+set(stride_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Stride)
+set(installed stride_framework stride_solvers stride_adaptive stride_datasets stride_neural stride_apps)
+if(TARGET stride_ceres)
+  list(APPEND installed stride_ceres)
+endif()
+install(TARGETS ${installed} EXPORT StrideTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+foreach(folder framework solvers adaptive datasets neural apps)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stride
+          FILES_MATCHING PATTERN "*.h")
+endforeach()
+if(TARGET stride)
+  set_target_properties(stride PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS stride RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT StrideTargets NAMESPACE Stride:: DESTINATION ${stride_package_folder})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/StrideConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/StrideConfig.cmake INSTALL_DESTINATION ${stride_package_folder})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/StrideConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/StrideConfig.cmake ${PROJECT_BINARY_DIR}/StrideConfigVersion.cmake
+        DESTINATION ${stride_package_folder})

@@ -1,0 +1,41 @@
+# Flags of our own code only.
+add_library(stride_flags INTERFACE)
+target_compile_options(stride_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wno-psabi -ffp-contract=off>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${STRIDE_WERROR}>>:-Werror>)
+if(STRIDE_SANITIZERS)
+  string(REPLACE ";" "," sanitizers "${STRIDE_SANITIZERS}")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${sanitizers}>
+                      "$<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+  add_link_options(-fsanitize=${sanitizers})
+endif()
+
+# CMake puts Ceres and its BLAS before torch when it sorts static libraries, wherever torch is named; an option
+# stands before all of them. Without it torch's matrix products go to that BLAS (tests/hygiene/link_order.cpp).
+set(STRIDE_TORCH_FIRST -Wl,--no-as-needed $<TARGET_FILE:torch_cpu>)
+
+# stride_library(NAME folder-target links...): one library a folder, sources by listing.
+function(stride_library name)
+  cmake_parse_arguments(arg "" "PCH;PCH_FROM" "PUBLIC;PRIVATE;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
+  foreach(excluded IN LISTS arg_EXCLUDE)
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
+  endforeach()
+  add_library(stride_${name} STATIC ${sources})
+  add_library(Stride::${name} ALIAS stride_${name})
+  set_target_properties(stride_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(stride_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/stride>)
+  target_link_options(stride_${name} INTERFACE ${STRIDE_TORCH_FIRST})
+  target_link_libraries(stride_${name} PUBLIC ${TORCH_LIBRARIES} ${arg_PUBLIC}
+                        PRIVATE $<BUILD_INTERFACE:stride_flags> ${arg_PRIVATE})
+  stride_precompile(stride_${name} "${arg_PCH}" "${arg_PCH_FROM}")
+endfunction()
+
+function(stride_precompile target header from)
+  if(from)
+    target_precompile_headers(${target} REUSE_FROM ${from})
+  elseif(header)
+    target_precompile_headers(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${header}>)
+  endif()
+endfunction()

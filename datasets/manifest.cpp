@@ -1,0 +1,205 @@
+#include "datasets/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+
+#include "framework/error.h"
+#include "framework/file.h"
+#include "framework/hash.h"
+
+namespace stride {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kFormat = "stride-trajectories";
+constexpr int kVersion = 1;
+constexpr int64_t kMostRows = int64_t{1} << 32;  // of one shard; guards sums against overflow
+constexpr int64_t kMostBytes = int64_t{1} << 50;
+
+const char* dtype_name(at::ScalarType dtype) { return dtype == at::kHalf ? "float16" : "float32"; }
+
+/// Sorted seeds as [first, last] pairs.
+ordered_json seeds_to_json(const std::vector<int64_t>& seeds) {
+  ordered_json ranges = ordered_json::array();
+  for (std::size_t i = 0; i < seeds.size();) {
+    std::size_t j = i;
+    while (j + 1 < seeds.size() && seeds[j + 1] == seeds[j] + 1) ++j;
+    ranges.push_back({seeds[i], seeds[j]});
+    i = j + 1;
+  }
+  return ranges;
+}
+
+ordered_json shard_to_json(const ShardEntry& shard) {
+  return {{"file", shard.file},
+          {"count", shard.count},
+          {"bytes", shard.bytes},
+          {"xxh3_128", shard.xxh3_128},
+          {"seeds", seeds_to_json(shard.seeds)}};
+}
+
+/// Everything but the checksum, in one fixed form: what the checksum is taken of.
+ordered_json content_of(const StoreManifest& manifest) {
+  const TrajectoryConfig& config = manifest.config;
+  ordered_json shards = ordered_json::array();
+  for (const ShardEntry& shard : manifest.shards) shards.push_back(shard_to_json(shard));
+  return {{"format", kFormat},
+          {"version", kVersion},
+          {"model_sha256", config.model_sha256},
+          {"solver", config.solver},
+          {"schedule", config.schedule},
+          {"final", config.final},
+          {"dtype", dtype_name(config.dtype)},
+          {"sample_shape", config.sample_shape},
+          {"steps", config.steps},
+          {"sigmas", config.sigmas.empty() ? ordered_json() : ordered_json(config.sigmas)},
+          {"settings", config.settings.empty() ? ordered_json::object() : ordered_json(config.settings)},
+          {"shards", shards}};
+}
+
+std::string checksum_of(const ordered_json& content) { return xxh3_128(content.dump()); }
+
+class Reader final {
+ public:
+  explicit Reader(const std::string& where) : where_(where) {}
+
+  StoreManifest read(const std::string& text) const {
+    ordered_json all = parse(text);
+    if (!all.is_object() || all.value("format", json()) != kFormat)
+      fail("it is not the manifest of a trajectory store");
+    if (all.value("version", json()) != kVersion)
+      fail("it is of another version of the format; use the Stride that wrote it");
+    const auto stored = all.find("xxh3_128");
+    if (stored == all.end() || !stored->is_string()) fail("its checksum is missing");
+    const auto checksum = stored->get<std::string>();
+    all.erase(stored);
+    if (checksum_of(all) != checksum) fail("its checksum is wrong: it was damaged, or changed by hand");
+    try {
+      const StoreManifest manifest{read_config(all), read_shards(all.at("shards"))};
+      // One text for one content: nothing unknown, nothing missing, nothing in another order.
+      if (content_of(manifest) != all || content_of(manifest).dump() != all.dump())
+        fail("it has entries that do not belong");
+      return manifest;
+    } catch (const json::exception& error) {
+      fail(error.what());
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where_, what)); }
+
+  ordered_json parse(const std::string& text) const {
+    try {
+      return ordered_json::parse(text);
+    } catch (const json::exception& error) {
+      fail(fmt::format("it is not JSON ({})", error.what()));
+    }
+  }
+
+  TrajectoryConfig read_config(const ordered_json& all) const {
+    TrajectoryConfig config;
+    config.model_sha256 = all.at("model_sha256").get<std::string>();
+    config.solver = all.at("solver").get<std::string>();
+    config.schedule = all.at("schedule").get<std::string>();
+    config.final = all.at("final").get<std::string>();
+    config.dtype = all.at("dtype").get<std::string>() == "float16" ? at::kHalf : at::kFloat;
+    config.sample_shape = all.at("sample_shape").get<std::vector<int64_t>>();
+    config.steps = all.at("steps").get<int64_t>();
+    if (!all.at("sigmas").is_null()) config.sigmas = all.at("sigmas").get<std::vector<double>>();
+    config.settings = all.at("settings").get<std::map<std::string, std::string>>();
+    if (const std::string reason = config.invalid_reason(); !reason.empty()) fail(reason);
+    return config;
+  }
+
+  std::vector<ShardEntry> read_shards(const ordered_json& list) const {
+    std::vector<ShardEntry> shards;
+    std::set<std::string> names;
+    std::set<int64_t> seeds;
+    for (const ordered_json& each : list) {
+      ShardEntry shard{each.at("file").get<std::string>(),
+                       each.at("count").get<int64_t>(),
+                       each.at("bytes").get<int64_t>(),
+                       each.at("xxh3_128").get<std::string>(),
+                       {}};
+      if (shard_index(shard.file) < 0 || !names.insert(shard.file).second)
+        fail(fmt::format("bad shard name \"{}\"", shard.file));
+      if (shard.count < 1 || shard.count > kMostRows || shard.bytes < 1 || shard.bytes > kMostBytes) {
+        fail(fmt::format("impossible size of {}", shard.file));
+      }
+      shard.seeds = read_seeds(each.at("seeds"), shard);
+      for (const int64_t seed : shard.seeds) {
+        if (!seeds.insert(seed).second) fail(fmt::format("seed {} is in two shards", seed));
+      }
+      shards.push_back(std::move(shard));
+    }
+    return shards;
+  }
+
+  std::vector<int64_t> read_seeds(const ordered_json& ranges, const ShardEntry& shard) const {
+    std::vector<int64_t> seeds;
+    for (const ordered_json& range : ranges) {
+      const auto first = range.at(0).get<int64_t>();
+      const auto last = range.at(1).get<int64_t>();
+      const bool sorted = first >= 0 && first <= last && (seeds.empty() || seeds.back() < first);
+      if (!sorted || last - first >= shard.count - static_cast<int64_t>(seeds.size())) {
+        fail(fmt::format("bad seeds of {}", shard.file));
+      }
+      const std::size_t before = seeds.size();
+      seeds.resize(before + static_cast<std::size_t>(last - first + 1));
+      std::iota(seeds.begin() + static_cast<std::ptrdiff_t>(before), seeds.end(), first);
+    }
+    if (static_cast<int64_t>(seeds.size()) != shard.count) fail(fmt::format("bad seeds of {}", shard.file));
+    return seeds;
+  }
+
+  const std::string& where_;
+};
+
+}  // namespace
+
+int64_t StoreManifest::trajectories() const noexcept {
+  int64_t count = 0;
+  for (const ShardEntry& shard : shards) count += shard.count;
+  return count;
+}
+
+StoreManifest StoreManifest::from_json(const std::string& text, const std::string& where) {
+  return Reader(where).read(text);
+}
+
+std::string StoreManifest::to_json() const {
+  ordered_json all = content_of(*this);
+  all["xxh3_128"] = checksum_of(all);
+  return all.dump(1) + "\n";
+}
+
+StoreManifest StoreManifest::load(const std::string& folder, FileSystem& files) {
+  const std::string path = manifest_path(folder);
+  return from_json(read_file(path, files), path);
+}
+
+void StoreManifest::save(const std::string& folder, FileSystem& files) const {
+  write_file_atomic(manifest_path(folder), to_json(), files);
+}
+
+std::string manifest_path(const std::string& folder) { return folder + "/manifest.json"; }
+
+std::string shard_name(int64_t index) { return fmt::format("shard-{:06d}.h5", index); }
+
+int64_t shard_index(const std::string& name) noexcept {
+  constexpr std::string_view prefix = "shard-";
+  constexpr std::string_view suffix = ".h5";
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return -1;
+  const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  if (digits.size() < 6 || digits.size() > 12 || digits.find_first_not_of("0123456789") != std::string::npos) return -1;
+  const int64_t index = std::stoll(digits);
+  return shard_name(index) == name ? index : -1;
+}
+
+}  // namespace stride

@@ -1,0 +1,47 @@
+// How far samples are from where a teacher ended, and from a set of real ones.
+#pragma once
+
+#include "datasets/frechet.h"
+#include "datasets/intervals.h"
+
+#include <vector>
+
+namespace stride {
+
+/// Root mean square difference of each sample: float64 `[N]` on the CPU, from `x` and `reference` `[N, …]` of one
+/// shape. Throws UsageError when shapes differ. Not finite where a sample is not.
+[[nodiscard]] Tensor rmse_per_sample(const Tensor& x, const Tensor& reference);
+
+/// A metric of all samples, its interval, and what each block of seeds says by itself.
+struct BlockMetric {
+  Estimate all;
+  std::vector<double> blocks;
+};
+
+/// √(mean of squares) over per-sample RMSEs `[N]` (each sample of one size), i.e. the RMSE over all values. `bounds`
+/// as of block_bounds.
+[[nodiscard]] BlockMetric overall_rmse(const Tensor& per_sample, const std::vector<int64_t>& bounds);
+
+/// The value at probability p of a per-sample figure `[N]`.
+[[nodiscard]] BlockMetric sample_quantile(const Tensor& per_sample, double p, const std::vector<int64_t>& bounds);
+
+/// Fréchet distance of `features` `[N, F]` to `reference`. A block's own value is biased upwards by its smaller n: it
+/// is for looking at spread, never for comparing with the value of all. NaN for blocks of fewer than two samples.
+[[nodiscard]] BlockMetric frechet_metric(const Tensor& features, const FeatureStatistics& reference,
+                                         const std::vector<int64_t>& bounds);
+
+/// Two samplers on the same seeds. `difference` = a − b of the mean per-sample figure; `ratio` = RMSE(a)/RMSE(b) − 1
+/// over all values: below 0 where a is better. Intervals by blocks of seeds, so that what a seed does to both cancels.
+struct PairedComparison {
+  Estimate difference;
+  Estimate ratio;
+  double share_better = 0;  ///< of samples where a is strictly better than b
+};
+/// Throws UsageError when the lengths differ.
+[[nodiscard]] PairedComparison paired_comparison(const Tensor& a, const Tensor& b, const std::vector<int64_t>& bounds);
+
+/// RMSE(a)/RMSE(b) − 1 from block values alone (as results files hold them): blocks of `n[i]` samples each.
+[[nodiscard]] Estimate paired_ratio(const std::vector<double>& a, const std::vector<double>& b,
+                                    const std::vector<int64_t>& n);
+
+}  // namespace stride

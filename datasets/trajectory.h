@@ -1,0 +1,52 @@
+// What a trajectory store holds: whole sampling runs of one solver on one grid, in EDM coordinates.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "framework/tensor.h"
+
+namespace stride {
+
+/// What all trajectories of one store have in common. A store is only ever extended by its own kind.
+struct TrajectoryConfig {
+  std::string model_sha256;
+  std::string solver;                           ///< as `--solver` names it
+  std::string schedule;                         ///< as `--schedule` names it
+  std::string final = "zero";                   ///< "zero" or "sigma_min"
+  at::ScalarType dtype = at::kFloat;            ///< in the files: float32 or float16
+  std::vector<int64_t> sample_shape;            ///< without the batch
+  int64_t steps = 0;                            ///< intervals; K = steps + 1 points
+  std::vector<double> sigmas;                   ///< `[K]`; empty: each trajectory has its own
+  std::map<std::string, std::string> settings;  ///< anything else that must agree: policy, class, guidance, …
+
+  [[nodiscard]] int64_t points() const noexcept { return steps + 1; }
+  /// Bytes of one trajectory in a file.
+  [[nodiscard]] int64_t row_bytes() const noexcept;
+  /// Empty when valid, else what is wrong.
+  [[nodiscard]] std::string invalid_reason() const;
+  /// Empty when both are equal, else the first field that differs, with both values.
+  [[nodiscard]] std::string difference(const TrajectoryConfig& other) const;
+};
+
+/// `n` trajectories.
+struct TrajectoryBatch {
+  Tensor x;         ///< `[n, K, …]` the state at each point of the grid
+  Tensor denoised;  ///< `[n, steps, …]` the first evaluation of each step
+  Tensor seed;      ///< int64 `[n]`, ≥ 0
+  Tensor nfe;       ///< int32 `[n]`
+  Tensor sigma;     ///< float64 `[n, K]`; when appending undefined if the config has the sigmas
+  Tensor status;    ///< int8 `[n]`, as in run_state.h; when appending undefined for all ok
+
+  [[nodiscard]] int64_t size() const { return seed.defined() ? seed.size(0) : 0; }
+  /// Rows [first, first + count).
+  [[nodiscard]] TrajectoryBatch slice(int64_t first, int64_t count) const;
+  [[nodiscard]] static TrajectoryBatch concat(const std::vector<TrajectoryBatch>& batches);
+};
+
+/// `batch` on the CPU, in the dtypes of the files, with every member defined. Throws UsageError where it
+/// does not fit `config` or a finite value does not fit the dtype.
+[[nodiscard]] TrajectoryBatch conform(const TrajectoryBatch& batch, const TrajectoryConfig& config);
+
+}  // namespace stride

@@ -1,0 +1,59 @@
+// The one interface to a model: D(x; σ) in EDM coordinates.
+#pragma once
+
+#include "framework/batch_state.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// What one network pass says.
+struct Evaluation {
+  Tensor denoised;                      ///< D(x; σ), `[B, …]`, dtype of x
+  std::optional<Tensor> unconditional;  ///< without the condition, where guidance asked for it
+  std::optional<Tensor> log_variance;   ///< learned variance, where the model has one
+};
+
+/// A condition that a model takes: `classes` > 0 for labels (int64 `[B]`), else a float tensor of `shape`.
+struct ConditionSpec {
+  std::string name;
+  int64_t classes = 0;
+  std::vector<int64_t> shape;
+};
+
+/// What is known about a model without running it; the numbers of its card.
+struct ModelInfo {
+  std::string name;
+  std::string kind;
+  std::string sha256;               ///< of its weights, or of its card where it has none
+  std::vector<int64_t> shape;       ///< of one sample, without the batch
+  double sigma_min = 0.002;
+  double sigma_max = 80.0;
+  double sigma_data = 0.5;
+  std::vector<ConditionSpec> conditions;
+};
+
+/// A denoiser. Implementations are immutable; `evaluate` is safe to call from several threads, does not
+/// touch the global random state and never synchronises with the host.
+class Denoiser {
+ public:
+  virtual ~Denoiser() = default;
+
+  [[nodiscard]] virtual const ModelInfo& info() const noexcept = 0;
+
+  /// One network pass over `x` `[B, …]` (EDM coordinates) at `sigma` float64 `[B]` under `condition`
+  /// (slots in the order of info().conditions; empty for unconditional models).
+  [[nodiscard]] virtual Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const = 0;
+
+  /// The condition that means "none", for guidance. Throws UsageError where the model has no such thing.
+  [[nodiscard]] virtual BatchState null_condition(const BatchState& condition) const;
+
+ protected:
+  Denoiser() = default;
+  Denoiser(const Denoiser&) = default;
+  Denoiser& operator=(const Denoiser&) = default;
+};
+
+}  // namespace stride

@@ -1,0 +1,22 @@
+// Counter-based normals: the core of every noise source.
+#pragma once
+
+#include "framework/tensor.h"
+
+namespace stride {
+
+/// Which family of counters a draw belongs to: no two families share a number.
+enum class NoiseStream : uint32_t { step = 0, initial = 1, brownian = 2, training = 3 };
+
+/// Float32 normals `[B, elements]`. Row b, element e is a pure function of (key[b], high[b], low[b], stream,
+/// seed, e): Philox4x32-10 with key `key[b]` (int64) and counter (e / 4, high[b], low[b] | stream << 24,
+/// seed), then Box–Muller in float64 from IEEE operations alone, so that every device gives the same bits.
+/// `high` and `low` are int64 `[B]` with values below 2^32 and 2^24.
+[[nodiscard]] Tensor philox_normals(const Tensor& key, const Tensor& high, const Tensor& low, NoiseStream stream,
+                                    uint32_t seed, int64_t elements);
+
+/// The CUDA side of philox_normals; `out` float32 `[B, elements]`, contiguous, on the device of the rest.
+void philox_normals_cuda(const Tensor& key, const Tensor& high, const Tensor& low, NoiseStream stream, uint32_t seed,
+                         const Tensor& out);
+
+}  // namespace stride

@@ -1,0 +1,116 @@
+#include "framework/sample.h"
+
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <utility>
+
+namespace stride {
+namespace {
+
+bool asked_to_stop(const SampleOptions& options) { return options.stop && options.stop(); }
+
+class Run final {
+ public:
+  Run(const Problem& problem, const Solver& solver, const StepController& controller, const SampleOptions& options)
+      : problem_(problem), solver_(solver), controller_(controller), options_(options) {}
+
+  [[nodiscard]] RunState step(const RunState& state) const {
+    if (!options_.observer) return advance(problem_, solver_, controller_, state);
+    StepResult seen;
+    RunState next = advance(problem_, solver_, controller_, state, &seen);
+    options_.observer(state, next, seen, false);
+    return next;
+  }
+
+  [[nodiscard]] RunState last(const RunState& state) const {
+    if (!controller_.final_zero()) return state;
+    if (!options_.observer) return finish(problem_, solver_, state);
+    StepResult seen;
+    RunState next = finish(problem_, solver_, state, &seen);
+    options_.observer(state, next, seen, true);
+    return next;
+  }
+
+  /// The host knows the number of steps and never looks at the device.
+  [[nodiscard]] std::pair<RunState, bool> fixed(RunState state, int64_t steps) const {
+    for (int64_t i = 0; i < steps; ++i) {
+      if (asked_to_stop(options_)) return {std::move(state), true};
+      state = step(state);
+    }
+    return {last(state), false};
+  }
+
+  /// Rows end at different steps: every few attempts the host asks which, and those leave the batch.
+  [[nodiscard]] std::pair<RunState, bool> adaptive(const RunState& start) const {
+    const int64_t poll_every = start.x.is_cuda() ? options_.poll_every : 1;
+    std::vector<RunState> ended;
+    std::vector<Tensor> ended_rows;
+    RunState active = start;
+    Tensor rows = at::arange(start.batch(), start.constant.ids.options());
+    bool stopped = false;
+    const auto retire = [&](const Tensor& which) {
+      if (which.numel() == 0) return;
+      ended.push_back(last(active.select(which)));
+      ended_rows.push_back(rows.index_select(0, which));
+    };
+    for (int64_t attempt = 1; rows.numel() > 0 && attempt <= options_.max_steps && !stopped; ++attempt) {
+      stopped = asked_to_stop(options_);
+      if (stopped) break;
+      active = step(active);
+      if (attempt % poll_every != 0) continue;
+      const Tensor running = active.running();
+      if (running.all().item<bool>()) continue;
+      if (!options_.compact && running.any().item<bool>()) continue;
+      const Tensor staying = running.nonzero().squeeze(1);
+      retire(running.logical_not().nonzero().squeeze(1));
+      active = active.select(staying);
+      rows = rows.index_select(0, staying);
+    }
+    if (rows.numel() > 0) {
+      const auto exhausted = at::full_like(active.status, static_cast<int8_t>(Status::max_steps));
+      if (!stopped) active.status = at::where(active.running(), exhausted, active.status);
+      retire(at::arange(rows.numel(), rows.options()));
+    }
+    RunState all = ended.at(0);
+    for (std::size_t i = 1; i < ended.size(); ++i) all = RunState::concat(all, ended[i]);
+    return {all.select(at::cat(ended_rows).argsort()), stopped};
+  }
+
+ private:
+  const Problem& problem_;
+  const Solver& solver_;
+  const StepController& controller_;
+  const SampleOptions& options_;
+};
+
+}  // namespace
+
+std::string SampleOptions::invalid_reason() const {
+  if (max_steps < 1) return "SampleOptions: max_steps must be at least 1";
+  if (poll_every < 1) return "SampleOptions: poll_every must be at least 1";
+  return {};
+}
+
+bool RunResult::ok() const { return status.eq(static_cast<int8_t>(Status::ok)).all().item<bool>(); }
+
+RunResult sample(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& start,
+                 const SampleOptions& options) {
+  if (const std::string reason = options.invalid_reason(); !reason.empty()) throw UsageError(reason);
+  if (problem.term.stochastic() && !solver.traits().integrates_sde)
+    throw UsageError("solver '" + solver.traits().name +
+                     "' integrates ODEs only, but the term is stochastic; use ProbabilityFlow, or a solver for SDEs such as euler");
+  if (start.batch() == 0) throw UsageError("sample: the batch is empty; give at least one seed");
+  const at::NoGradGuard no_grad;
+  const Run run(problem, solver, controller, options);
+  const std::optional<int64_t> steps = controller.planned_steps();
+  auto [end, stopped] = steps ? run.fixed(start, *steps) : run.adaptive(start);
+  const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
+  return {end.x,     end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          end.index, end.rejected,     end.nfe,
+          end.model_evals, stopped};
+}
+
+}  // namespace stride

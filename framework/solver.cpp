@@ -1,0 +1,28 @@
+#include "framework/solver.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+
+RunConstant RunConstant::select(const Tensor& rows) const {
+  RunConstant selected{ids.index_select(0, rows), condition.select(rows), grid.index_select(0, rows), {}};
+  if (params) selected.params = params->index_select(0, rows);
+  return selected;
+}
+
+Tensor Step::noise(const Tensor& like, const Times& from, const Times& to) {
+  const int64_t draw = cost().draws;
+  evaluator_.count_draw();
+  return problem_.noise.normal({constant_.ids, index, drawn_ + draw, draw, from, to}, like);
+}
+
+BatchState Solver::init(const Tensor& x) const {
+  return traits().history == 0 ? BatchState() : History::empty(traits().history, x).state();
+}
+
+StepResult Solver::finish(Step& step, const Tensor& x, const BatchState& history) const {
+  Tensor denoised = step.denoise(x, step.from);
+  return {denoised, history, denoised, {}};
+}
+
+}  // namespace stride

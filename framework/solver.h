@@ -1,0 +1,119 @@
+// What a sampler is: init + step + finish, state in, state out.
+#pragma once
+
+#include "framework/evaluator.h"
+#include "framework/history.h"
+#include "framework/noise.h"
+#include "framework/term.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// What a run integrates. References: the caller keeps the parts alive.
+struct Problem {
+  const Denoiser& denoiser;
+  const Term& term;
+  const NoiseSource& noise;
+  Guidance guidance = {};
+};
+
+/// What a run carries but never changes. `select` reaches it; `where` and `copy` leave it alone.
+struct RunConstant {
+  Tensor ids;             ///< int64 `[B]`: the samples' identities (their seeds, in the command line)
+  BatchState condition;   ///< in the order of the model's conditions
+  Tensor grid;            ///< float64 `[B, N+1]`, decreasing; the last may be 0 (the last jump)
+  std::optional<Tensor> params;  ///< learned, float64 `[B, P]`
+
+  [[nodiscard]] RunConstant select(const Tensor& rows) const;
+};
+
+/// One step of a run, as a solver sees it.
+class Step final {
+ public:
+  Step(const Problem& problem, const RunConstant& constant, Times from, Times to, Tensor index, Tensor drawn)
+      : from(std::move(from)),
+        to(std::move(to)),
+        index(std::move(index)),
+        problem_(problem),
+        constant_(constant),
+        drawn_(std::move(drawn)),
+        evaluator_(problem.denoiser, problem.guidance, constant.condition) {}
+
+  const Times from;    ///< float64 `[B]`
+  const Times to;      ///< float64 `[B]`, below `from`
+  const Tensor index;  ///< int64 `[B]`, accepted steps so far
+
+  /// D(x; σ) under the run's guidance; counted.
+  [[nodiscard]] Tensor denoise(const Tensor& x, const Times& sigma) { return evaluate(x, sigma).denoised; }
+  [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma) { return evaluator_(x, sigma); }
+
+  /// Unit normals for [to, from], or for a part of it; counted. Ask only where the coefficient is not
+  /// identically zero: a draw that nobody needs is not drawn.
+  [[nodiscard]] Tensor noise(const Tensor& like) { return noise(like, from, to); }
+  [[nodiscard]] Tensor noise(const Tensor& like, const Times& from, const Times& to);
+
+  [[nodiscard]] const Term& term() const noexcept { return problem_.term; }
+  [[nodiscard]] const RunConstant& constant() const noexcept { return constant_; }
+  [[nodiscard]] const StepCost& cost() const noexcept { return evaluator_.cost(); }
+
+ private:
+  const Problem& problem_;
+  const RunConstant& constant_;
+  Tensor drawn_;
+  Evaluator evaluator_;
+};
+
+struct StepResult {
+  Tensor x;                     ///< `[B, …]` at Step::to
+  BatchState history;           ///< the solver's next memory
+  Tensor denoised;              ///< the first evaluation of the step, at Step::from
+  std::optional<Tensor> error;  ///< local error estimate `[B, …]`, where the method has one
+};
+
+/// Claims; the registry-driven tests measure them.
+struct SolverTraits {
+  std::string name = {};
+  std::vector<std::string> aliases = {};
+  std::string family = {};           ///< "one-step", "multistep", "stochastic", "learned"
+  std::optional<int> order = {};     ///< global order with an exact start; none: makes no claim
+  std::optional<int> start_order = {};///< global order with the method's own start
+  std::optional<int> error_order = {};///< order of the error estimate's method + 1, where there is one
+  std::optional<double> strong_order = {};///< for stochastic methods, additive noise
+  int64_t history = 0;               ///< past evaluations it reads
+  bool stochastic = false;           ///< it draws noise of its own
+  bool integrates_sde = false;       ///< it honours a stochastic Term
+  std::string reference = {};        ///< paper and equation
+  std::string summary = {};          ///< one line for people
+  std::string options = {};          ///< the options it takes, for `stride list solvers`
+  /// Evaluations of a run of N steps; `final_zero`: the last step is the jump to 0.
+  std::function<int64_t(int64_t steps, bool final_zero)> nfe = {};
+};
+
+/// A sampler. Implementations are final and immutable: all memory is in the BatchState.
+class Solver {
+ public:
+  virtual ~Solver() = default;
+
+  [[nodiscard]] virtual const SolverTraits& traits() const noexcept = 0;
+
+  /// Memory before the first step. The default is an empty History of traits().history entries, or
+  /// nothing where that is 0.
+  [[nodiscard]] virtual BatchState init(const Tensor& x) const;
+
+  /// From Step::from to Step::to > 0. Pure: the same arguments give the same result, bit for bit.
+  [[nodiscard]] virtual StepResult step(Step& step, const Tensor& x, const BatchState& history) const = 0;
+
+  /// The last jump, to σ = 0: x ← D(x; σ) unless a method knows better. Step::to is 0 here, and only here.
+  [[nodiscard]] virtual StepResult finish(Step& step, const Tensor& x, const BatchState& history) const;
+
+ protected:
+  Solver() = default;
+  Solver(const Solver&) = default;
+  Solver& operator=(const Solver&) = default;
+};
+
+}  // namespace stride

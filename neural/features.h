@@ -1,0 +1,97 @@
+// Fixed features of images: what Fréchet distances are measured in.
+#pragma once
+
+#include "framework/progress.h"
+#include "framework/safetensors.h"
+#include "neural/image_data.h"
+#include "neural/parameters.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// A small convolutional classifier: three 3×3 convolutions (the second halves the resolution), a linear layer to the
+/// features, a linear layer to the classes.
+struct FeatureConfig {
+  std::vector<int64_t> shape = {1, 8, 8};       ///< of one image; height and width even
+  std::vector<int64_t> channels = {16, 32, 32}; ///< of the convolutions
+  int64_t features = 64;
+  int64_t classes = 10;
+
+  /// Empty when valid, else what is wrong and how to fix it.
+  [[nodiscard]] std::string invalid_reason() const;
+  [[nodiscard]] std::string to_json() const;
+  /// Throws InputError, naming `where`.
+  [[nodiscard]] static FeatureConfig from_json(const std::string& text, const std::string& where);
+};
+
+[[nodiscard]] Layout feature_layout(const FeatureConfig& config);
+
+/// What a feature network says about images `[N, C, H, W]`.
+struct FeatureOutput {
+  Tensor features;  ///< `[N, F]`, before the non-linearity
+  Tensor logits;    ///< `[N, classes]`
+};
+[[nodiscard]] FeatureOutput feature_forward(const FeatureConfig& config, const Weights& weights, const Tensor& images,
+                                            double dropout_keep = 1.0, const Tensor& dropout_mask = {});
+
+/// A feature network with its weights. Immutable; computes in float64, so that a distance does not depend on the
+/// precision of the run that it judges.
+class FeatureNetwork final {
+ public:
+  /// Throws InputError, naming `where`, when the file is no feature network or damaged.
+  FeatureNetwork(const Safetensors& file, const std::string& where, std::string sha256);
+  /// Reads a file; a non-empty `sha256` must be the file's.
+  [[nodiscard]] static FeatureNetwork load(const std::string& path, const std::string& sha256 = "");
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& sha256() const noexcept { return sha256_; }
+  [[nodiscard]] int64_t size() const noexcept { return config_.features; }  ///< F
+  [[nodiscard]] const FeatureConfig& config() const noexcept { return config_; }
+
+  /// float64 `[N, F]` of images `[N, C, H, W]` in the data scale, on the CPU, in chunks of 1,024. Throws UsageError on
+  /// images of another shape.
+  [[nodiscard]] Tensor features(const Tensor& images) const;
+  /// The most probable class of each image: int64 `[N]`.
+  [[nodiscard]] Tensor classify(const Tensor& images) const;
+
+ private:
+  [[nodiscard]] FeatureOutput run(const Tensor& images) const;
+
+  FeatureConfig config_;
+  Weights weights_;
+  std::string name_, sha256_;
+};
+
+struct FeatureTraining {
+  int64_t epochs = 60;
+  int64_t batch = 64;
+  double learning_rate = 2e-3;
+  double weight_decay = 0.05;
+  double dropout = 0.3;       ///< of the features
+  double noise = 0.1;         ///< standard deviation of the noise added to the images
+  double test_share = 0.2;    ///< of the images, chosen by the seed, never trained on
+  uint64_t seed = 0;
+  /// Empty when valid, else what is wrong and how to fix it.
+  [[nodiscard]] std::string invalid_reason() const;
+};
+
+struct TrainedFeatures {
+  FeatureConfig config;
+  Weights weights;  ///< float32 on the CPU
+  double train_accuracy = 0.0, test_accuracy = 0.0;
+  int64_t test_images = 0;
+  bool stopped = false;
+};
+
+/// Trains a feature network on labelled images. Throws UsageError without labels, QualityError when the loss stops
+/// being finite.
+[[nodiscard]] TrainedFeatures train_features(const FeatureConfig& config, const ImageData& data, const FeatureTraining& training,
+                                             const ProgressFn& progress);
+
+void write_features(const std::string& path, const TrainedFeatures& trained, const std::string& name,
+                    const std::map<std::string, std::string>& facts = {});
+
+}  // namespace stride

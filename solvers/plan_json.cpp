@@ -1,0 +1,111 @@
+// The plan's file format: JSON, `stride-plan` version 1 (contract).
+#include "framework/error.h"
+#include "solvers/plan.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace stride {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr std::uintmax_t kLargestFile = 1 << 20;
+
+[[noreturn]] void malformed(const std::string& where, const std::string& what) {
+  throw InputError(fmt::format("{}: not a usable plan: {}", where, what));
+}
+
+const json& member(const json& object, const char* key, const std::string& where) {
+  const auto found = object.find(key);
+  if (found == object.end()) malformed(where, fmt::format("'{}' is missing", key));
+  return *found;
+}
+
+std::vector<double> numbers(const json& list, const std::string& what, const std::string& where) {
+  if (!list.is_array()) malformed(where, what + " is not a list");
+  std::vector<double> values;
+  for (const json& entry : list) {
+    if (!entry.is_number()) malformed(where, what + " holds something that is not a number");
+    values.push_back(entry.get<double>());
+  }
+  return values;
+}
+
+json parsed(const std::string& text, const std::string& where) {
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& error) {
+    malformed(where, fmt::format("not JSON (byte {})", error.byte));
+  }
+}
+
+void check_header(const json& root, const std::string& where) {
+  if (!root.is_object()) malformed(where, "not a JSON object");
+  const json& format = member(root, "format", where);
+  if (format != "stride-plan") malformed(where, "'format' is not \"stride-plan\"");
+  const json& version = member(root, "version", where);
+  if (version != kVersion)
+    malformed(where, fmt::format("version {} of the format; this program reads version {}", version.dump(), kVersion));
+}
+
+}  // namespace
+
+Plan Plan::from_json(const std::string& text, const std::string& where) {
+  const json root = parsed(text, where);
+  check_header(root, where);
+  Plan plan;
+  plan.sigmas = numbers(member(root, "sigmas", where), "'sigmas'", where);
+  plan.scale_time = numbers(member(root, "scale_time", where), "'scale_time'", where);
+  const json& rows = member(root, "weights", where);
+  if (!rows.is_array()) malformed(where, "'weights' is not a list of rows");
+  for (const json& row : rows) plan.weights.push_back(numbers(row, fmt::format("row {} of 'weights'", plan.weights.size()), where));
+  if (const std::string reason = plan.invalid_reason(); !reason.empty()) malformed(where, reason);
+  if (member(root, "nfe", where) != plan.nfe()) malformed(where, fmt::format("'nfe' is not {}, the number of its steps", plan.nfe()));
+  if (member(root, "final", where) != (plan.final_zero() ? "zero" : "sigma_min"))
+    malformed(where, "'final' does not say what its last sigma says");
+  if (const auto fit = root.find("fit"); fit != root.end() && !fit->is_null()) {
+    if (!fit->is_object()) malformed(where, "'fit' is not an object");
+    plan.fit_json = fit->dump();
+  }
+  if (const auto model = root.find("model"); model != root.end() && !model->is_null()) {
+    if (!model->is_string()) malformed(where, "'model' is not text");
+    plan.model_sha256 = model->get<std::string>();
+  }
+  return plan;
+}
+
+std::string Plan::to_json() const {
+  if (const std::string reason = invalid_reason(); !reason.empty()) throw UsageError("plan: " + reason);
+  // Written by hand at the top level, so that each row of the table is one line.
+  const auto line = [](const char* key, const json& value) { return fmt::format("  \"{}\": {}", key, value.dump()); };
+  std::string rows;
+  for (const std::vector<double>& row : weights) rows += fmt::format("{}\n    {}", rows.empty() ? "" : ",", json(row).dump());
+  std::string text = "{\n";
+  for (const std::string& entry :
+       {line("format", "stride-plan"), line("version", kVersion), line("nfe", nfe()),
+        line("final", final_zero() ? "zero" : "sigma_min"), line("sigmas", sigmas),
+        fmt::format("  \"weights\": [{}\n  ]", rows), line("scale_time", scale_time)})
+    text += entry + ",\n";
+  text += line("model", model_sha256);
+  if (!fit_json.empty()) text += ",\n" + line("fit", parsed(fit_json, "the plan's fit report"));
+  return text + "\n}\n";
+}
+
+Plan Plan::load(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) throw InputError(fmt::format("plan '{}' cannot be read: {}", path, error.message()));
+  if (size > kLargestFile) throw InputError(fmt::format("plan '{}' has {} bytes; no plan is that large", path, size));
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) throw InputError(fmt::format("plan '{}' cannot be read", path));
+  return from_json(text.str(), path);
+}
+
+}  // namespace stride

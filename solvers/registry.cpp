@@ -1,0 +1,79 @@
+#include "solvers/registry.h"
+
+#include "framework/error.h"
+#include "solvers/solver_list.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace stride {
+namespace {
+
+struct Row {
+  const SolverTraits& (*traits)();
+  std::unique_ptr<Solver> (*make)(OptionReader&);
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> table{
+#define STRIDE_SOLVER(name) {&traits_##name, &make_##name},
+#include "solvers/solvers.def"
+#undef STRIDE_SOLVER
+  };
+  return table;
+}
+
+std::string folded(const std::string& name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == ' ' || c == '-') out += '_';
+    else out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+}  // namespace
+
+const std::vector<std::string>& solver_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const Row& row : rows()) out.push_back(row.traits().name);
+    return out;
+  }();
+  return names;
+}
+
+const SolverTraits& solver_traits(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Row& row : rows()) {
+    const SolverTraits& traits = row.traits();
+    known.push_back(traits.name);
+    known.insert(known.end(), traits.aliases.begin(), traits.aliases.end());
+    if (std::any_of(known.end() - 1 - static_cast<std::ptrdiff_t>(traits.aliases.size()), known.end(),
+                    [&](const std::string& candidate) { return folded(candidate) == folded(name); }))
+      return traits;
+  }
+  const std::string near = nearest(folded(name), known);
+  throw UsageError(fmt::format("unknown solver '{}'; {}", name,
+                               near.empty() ? fmt::format("there are {}", fmt::join(solver_names(), ", "))
+                                            : fmt::format("did you mean '{}'?", near)));
+}
+
+std::unique_ptr<Solver> make_solver(const Spec& spec) {
+  const SolverTraits& traits = solver_traits(spec.name);
+  for (const Row& row : rows()) {
+    if (&row.traits() != &traits) continue;
+    OptionReader options(spec, "solver");
+    std::unique_ptr<Solver> solver = row.make(options);
+    options.done();
+    return solver;
+  }
+  throw UsageError("unknown solver '" + spec.name + "'");
+}
+
+std::unique_ptr<Solver> make_solver(const std::string& text) { return make_solver(Spec::parse(text)); }
+
+}  // namespace stride

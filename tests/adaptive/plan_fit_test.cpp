@@ -1,0 +1,175 @@
+#include "framework/error.h"
+#include "tests/adaptive/plan_fixture.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace stride;
+using namespace stride::test;
+
+namespace {
+
+PlanFitData data(const Denoiser& model, int64_t first_seed, int64_t count) {
+  const Tensor start = plan_start(first_seed, count);
+  return {start, teacher_endpoints(model, {}, start, {}, {}).x, {}};
+}
+
+PlanFitOptions options(int64_t nfe) {
+  PlanFitOptions options;
+  options.nfe = nfe;
+  return options;
+}
+
+double fitted_rmse(const Denoiser& model, const Plan& plan, const PlanFitData& where) {
+  return end_point_rmse(plan_endpoints(plan, {model, {}, where.start, where.condition}, {}).x, where.target);
+}
+
+}  // namespace
+
+TEST_CASE("plan fit recovers a known plan from its own end points", "[plan-fit]") {
+  const Final final = GENERATE(Final::zero, Final::sigma_min);
+  // A smooth problem: on a rough one the same end points have other plans nearby, and LM may find those.
+  const GaussianMixture model = plan_mixture(false, 4.0);
+  const PlanParameters space({.nfe = 3, .final = final, .sigma_min = 0.05, .sigma_max = 10.0});
+  const std::vector<double> truth = off_theory(space, 0.08);
+  const Plan known = space.plan(truth);
+  const auto from = [&](int64_t seed, int64_t count) {
+    const Tensor start = plan_start(seed, count, at::kDouble, 10.0);
+    return PlanFitData{start, plan_endpoints(known, {model, {}, start, {}}, {}).x, {}};
+  };
+  PlanFitOptions how = options(3);
+  how.ends = {final};
+  how.sigma_min = 0.05;
+  how.sigma_max = 10.0;
+  how.starts = 1;
+  how.iterations = 40;
+  how.fd_step = 2e-4;
+  how.weight_prior = how.scale_prior = 0.0;
+  const PlanFitData held_out = from(1000, 64);
+  const PlanFitResult fit = fit_plan(model, {}, from(0, 96), held_out, how);
+  CAPTURE(fit.validation_before, fit.validation_after, fit.iterations);
+  CHECK(fit.validation_before > 1e-3);
+  CHECK(fit.validation_after <= 1e-6 * fit.validation_before);
+  CHECK(fitted_rmse(model, fit.plan, held_out) == Approx(fit.validation_after));
+  const std::vector<double> found = space.parameters(fit.plan);
+  for (std::size_t i = 0; i < truth.size(); ++i) CHECK(found[i] == Approx(truth[i]).margin(1e-3));
+}
+
+TEST_CASE("plan fit beats iPNDM on seeds that it never saw", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const int64_t nfe = GENERATE(3, 5);
+  const PlanFitData train = data(model, 0, 96), validation = data(model, 500, 64), test = data(model, 9000, 128);
+  const PlanFitResult fit = fit_plan(model, {}, train, validation, options(nfe));
+  CAPTURE(fit.train_before, fit.train_after, fit.validation_before, fit.validation_after, fit.evaluations, fit.seconds);
+  REQUIRE(fit.plan.invalid_reason().empty());
+  CHECK(fit.plan.nfe() == nfe);
+  CHECK(fit.trials.size() == 4);
+  CHECK_FALSE(fit.stopped);
+  double best = 1e300;
+  for (const Final final : {Final::zero, Final::sigma_min}) {
+    const PlanParameters space({.nfe = nfe, .final = final});
+    best = std::min(best, fitted_rmse(model, space.plan(zeros(space)), test));
+  }
+  CHECK(fitted_rmse(model, fit.plan, test) <= 0.7 * best);
+  CHECK(fit.train_after < fit.train_before);
+
+  const auto report = nlohmann::json::parse(fit_report_json(fit, options(nfe), {"heun:steps=40", "0-95", "500-563"}));
+  CHECK(report["teacher"] == "heun:steps=40");
+  CHECK(report["train_rmse"] == fit.train_after);
+  CHECK(report["trials"].size() == 4);
+}
+
+TEST_CASE("plan fit gives the same plan twice", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData train = data(model, 0, 32), validation = data(model, 500, 32);
+  PlanFitOptions how = options(3);
+  how.iterations = 4;
+  CHECK(fit_plan(model, {}, train, validation, how).plan.to_json() == fit_plan(model, {}, train, validation, how).plan.to_json());
+}
+
+TEST_CASE("plan fit returns the best plan so far when stopped or out of budget", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData train = data(model, 0, 48), validation = data(model, 500, 48);
+  PlanFitOptions how = options(4);
+  const int64_t stop_after = 3;
+  int64_t last = 0;
+  const PlanFitResult stopped = fit_plan(model, {}, train, validation, how, [&](int64_t done, int64_t total, const std::string&) {
+    CHECK(done <= total);
+    last = done;
+    return done < stop_after;
+  });
+  CHECK(stopped.stopped);
+  CHECK(last == stop_after);
+  REQUIRE(stopped.plan.nfe() == 4);
+  CHECK(stopped.validation_after < stopped.validation_before);
+  CHECK(fitted_rmse(model, stopped.plan, validation) == Approx(stopped.validation_after));
+
+  const PlanFitResult whole = fit_plan(model, {}, train, validation, how);
+  CHECK(whole.validation_after <= stopped.validation_after);
+  how.budget_evaluations = whole.evaluations / 2;
+  const PlanFitResult cheap = fit_plan(model, {}, train, validation, how);
+  CHECK(cheap.stopped);
+  CHECK(cheap.evaluations < whole.evaluations);
+  CHECK(cheap.plan.nfe() == 4);
+
+  const PlanFitResult none = fit_plan(model, {}, train, validation, options(4), [](int64_t, int64_t, const std::string&) { return false; });
+  CHECK(none.stopped);
+  CHECK(none.plan.nfe() == 0);
+}
+
+TEST_CASE("plan fit goes on from a plan and never returns a worse one", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData train = data(model, 0, 48), validation = data(model, 500, 48);
+  PlanFitOptions how = options(4);
+  how.iterations = 3;
+  how.ends = {Final::zero};
+  how.starts = 1;
+  const PlanFitResult first = fit_plan(model, {}, train, validation, how);
+  how.initial = first.plan;
+  const PlanFitResult second = fit_plan(model, {}, train, validation, how);
+  CHECK(second.trials.size() == 1);
+  CHECK(second.trials[0].start == "plan");
+  CHECK(second.validation_after <= first.validation_after + 1e-12);
+}
+
+TEST_CASE("plan fit refuses options and data that make no sense", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData good = data(model, 0, 4);
+  const auto refused = [&](auto&& change) {
+    PlanFitOptions how = options(3);
+    change(how);
+    CHECK_FALSE(how.invalid_reason().empty());
+    CHECK_THROWS_AS(fit_plan(model, {}, good, good, how), UsageError);
+  };
+  refused([](PlanFitOptions& o) { o.nfe = 0; });
+  refused([](PlanFitOptions& o) { o.ends = {}; });
+  refused([](PlanFitOptions& o) { o.starts = 9; });
+  refused([](PlanFitOptions& o) { o.fd_step = 0.0; });
+  refused([](PlanFitOptions& o) { o.rows = 1; });
+  refused([](PlanFitOptions& o) { o.huber = 0.0; });
+  refused([](PlanFitOptions& o) { o.weight_prior = -1.0; });
+  PlanFitData broken = good;
+  broken.target = good.target.slice(0, 0, 3);
+  CHECK_THROWS_AS(fit_plan(model, {}, broken, good, options(3)), UsageError);
+  CHECK_THROWS_AS(fit_plan(model, {}, good, {}, options(3)), UsageError);
+  broken = good;
+  broken.start = good.start * std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_AS(fit_plan(model, {}, broken, good, options(3)), QualityError);
+}
+
+TEST_CASE("teacher counts its evaluations, stops between batches and refuses stochastic solvers", "[teacher]") {
+  const GaussianMixture model = plan_mixture();
+  TeacherOptions how;
+  how.steps = 6;
+  how.rows = 4;
+  const Tensor start = plan_start(0, 10);
+  const TeacherRun run = teacher_endpoints(model, {}, start, {}, how);
+  CHECK(run.x.sizes() == start.sizes());
+  CHECK(run.evaluations == 10 * 11);  // heun to zero: 2N − 1
+  CHECK(how.text() == "heun:steps=6");
+  const TeacherRun part = teacher_endpoints(model, {}, start, {}, how, [](int64_t done, int64_t, const std::string&) { return done < 8; });
+  CHECK(part.stopped);
+  CHECK(part.x.size(0) == 8);
+  CHECK(difference(part.x, run.x.slice(0, 0, 8)) == 0.0);
+  how.solver = "euler_ancestral";
+  CHECK_THROWS_AS(teacher_endpoints(model, {}, start, {}, how), UsageError);
+}

@@ -1,0 +1,143 @@
+"""What the compiler does not check about this source tree. Each check yields messages: file, line, what to do."""
+
+import re
+from pathlib import Path
+
+# The only table of allowed arrows (docs: the layers). A folder may always include itself.
+ARROWS = {
+    "framework": set(),
+    "solvers": {"framework"},
+    "adaptive": {"framework", "solvers"},
+    "datasets": {"framework"},
+    "neural": {"framework", "solvers", "adaptive", "datasets"},
+    "apps": {"framework", "solvers", "adaptive", "datasets", "neural"},
+    "bench": {"framework", "solvers", "adaptive", "datasets", "neural", "apps"},
+    "tests": {"framework", "solvers", "adaptive", "datasets", "neural", "apps", "tests"},
+}
+
+# Third-party headers and where alone they may be seen: pattern of the include, pattern of the file, why.
+CONFINED = [
+    (r"torch/(torch|nn|optim|script)\b.*", r"(neural|apps)/[^/]*|tests/.*|bench/.*",
+     "torch/torch.h costs 15 s a file: use ATen headers, or move the code to neural/"),
+    (r"ceres/.*", r"adaptive/ceres_[^/]*\.cpp|tests/(hygiene|adaptive)/.*",
+     "Ceres and torch define the same macros: only adaptive/ceres_*.cpp see it"),
+    (r"hdf5(_hl)?\.h|H5.*\.h", r"datasets/[^/]*|tests/(datasets|kill|apps)/.*", "HDF5 lives in datasets/"),
+    (r"toml\+\+/.*", r"apps/[^/]*|tests/apps/.*", "TOML lives in apps/"),
+    (r"catch2/.*", r"tests/catch_torch\.h|tests/catch_main\.cpp",
+     'include "tests/catch_torch.h": LibTorch\'s CHECK would silently replace Catch2\'s'),
+]
+
+# What a public header outside neural/ may not pull in.
+HEAVY = re.compile(r"ATen/ATen\.h|torch/(torch|types|all|script)\.h|nlohmann/json\.hpp|boost/.*|toml\+\+/.*")
+
+CODE = {".h", ".cpp", ".cu"}
+TEXT = CODE | {".py", ".sh", ".cmake", ".md", ".txt", ".json", ".toml", ".def", ""}
+MAX_LINES = 500
+# Written apart so that this file does not match itself.
+MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:ro" r"ot|ho" r"me/\w+|wo" r"rk|Us" r"ers/\w+)/[\w.]")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
+
+
+def sources(root, suffixes=frozenset(CODE)):
+    """Files of the project, without build trees, run folders and dot folders."""
+    for path in sorted(Path(root).rglob("*")):
+        parts = path.relative_to(root).parts
+        if parts[0] in ("build", "runs") or any(p.startswith(".") and p != ".ci" or p == "__pycache__" for p in parts):
+            continue
+        if path.is_file() and path.suffix in suffixes:
+            yield path
+
+
+def includes(path):
+    """(line number, text inside the quotes, text inside the angle brackets) of each include."""
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1), match.group(2)
+
+
+def layering(root):
+    root = Path(root)
+    for path in sources(root):
+        folder = path.relative_to(root).parts[0]
+        if folder not in ARROWS:
+            continue
+        for number, own, _ in includes(path):
+            where = f"{path.relative_to(root)}:{number}"
+            if own is None:
+                continue
+            target = own.split("/")[0]
+            if "/" not in own or target not in ARROWS:
+                yield f'{where}: includes "{own}": write own headers as "folder/file.h" from the repository\'s root'
+            elif not (root / own).is_file():
+                yield f'{where}: includes "{own}", which does not exist'
+            elif target != folder and target not in ARROWS[folder]:
+                yield f"{where}: a back edge, {folder} -> {target} ({own}): {folder} may include {sorted(ARROWS[folder])}"
+
+
+def confinement(root):
+    root = Path(root)
+    for path in sources(root):
+        name = path.relative_to(root).as_posix()
+        if name.split("/")[0] not in ARROWS or name.startswith("tests/package/"):
+            continue
+        for number, own, system in includes(path):
+            header = system or own
+            for pattern, allowed, why in CONFINED:
+                if re.fullmatch(pattern, header) and not re.fullmatch(allowed, name):
+                    yield f"{name}:{number}: includes {header}: {why}"
+            if path.suffix == ".h" and name.split("/")[0] not in ("neural", "tests") and HEAVY.fullmatch(header):
+                yield f"{name}:{number}: a public header includes {header}: forward-declare, or move it to the .cpp"
+
+
+def headers(root):
+    root = Path(root)
+    for path in sources(root, {".h"}):
+        if path.relative_to(root).parts[0] in ARROWS and "#pragma once" not in path.read_text(errors="replace"):
+            yield f"{path.relative_to(root)}: lacks #pragma once"
+
+
+def length(root):
+    for path in sources(root, CODE | {".py", ".sh", ".cmake"}):
+        lines = path.read_text(errors="replace").count("\n")
+        if lines > MAX_LINES:
+            yield f"{path.relative_to(root)}: {lines} lines, more than {MAX_LINES}: split it by idea"
+
+
+def solver_list(root):
+    """solvers.def names exactly the files that define a solver, sorted and once."""
+    folder = Path(root) / "solvers"
+    listed = re.findall(r"^\s*STRIDE_SOLVER\((\w+)\)", (folder / "solvers.def").read_text(), re.M)
+    if listed != sorted(set(listed)):
+        yield f"solvers/solvers.def: not sorted, or a name twice: {listed}"
+    defined = set()
+    for path in sources(folder, {".cpp"}):
+        if path.name == "registry.cpp":
+            continue
+        for name in re.findall(r"^\S.*\bmake_(\w+)\(\s*OptionReader\s*&", path.read_text(), re.M):
+            defined.add(name)
+            if path.stem != name:
+                yield f"solvers/{path.name}: defines make_{name}(OptionReader&): it belongs in solvers/{name}.cpp"
+    for name in sorted(set(listed) - defined):
+        yield f"solvers/solvers.def: {name} is listed, but no solvers/{name}.cpp defines make_{name}(OptionReader&)"
+    for name in sorted(defined - set(listed)):
+        yield f"solvers/{name}.cpp: defines a solver that solvers/solvers.def does not list"
+
+
+def machine_paths(root):
+    root = Path(root)
+    for path in sources(root, TEXT):
+        if path.relative_to(root).parts[0] in ("models", "LICENSE") or path.stat().st_size > 2_000_000:
+            continue
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            match = MACHINE_PATH.search(line)
+            if match:
+                yield f"{path.relative_to(root)}:{number}: a path of one machine: {match.group(0)}…"
+
+
+CHECKS = [layering, confinement, headers, length, solver_list, machine_paths]

@@ -1,0 +1,86 @@
+"""Runs the checks on the tree, and each check on a small tree with one fault planted: a check that finds nothing
+there would find nothing anywhere."""
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import checks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CLEAN = {
+    "framework/a.h": "#pragma once\n",
+    "framework/a.cpp": '#include "framework/a.h"\n',
+    "solvers/solvers.def": "STRIDE_SOLVER(euler)\n",
+    "solvers/euler.cpp": '#include "framework/a.h"\nstd::unique_ptr<Solver> make_euler(OptionReader& options) {}\n',
+    "tests/catch_torch.h": "#pragma once\n#include <catch2/catch.hpp>\n",
+    "docs/a.md": "Set `STRIDE_CACHE`; the default is $HOME/.cache/stride.\n",
+}
+
+# check, file, content, a part of the message
+FAULTS = [
+    ("layering", "framework/a.cpp", '#include "solvers/plan.h"\n', "does not exist"),
+    ("layering", "framework/b.cpp", '#include "apps/b.h"\n', "back edge"),
+    ("layering", "framework/b.cpp", '#include "a.h"\n', "folder/file.h"),
+    ("confinement", "framework/a.cpp", "#include <torch/torch.h>\n", "15 s"),
+    ("confinement", "adaptive/fit.cpp", "#include <ceres/ceres.h>\n", "macros"),
+    ("confinement", "framework/a.cpp", "#include <hdf5.h>\n", "datasets"),
+    ("confinement", "framework/a.cpp", "  #  include <toml++/toml.h>\n", "apps"),
+    ("confinement", "tests/framework/a_test.cpp", "#include <catch2/catch.hpp>\n", "catch_torch.h"),
+    ("confinement", "framework/b.h", "#pragma once\n#include <ATen/ATen.h>\n", "public header"),
+    ("headers", "framework/b.h", "int a;\n", "pragma"),
+    ("length", "framework/b.cpp", "\n" * 501, "501 lines"),
+    ("solver_list", "solvers/heun.cpp", "std::unique_ptr<Solver> make_heun(OptionReader& o) {}\n", "does not list"),
+    ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(heun)\n", "no solvers/heun.cpp"),
+    ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(euler)\n", "twice"),
+    ("machine_paths", "docs/b.md", "see /ho" + "me/ada/stride\n", "one machine"),
+    ("machine_paths", "scripts/run", "cd /ro" + "ot/x\n", "one machine"),
+]
+
+
+def plant(folder, files):
+    for name, text in files.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+class Tree(unittest.TestCase):
+    """The checks, on this source tree."""
+
+    def test_tree(self):
+        for check in checks.CHECKS:
+            with self.subTest(check.__name__):
+                found = list(check(ROOT))
+                self.assertFalse(found, "\n" + "\n".join(found))
+
+    def test_something_is_looked_at(self):
+        self.assertGreater(len(list(checks.sources(ROOT))), 50)
+
+
+class Controls(unittest.TestCase):
+    """Each check finds its planted fault, and nothing in a clean tree."""
+
+    def test_clean(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plant(folder, CLEAN)
+            for check in checks.CHECKS:
+                self.assertEqual(list(check(folder)), [], check.__name__)
+
+    def test_planted(self):
+        for name, file, text, message in FAULTS:
+            with self.subTest(check=name, file=file, text=text[:40]), tempfile.TemporaryDirectory() as folder:
+                plant(folder, CLEAN | {"apps/b.h": "#pragma once\n"} | {file: text})
+                found = list(getattr(checks, name)(folder))
+                self.assertEqual(len(found), 1, found)
+                self.assertIn(message, found[0])
+
+    def test_every_check_has_a_fault(self):
+        self.assertEqual({c.__name__ for c in checks.CHECKS}, {f[0] for f in FAULTS})
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    unittest.main(verbosity=2)

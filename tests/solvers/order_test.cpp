@@ -1,0 +1,111 @@
+// Claimed orders against measured ones: every solver of the registry, on flows whose answer is known.
+#include "tests/solvers/fixtures.h"
+
+#include <cmath>
+
+namespace stride {
+namespace {
+
+using namespace fixtures;
+
+constexpr double kTolerance = 0.15;
+
+// A smooth grid of N steps from `high` to `low`, with `extra` levels before it on the same curve.
+std::vector<double> smooth_levels(int64_t steps, int64_t extra, double high, double low) {
+  std::vector<double> levels;
+  const double a = std::pow(high, 1.0 / 3.0);
+  const double b = std::pow(low, 1.0 / 3.0);
+  for (int64_t i = -extra; i <= steps; ++i)
+    levels.push_back(std::pow(a + (b - a) * static_cast<double>(i) / static_cast<double>(steps), 3.0));
+  return levels;
+}
+
+// Error at the end of N steps before the last jump; `primed`: the history holds exact evaluations.
+double flow_error(const Solver& solver, int64_t steps, bool primed) {
+  // With its own start the range is short and curved, so that what the start costs is seen at moderate N.
+  const double high = primed ? 4.0 : 1.0;
+  const GaussianFlow flow;
+  const PhiloxNoise noise;
+  const int64_t window = primed ? solver.traits().history : 0;
+  const std::vector<double> levels = smooth_levels(steps, window, high, 0.3);
+  const TimeGrid grid(std::vector<double>(levels.begin() + window, levels.end()));
+  RunState state = start({*flow.denoiser, solver, noise, grid}, ids(4));
+  const Tensor x0 = state.x;
+  if (window > 0) {
+    History history = History::from_state(state.history, x0);
+    for (int64_t i = 0; i < window; ++i) {
+      const double level = levels[static_cast<std::size_t>(i)];
+      const Tensor x = flow.exact(x0, grid.start(), level);
+      const Tensor sigma = at::full_like(state.sigma, level);
+      const Tensor denoised = flow.denoiser->evaluate(x, sigma, {}).denoised;
+      history = history.push({sigma, denoised, (x - denoised) / level});
+    }
+    state.history = history.state();
+  }
+  const ProbabilityFlow term;
+  const RunResult result = sample({*flow.denoiser, term, noise}, solver, FixedGrid(grid), state);
+  return (result.x - flow.exact(x0, grid.start(), grid.end())).abs().max().item<double>();
+}
+
+double measured(const Solver& solver, bool primed) {
+  const std::vector<int64_t> steps{80, 113, 160, 226, 320};
+  std::vector<double> errors;
+  for (const int64_t n : steps) errors.push_back(flow_error(solver, n, primed));
+  return measured_order(steps, errors);
+}
+
+}  // namespace
+
+TEST_CASE("order: every deterministic solver has the order it claims, history primed exactly", "[order]") {
+  for (const std::string& name : all_solvers()) {
+    const auto solver = make_solver(runnable(name));
+    if (!solver->traits().order) continue;
+    CAPTURE(name, *solver->traits().order);
+    const double order = measured(*solver, true);
+    CHECK(order == Approx(*solver->traits().order).margin(kTolerance));
+  }
+}
+
+TEST_CASE("order: every solver has the order it claims with its own start", "[order]") {
+  for (const std::string& name : all_solvers()) {
+    const auto solver = make_solver(runnable(name));
+    if (!solver->traits().start_order) continue;
+    CAPTURE(name, *solver->traits().start_order);
+    const double order = measured(*solver, false);
+    CHECK(order == Approx(*solver->traits().start_order).margin(kTolerance));
+  }
+}
+
+TEST_CASE("order: a solver without an order is stochastic or learned", "[order]") {
+  for (const std::string& name : all_solvers()) {
+    const SolverTraits traits = make_solver(runnable(name))->traits();
+    CAPTURE(name);
+    CHECK((traits.order.has_value() || traits.strong_order.has_value() || traits.family == "learned"));
+    CHECK(traits.stochastic == (traits.strong_order.has_value() && !traits.integrates_sde));
+  }
+}
+
+TEST_CASE("order: stochastic solvers and SDE terms have the strong order they claim, on one Brownian tree", "[order]") {
+  const GaussianFlow flow(2);
+  const BrownianTree tree(7, 0.3, 4.0, 14);
+  const ProbabilityFlow ode;
+  const ReverseSde sde(1.0);
+  const Tensor samples = ids(128);
+  for (const std::string& name : all_solvers()) {
+    const auto solver = make_solver(runnable(name));
+    if (!solver->traits().strong_order) continue;
+    const Term& term = solver->traits().integrates_sde ? static_cast<const Term&>(sde) : ode;
+    const auto end = [&](int64_t steps) {
+      const TimeGrid grid(smooth_levels(steps, 0, 4.0, 0.3));
+      return sample({*flow.denoiser, term, tree}, *solver, FixedGrid(grid), start({*flow.denoiser, *solver, tree, grid}, samples)).x;
+    };
+    const Tensor reference = end(512);
+    const std::vector<int64_t> steps{16, 32, 64};
+    std::vector<double> errors;
+    for (const int64_t n : steps) errors.push_back((end(n) - reference).square().sum(1).mean().sqrt().item<double>());
+    CAPTURE(name, errors);
+    CHECK(measured_order(steps, errors) == Approx(*solver->traits().strong_order).margin(kTolerance));
+  }
+}
+
+}  // namespace stride

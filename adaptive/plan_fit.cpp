@@ -60,7 +60,7 @@ struct Trial {
   std::shared_ptr<const PlanParameters> space;
   PlanObjectiveOptions objective;
   std::vector<double> parameters;
-  double radius = 1e3;
+  double radius = 0.0;
   double best_rmse = std::numeric_limits<double>::infinity();
   PlanFitTrial report;
   LeastSquaresEnd ended = LeastSquaresEnd::iterations;
@@ -108,34 +108,46 @@ void add_trials(Fit& fit, Final final, std::vector<Trial>& trials) {
   for (auto& [name, parameters] : starts) {
     Trial trial;
     trial.space = space;
-    trial.objective = {options.fd_step, options.weight_prior * mean_square, options.scale_prior * mean_square,
-                       options.huber * base.median_norm, fit.batching()};
+    trial.objective = {.fd_step = options.fd_step,
+                       .differences = options.differences,
+                       .weight_prior = options.weight_prior * mean_square,
+                       .scale_prior = options.scale_prior * mean_square,
+                       .huber = options.huber * base.median_norm,
+                       .batching = fit.batching()};
     trial.parameters = std::move(parameters);
+    trial.radius = options.initial_radius;
     trial.report = {final, name, base.train_rmse, base.validation_rmse, base.validation_rmse};
     trials.push_back(std::move(trial));
   }
 }
 
-LeastSquaresOptions solver_options(const Fit& fit, const Trial& trial, int64_t iterations) {
+bool within_bounds(const PlanFitOptions& options, const PlanParameters& space, const std::vector<double>& parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const PlanColumn::Kind kind = space.columns()[i].kind;
+    const double bound = kind == PlanColumn::Kind::time    ? options.logit_bound
+                         : kind == PlanColumn::Kind::scale ? options.log_scale_bound
+                                                           : options.weight_bound;
+    if (!(std::abs(parameters[i]) <= bound)) return false;
+  }
+  return true;
+}
+
+LeastSquaresOptions solver_options(const Trial& trial, int64_t iterations) {
   LeastSquaresOptions options;
   options.max_iterations = iterations;
   options.function_tolerance = 1e-4;
   options.gradient_tolerance = 0.0;
   options.initial_radius = trial.radius;
-  for (const PlanColumn& column : trial.space->columns()) {
-    const double bound = column.kind == PlanColumn::Kind::time    ? fit.options.logit_bound
-                         : column.kind == PlanColumn::Kind::scale ? fit.options.log_scale_bound
-                                                                  : fit.options.weight_bound;
-    options.lower.push_back(-bound);
-    options.upper.push_back(bound);
-  }
   return options;
 }
 
-/// Up to `iterations` more steps of a start. Every accepted iterate is looked at on the validation samples.
-void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations) {
-  const PlanObjective objective(*trial.space, fit.train_inputs, fit.train.target, trial.objective);
-  LeastSquaresOptions options = solver_options(fit, trial, iterations);
+/// Up to `iterations` more steps of a start on the first `samples` training samples. Every accepted iterate is
+/// looked at on the validation samples.
+void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int64_t samples) {
+  const Tensor rows = at::arange(samples, fit.train.start.options().dtype(at::kLong));
+  const PlanInputs inputs{fit.denoiser, fit.guidance, fit.train.start.slice(0, 0, samples), fit.train.condition.select(rows)};
+  const PlanObjective objective(*trial.space, inputs, fit.train.target.slice(0, 0, samples), trial.objective);
+  LeastSquaresOptions options = solver_options(trial, iterations);
   options.observer = [&](const LeastSquaresIteration& seen) {
     if (seen.iteration > 0) ++fit.iterations;
     trial.radius = std::clamp(seen.radius, 1e-3, 1e8);
@@ -153,6 +165,7 @@ void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations) {
   };
   const LeastSquaresSummary summary = solve_least_squares(
       [&](const std::vector<double>& parameters, bool want_jacobian) {
+        if (!within_bounds(fit.options, *trial.space, parameters)) return NormalEquations{std::numeric_limits<double>::infinity(), {}, {}};
         PlanObjective::Value value = objective(parameters, want_jacobian);
         fit.evaluations += value.evaluations;
         return std::move(value.normal);
@@ -163,17 +176,18 @@ void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations) {
 
 void run_trials(Fit& fit, std::vector<Trial>& trials) {
   const int64_t starts = fit.options.initial ? 1 : fit.options.starts * static_cast<int64_t>(fit.options.ends.size());
-  const int64_t screen = starts > 1 ? std::min(fit.options.screen_iterations, fit.options.iterations) : 0;
-  fit.planned_iterations = starts * screen + fit.options.iterations - screen;
+  const int64_t screen = starts > 1 ? fit.options.screen_iterations : 0;
+  fit.planned_iterations = starts * screen + fit.options.iterations;
   if (fit.options.initial) {
     add_trials(fit, fit.options.initial->final_zero() ? Final::zero : Final::sigma_min, trials);
   } else {
     for (const Final final : fit.options.ends) add_trials(fit, final, trials);
   }
-  for (std::size_t i = 0; i < trials.size() && screen > 0; ++i) improve(fit, trials[i], i, screen);
+  const int64_t all = fit.train.start.size(0);
+  for (std::size_t i = 0; i < trials.size() && screen > 0; ++i) improve(fit, trials[i], i, screen, std::min(fit.options.screen_samples, all));
   const auto best = std::min_element(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.best_rmse < b.best_rmse; });
-  if (best->ended != LeastSquaresEnd::converged)
-    improve(fit, *best, static_cast<std::size_t>(best - trials.begin()), fit.options.iterations - screen);
+  if (best->ended != LeastSquaresEnd::converged || all > fit.options.screen_samples)
+    improve(fit, *best, static_cast<std::size_t>(best - trials.begin()), fit.options.iterations, all);
 }
 
 void check_data(const PlanFitData& data, const char* which, const ModelInfo& info) {
@@ -196,9 +210,10 @@ std::string PlanFitOptions::invalid_reason() const {
   if (ends.empty() && !initial) return "plan fit: give at least one end, zero or sigma_min";
   if (starts < 1 || starts > static_cast<int64_t>(kStartRhos.size()))
     return fmt::format("plan fit: starts must be 1 to {}, not {}", kStartRhos.size(), starts);
-  if (iterations < 0 || screen_iterations < 1) return "plan fit: iterations must not be negative, and screening needs at least one";
+  if (iterations < 0 || screen_iterations < 1 || screen_samples < 1) return "plan fit: iterations must not be negative, and screening needs at least one of one sample";
   if (!(fd_step > 0.0 && fd_step <= 0.02)) return fmt::format("plan fit: fd_step must lie in (0, 0.02], not {}", fd_step);
   if (!(weight_prior >= 0.0 && scale_prior >= 0.0)) return "plan fit: priors must not be negative";
+  if (!(initial_radius > 0.0 && std::isfinite(initial_radius))) return "plan fit: initial_radius must be positive and finite";
   if (!(huber > 0.0)) return "plan fit: huber must be positive";
   if (rows < 2) return "plan fit: at least 2 rows must run together";
   if (budget_evaluations < 0) return "plan fit: budget_evaluations must not be negative";

@@ -3,6 +3,7 @@
 
 #include "adaptive/ceres_solver.h"
 #include "adaptive/plan_parameters.h"
+#include "adaptive/plan_runs.h"
 #include "framework/denoiser.h"
 #include "framework/evaluator.h"
 #include "framework/progress.h"
@@ -26,10 +27,13 @@ struct PlanFitOptions {
   std::vector<Final> ends{Final::zero, Final::sigma_min};  ///< tried; the better on the validation samples wins
   double sigma_min = 0.002;
   double sigma_max = 80.0;
-  int64_t starts = 2;             ///< grids that each end is started from: Karras with rho = 7, 3, 12, 1.5, 30
-  int64_t screen_iterations = 3;  ///< of each start; the best on the validation samples goes on
-  int64_t iterations = 12;        ///< in all, for the one that goes on
+  int64_t starts = 1;             ///< grids that each end is started from: Karras with rho = 7, 3, 12, 1.5, 30
+  int64_t screen_iterations = 8;  ///< of each start, where there are several; the best on the validation samples goes on
+  int64_t screen_samples = 64;    ///< how many of the training samples the screening looks at
+  int64_t iterations = 12;        ///< of the one that goes on, on all training samples
   double fd_step = 2e-3;          ///< see PlanParameters::turn
+  Differences differences = Differences::forward;  ///< half the runs of central ones, and plans as good
+  double initial_radius = 30.0;   ///< of the trust region: damping is its inverse, times the diagonal of JᵀJ
   double weight_prior = 1e-3;     ///< pull of the weights to theory's: see below
   double scale_prior = 1e-2;      ///< pull of log s to 0
   /// Huber threshold on a sample's RMSE, in units of the median at the start; infinity: least squares.
@@ -37,10 +41,11 @@ struct PlanFitOptions {
   int64_t rows = 1024;            ///< rows that run together: bounds the memory
   int64_t budget_evaluations = 0; ///< denoiser calls after which the fit ends with the best so far; 0: none
   std::optional<Plan> initial;    ///< starts from this plan alone, at its own end
-  // Bounds that keep every trial a run that the model can be asked for.
-  double logit_bound = 6.0;
-  double weight_bound = 2.0;  ///< of a weight's correction
-  double log_scale_bound = 0.7;
+  // Steps beyond these sizes of the parameters are refused, which shortens the next one. (Bounds given to Ceres make it
+  // search along the bent step instead, and creep: ten times the iterations on the digits.)
+  double logit_bound = 8.0;
+  double weight_bound = 5.0;  ///< of a weight's correction
+  double log_scale_bound = 1.0;
 
   // A prior of strength p adds p · (mean squared residual at the start) · (deviation)² to the mean squared
   // residual: p = 1e-3 lets a weight move by 1 for a gain of 0.1 % of what iPNDM leaves.

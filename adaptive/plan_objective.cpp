@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace stride {
 namespace {
@@ -18,10 +19,10 @@ void scale(NormalEquations& normal, double factor) {
 
 }  // namespace
 
-PlanObjective::PlanObjective(const PlanParameters& space, const PlanInputs& inputs, const Tensor& target,
+PlanObjective::PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target,
                              const PlanObjectiveOptions& options)
-    : space_(space), inputs_(inputs), target_(target), options_(options) {
-  if (inputs.start.sizes() != target.sizes())
+    : space_(space), inputs_(inputs), target_(std::move(target)), options_(options) {
+  if (inputs.start.sizes() != target_.sizes())
     throw UsageError("plan fit: the teacher's end points must have the shape of the starts");
 }
 
@@ -41,14 +42,14 @@ PlanObjective::Value PlanObjective::cost_alone(const Plan& plan) const {
 }
 
 PlanObjective::Value PlanObjective::with_jacobian(const Plan& plan) const {
-  // Samples that go together: each column adds two turned runs of them to a batch.
+  // Samples that go together: a column adds up to two turned runs of them to a batch.
   const int64_t together = std::max<int64_t>(1, options_.batching.rows / 2);
   NormalAccumulator sum(space_.size(), target_.device());
   Value value;
   for (int64_t from = 0; from < target_.size(0); from += together) {
     const Tensor rows = at::arange(from, std::min(from + together, target_.size(0)), target_.options().dtype(at::kLong));
     const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.index_select(0, rows), inputs_.condition.select(rows)};
-    const PlanDerivatives runs = plan_derivatives(space_, plan, part, options_.batching, options_.fd_step);
+    const PlanDerivatives runs = plan_derivatives(space_, plan, part, options_.batching, options_.fd_step, options_.differences);
     const Tensor residual = (runs.x.to(at::kDouble) - target_.index_select(0, rows)).flatten(1);
     sum.add(residual, runs.jacobian, options_.huber);
     value.evaluations += runs.evaluations;

@@ -10,6 +10,7 @@ namespace stride {
 
 struct PlanObjectiveOptions {
   double fd_step = 2e-3;
+  Differences differences = Differences::central;
   double weight_prior = 0.0;  ///< added to the cost for each weight: this times its squared correction
   double scale_prior = 0.0;   ///< the same for each log s
   double huber = 0.0;         ///< threshold on the norm of a sample's residual; infinity: least squares
@@ -19,8 +20,8 @@ struct PlanObjectiveOptions {
 /// cost2 = (1/(S·D))·Σ_s ρ(‖x_s − target_s‖²) + prior: the mean squared residual, plus the priors' rows.
 class PlanObjective final {
  public:
-  /// Throws UsageError unless start and target `[S, …]` have the same shape. Everything is borrowed.
-  PlanObjective(const PlanParameters& space, const PlanInputs& inputs, const Tensor& target, const PlanObjectiveOptions& options);
+  /// Throws UsageError unless start and target `[S, …]` have the same shape. Space and inputs are borrowed.
+  PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target, const PlanObjectiveOptions& options);
 
   struct Value {
     NormalEquations normal;
@@ -36,7 +37,7 @@ class PlanObjective final {
 
   const PlanParameters& space_;
   const PlanInputs& inputs_;
-  const Tensor& target_;
+  Tensor target_;
   PlanObjectiveOptions options_;
 };
 

@@ -150,7 +150,7 @@ PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const P
 }
 
 PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs,
-                                 const PlanBatching& batching, double fd_step) {
+                                 const PlanBatching& batching, double fd_step, Differences differences) {
   check(inputs, batching);
   const at::NoGradGuard no_grad;
   const int64_t samples = inputs.start.size(0);
@@ -163,7 +163,9 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   out.jacobian = at::empty({space.size(), samples, base.x.numel() / samples}, base.x.options());
   out.evaluations = samples * machine.steps();
 
-  const auto most = static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (2 * samples)));  // columns a batch
+  const bool central = differences == Differences::central;
+  const int64_t runs = central ? 2 : 1;                                                                // a column
+  const auto most = static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns a batch
   const std::vector<PlanColumn>& columns = space.columns();
   std::vector<bool> done(columns.size(), false);
   for (std::size_t head = 0; head < columns.size(); ++head) {
@@ -178,17 +180,17 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
       done[c] = true;
       const double turn = space.turn(plan, columns[c], fd_step);
       batch.push_back(static_cast<int64_t>(c));
-      widths.push_back(2.0 * turn);
+      widths.push_back(static_cast<double>(runs) * turn);
       plans.push_back(space.turned(plan, columns[c], turn));
-      plans.push_back(space.turned(plan, columns[c], -turn));
+      if (central) plans.push_back(space.turned(plan, columns[c], -turn));
     }
     poll(batching);
     const Tensor ends = run_turned(machine, base, plans, first, recorded);
-    const auto pairs = static_cast<int64_t>(batch.size());
-    const Tensor difference = (ends.slice(0, 0, 2 * pairs, 2) - ends.slice(0, 1, 2 * pairs, 2)) /
-                              per_sample(at::tensor(widths, at::kDouble).to(ends.device()), ends);
-    out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()), difference);
-    out.evaluations += 2 * pairs * samples * (machine.steps() - first - (recorded ? 1 : 0));
+    const auto turned = static_cast<int64_t>(plans.size());
+    const Tensor other = central ? ends.slice(0, 1, turned, 2) : base.x.view({1, samples, -1});
+    const Tensor width = per_sample(at::tensor(widths, at::kDouble).to(ends.device()), ends);
+    out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()), (ends.slice(0, 0, turned, runs) - other) / width);
+    out.evaluations += turned * samples * (machine.steps() - first - (recorded ? 1 : 0));
   }
   return out;
 }

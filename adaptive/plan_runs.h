@@ -32,9 +32,12 @@ struct PlanEndpoints {
 /// The plan's end points for all samples.
 [[nodiscard]] PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching);
 
+/// How derivatives are taken: turned both ways (2 runs a column), or one way against the plan itself (1 run).
+enum class Differences { central, forward };
+
 struct PlanDerivatives {
   Tensor x;                 ///< `[s, …]`, end points of the plan itself
-  Tensor jacobian;          ///< `[P, s, D]`: ∂x/∂column by central differences, dtype of x
+  Tensor jacobian;          ///< `[P, s, D]`: ∂x/∂column, dtype of x
   int64_t evaluations = 0;  ///< denoiser calls, a row each
 };
 
@@ -42,6 +45,7 @@ struct PlanDerivatives {
 /// batching.rows of them). A turned plan is run only from the first step that it changes: the states before it
 /// are the plan's own, and so is the evaluation that it merely weighs differently.
 [[nodiscard]] PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs,
-                                               const PlanBatching& batching, double fd_step);
+                                               const PlanBatching& batching, double fd_step,
+                                               Differences differences = Differences::central);
 
 }  // namespace stride

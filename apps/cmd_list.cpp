@@ -52,30 +52,46 @@ struct Listing {
   std::string text;
 };
 
+// Papers below the table: they are long.
+class References final {
+ public:
+  void add(const std::string& name, const std::string& reference) {
+    if (!reference.empty()) text_ += fmt::format("  {}: {}\n", name, reference);
+  }
+  [[nodiscard]] std::string text() const { return text_.empty() ? "" : "\nReferences:\n" + text_; }
+
+ private:
+  std::string text_;
+};
+
 Listing list_solvers() {
   Listing out;
+  References references;
   TextTable table({{"solver"}, {"order", TextTable::Align::right}, {"nfe of 10 steps", TextTable::Align::right}, {"also called"}, {"options"},
                    {"what it is"}});
   for (const std::string& name : solver_names()) {
     const SolverTraits& traits = solver_traits(name);
     out.json.push_back(solver_json(traits));
     table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)), fmt::format("{}", fmt::join(traits.aliases, ", ")),
-               traits.options, fmt::format("{} [{}]", traits.summary, traits.reference)});
+               traits.options, traits.summary});
+    references.add(traits.name, traits.reference);
   }
-  out.text = table.text();
+  out.text = table.text() + references.text();
   return out;
 }
 
 Listing list_schedules() {
   Listing out;
+  References references;
   TextTable table({{"schedule"}, {"also called"}, {"options"}, {"what it is"}});
   for (const GridTraits& traits : grid_traits()) {
     out.json.push_back({{"name", traits.name}, {"aliases", traits.aliases}, {"summary", traits.summary}, {"options", traits.options},
                         {"reference", traits.reference}, {"needs_noise_schedule", traits.needs_noise_schedule}});
     table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options,
-               fmt::format("{} [{}]", traits.summary, traits.reference)});
+               traits.summary});
+    references.add(traits.name, traits.reference);
   }
-  out.text = table.text();
+  out.text = table.text() + references.text();
   return out;
 }
 
@@ -102,12 +118,14 @@ Listing list_models() {
 
 Listing list_policies() {
   Listing out;
+  References references;
   TextTable table({{"policy"}, {"options"}, {"what it is"}});
   for (const PolicyTraits& traits : policy_traits()) {
     out.json.push_back({{"name", traits.name}, {"summary", traits.summary}, {"options", traits.options}, {"reference", traits.reference}});
-    table.add({traits.name, traits.options, traits.reference.empty() ? traits.summary : fmt::format("{} [{}]", traits.summary, traits.reference)});
+    table.add({traits.name, traits.options, traits.summary});
+    references.add(traits.name, traits.reference);
   }
-  out.text = table.text();
+  out.text = table.text() + references.text();
   return out;
 }
 

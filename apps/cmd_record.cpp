@@ -1,5 +1,6 @@
 // stride record: solver trajectories into an HDF5 store.
 #include "apps/command.h"
+#include "apps/recording.h"
 #include "apps/sampling.h"
 #include "apps/store_path.h"
 #include "apps/trajectory_tap.h"
@@ -21,7 +22,7 @@ class RecordCommand final : public Command {
     if (!context.arguments().empty()) return merge(context);
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
-    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card);
+    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto points = parse_save_at(options.text("save-at"), sampler.grid.steps());
     const TrajectoryConfig config = config_of(context, model.info(), sampler, points);
@@ -51,20 +52,11 @@ class RecordCommand final : public Command {
                                     const std::vector<int64_t>& points) {
     const OptionValues& options = context.options();
     if (!sampler.fixed()) throw UsageError(fmt::format("--policy {}: trajectories are recorded on fixed grids; use --policy fixed", sampler.spec.policy));
-    TrajectoryConfig config;
-    config.model_sha256 = model.sha256;
-    config.solver = sampler.spec.solver;
-    config.schedule = sampler.spec.schedule;
-    config.final = to_string(sampler.spec.final);
-    config.dtype = options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat;
-    config.sample_shape = model.shape;
-    config.steps = static_cast<int64_t>(points.size()) - 1;
-    for (const int64_t point : points) config.sigmas.push_back(sampler.grid.sigmas().at(static_cast<std::size_t>(point)));
-    config.settings = {{"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", options.text("save-at")}};
+    std::map<std::string, std::string> settings = {{"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", options.text("save-at")}};
     for (const char* name : {"class", "guidance", "init", "noise"}) {
-      if (options.has(name)) config.settings[name] = options.values(name).at(0);
+      if (options.has(name)) settings[name] = options.values(name).at(0);
     }
-    return config;
+    return trajectory_config(model, sampler, points, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat, std::move(settings));
   }
 
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
@@ -84,19 +76,9 @@ class RecordCommand final : public Command {
     ProgressBar bar = context.progress("recording", static_cast<int64_t>(settings.seeds.size()));
     // A line of metrics.jsonl says what is durable, after it is.
     const auto acknowledge = [&](const std::vector<int64_t>& durable) {
-      if (!durable.empty()) run.metric(fmt::format(R"({{"durable": {}, "total": {}}})", durable.size(), writer.size()));
+      run.metric(fmt::format(R"({{"durable": {}, "total": {}}})", durable.size(), writer.size()));
     };
-    TrajectoryTap tap(points, sampler.grid.steps());
-    DrawHooks hooks;
-    hooks.progress = bar.fn();
-    hooks.observe = [&](const Tensor&) -> Observer {
-      tap = TrajectoryTap(points, sampler.grid.steps());
-      return [&tap](const RunState& before, const RunState& after, const StepResult& step, bool) { tap.see(before, after, step); };
-    };
-    hooks.chunk = [&](const Tensor& seeds, const RunResult& result) { acknowledge(writer.append(tap.batch(seeds, result))); };
-    Draws draws = draw(sampler, *model.denoiser, settings, hooks);
-    acknowledge(writer.seal());
-    return draws;
+    return record_trajectories(sampler, *model.denoiser, settings, points, writer, bar.fn(), acknowledge);
   }
 
   static ExitCode report(Context& context, const RunDir& run, const TrajectoryWriter& writer, const Draws& draws) {

@@ -37,7 +37,7 @@ class SampleCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
-    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card);
+    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));

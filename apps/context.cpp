@@ -8,6 +8,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

@@ -8,6 +8,7 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/util/Exception.h>
 #include <chrono>
+#include <cmath>
 #include <fmt/format.h>
 #include <new>
 

@@ -7,6 +7,7 @@
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace stride {
 namespace {
@@ -78,13 +80,15 @@ class Engine final {
         settings_(settings),
         hooks_(hooks),
         bounds_(block_bounds(static_cast<int64_t>(settings.draw.seeds.size()), settings.blocks)) {
-    teacher_ = std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card));
-    for (const SamplerSpec& spec : settings.samplers) samplers_.push_back(make_sampler(spec, denoiser.info(), card));
+    teacher_ = std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
+    for (const SamplerSpec& spec : settings.samplers)
+      samplers_.push_back(make_sampler(spec, denoiser.info(), card, settings.draw.device));
     total_ = static_cast<int64_t>(samplers_.size() + 1) * settings.blocks;
   }
 
   EvaluationResult run() {
     EvaluationResult result = describe_run();
+    continues_ = same_run(result);
     warm_up(*teacher_, !settings_.draw.device.is_cuda());
     Measured teacher = measure(*teacher_, "teacher");
     if (stopped_) return result;
@@ -97,7 +101,7 @@ class Engine final {
       }
     }
     result.teacher = std::move(teacher.result);
-    if (hooks_.finished) hooks_.finished(result);
+    tell(result);
     for (const Sampler& sampler : samplers_) {
       SamplerResult one;
       if (const SamplerResult* known = find_earlier(sampler)) {
@@ -111,7 +115,7 @@ class Engine final {
         one = std::move(measured.result);
       }
       result.samplers.push_back(std::move(one));
-      if (hooks_.finished) hooks_.finished(result);
+      tell(result);
     }
     result.complete = true;
     return result;
@@ -177,13 +181,46 @@ class Engine final {
                              make_condition(denoiser_.info(), settings_.draw.label, x.size(0), settings_.draw.device));
   }
 
+  // Results of other seeds, of another model or teacher, or of a plan that has changed since, do not count.
   const SamplerResult* find_earlier(const Sampler& sampler) const {
-    if (hooks_.earlier == nullptr) return nullptr;
+    if (!continues_) return nullptr;
     const SamplerResult wanted = named(sampler);
     for (const SamplerResult& known : hooks_.earlier->samplers) {
-      if (identity(known) == identity(wanted)) return &known;
+      if (identity(known) == identity(wanted) && known.sigmas == fixed_sigmas(sampler) && same_plan(known, sampler)) {
+        return &known;
+      }
     }
     return nullptr;
+  }
+
+  static std::vector<double> fixed_sigmas(const Sampler& sampler) {
+    return sampler.fixed() ? sampler.grid.sigmas() : std::vector<double>{};
+  }
+
+  static bool same_plan(const SamplerResult& known, const Sampler& sampler) {
+    const std::string now = plan_text(sampler);
+    if (now.empty() || known.plan_json.empty()) return now.empty() == known.plan_json.empty();
+    return nlohmann::json::parse(now, nullptr, false) == nlohmann::json::parse(known.plan_json, nullptr, false);
+  }
+
+  static std::string plan_text(const Sampler& sampler) {
+    const Spec spec = Spec::parse(sampler.spec.solver);
+    return spec.name == "plan" && !spec.argument.empty() ? read_file(spec.argument) : std::string();
+  }
+
+  bool same_run(const EvaluationResult& now) const {
+    if (hooks_.earlier == nullptr) return false;
+    const EvaluationResult& then = *hooks_.earlier;
+    return then.model_sha256 == now.model_sha256 && then.seeds == now.seeds && then.block_sizes == now.block_sizes &&
+           then.dtype == now.dtype && then.features_sha256 == now.features_sha256 && then.reference == now.reference &&
+           identity(then.teacher) == identity(named(*teacher_)) && then.teacher.sigmas == fixed_sigmas(*teacher_);
+  }
+
+  // While an earlier run's results are being taken over, its file says more.
+  void tell(const EvaluationResult& result) const {
+    if (hooks_.finished && !(continues_ && result.samplers.size() < hooks_.earlier->samplers.size())) {
+      hooks_.finished(result);
+    }
   }
 
   static SamplerResult named(const Sampler& sampler) {
@@ -241,8 +278,7 @@ class Engine final {
       for (const double value : doubles(all_nfe)) ++counts[static_cast<int64_t>(value)];
       result.nfe_counts.assign(counts.begin(), counts.end());
     }
-    const Spec spec = Spec::parse(sampler.spec.solver);
-    if (result.is_plan() && !spec.argument.empty()) result.plan_json = read_file(spec.argument);
+    result.plan_json = plan_text(sampler);
     if (is_image_shape(denoiser_.info().shape) && settings_.images > 0) {
       result.strip_png = png_strip(out.x, std::min<int64_t>(settings_.images, out.x.size(0)));
     }
@@ -277,6 +313,7 @@ class Engine final {
   std::optional<FeatureStatistics> teacher_statistics_;
   int64_t done_ = 0;
   int64_t total_ = 0;
+  bool continues_ = false;
   bool stopped_ = false;
 };
 

@@ -2,7 +2,6 @@
 
 #include "apps/text_table.h"
 #include "datasets/metrics.h"
-#include "framework/spec.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,9 +81,14 @@ std::string joined(const std::vector<std::string>& words) {
 
 // "predictor tol=0.01": name and options, without the file that an argument names.
 std::string policy_label(const std::string& policy) {
-  const Spec spec = Spec::parse(policy);
-  std::string out = spec.name;
-  for (const auto& [key, value] : spec.options) out += fmt::format(" {}={}", key, value);
+  std::size_t end = policy.find(':');
+  std::string out = policy.substr(0, end);
+  while (end < policy.size()) {
+    const std::size_t begin = end + 1;
+    end = std::min(policy.find(',', begin), policy.size());
+    const std::string item = policy.substr(begin, end - begin);
+    if (item.find('=') != std::string::npos) out += " " + item;
+  }
   return out;
 }
 

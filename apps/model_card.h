@@ -1,4 +1,4 @@
-// Model cards: a TOML file that says what a denoiser is (docs/models.md lists the keys).
+// Model cards: a TOML file that says what a denoiser is (docs/cli.md lists the keys).
 #pragma once
 
 #include "framework/denoiser.h"

@@ -100,7 +100,7 @@ LoadedModel load_model(const std::string& name_or_path, at::Device device, at::S
   model.source = find_model(name_or_path);
   const ModelCard& card = model.source.card;
   if (card.info.kind == "gaussian_mixture") {
-    model.denoiser = std::make_shared<GaussianMixture>(card.info, card.mixture);
+    model.denoiser = std::make_shared<GaussianMixture>(card.info, card.mixture, device);
   } else {
     model.denoiser = load_network(model.source, device, dtype);
   }

@@ -3,6 +3,7 @@
 #include "adaptive/pi_controller.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
+#include "neural/predictor_controller.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ struct PolicyRequest {
   const TimeGrid& grid;
   const Solver& solver;
   const ModelInfo& model;
+  at::Device device;
 };
 
 std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const PolicyRequest& request) {
@@ -39,6 +41,32 @@ std::unique_ptr<const StepController> make_pi(OptionReader& reader, const Policy
   return std::make_unique<PiController>(options);
 }
 
+std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const PolicyRequest& request) {
+  const std::string path = reader.argument("it needs its file: predictor:FILE.safetensors");
+  const StepPredictor predictor = StepPredictor::load(path);
+  const PredictorInfo& info = predictor.info();
+  if (info.base != request.solver.traits().name) {
+    throw UsageError(fmt::format("--policy predictor: {} knows the steps of {}, not of {}; add --solver {}", path, info.base,
+                                 request.solver.traits().name, info.base));
+  }
+  if (info.model_sha256 != request.model.sha256 && !request.spec.allow_model_mismatch) {
+    throw UsageError(fmt::format("--policy predictor: {} was trained on another model ({:.12}…, this one is {:.12}…); "
+                                 "--allow-model-mismatch runs it all the same",
+                                 path, info.model_sha256, request.model.sha256));
+  }
+  PredictorOptions options;
+  options.tolerance = reader.number("tolerance", options.tolerance);
+  options.safety = reader.number("safety", options.safety);
+  options.min_log_step = reader.number("min_log_step", options.min_log_step);
+  options.max_log_step = reader.number("max_log_step", options.max_log_step);
+  options.end = request.grid.end();
+  options.final_zero = request.grid.final_zero();
+  if (const std::string reason = options.invalid_reason(info); !reason.empty()) {
+    throw UsageError(fmt::format("--policy predictor: {}", reason));
+  }
+  return std::make_unique<PredictorController>(std::make_shared<StepPredictor>(predictor.to(request.device)), options);
+}
+
 struct Policy {
   PolicyTraits traits;
   std::unique_ptr<const StepController> (*make)(OptionReader&, const PolicyRequest&);
@@ -49,7 +77,10 @@ const std::vector<Policy>& policies() {
       {{"fixed", "every sample follows the grid", "", ""}, make_fixed},
       {{"pi", "error control a sample: its own step, rejections counted",
         "rtol=0.05,atol=0.005,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5", "Söderlind 2003, ACM TOMS 29(1) eq. 3"},
-       make_pi}};
+       make_pi},
+      {{"predictor", "a small network, trained on recorded trajectories, chooses each step; no rejections",
+        "FILE,tolerance=0.05,safety=1,min_log_step=0.02,max_log_step=3", "made by stride train-predictor"},
+       make_predictor}};
   return all;
 }
 
@@ -65,7 +96,7 @@ const std::vector<PolicyTraits>& policy_traits() {
 }
 
 std::unique_ptr<const StepController> make_policy(const SamplerSpec& spec, const TimeGrid& grid, const Solver& solver,
-                                                  const ModelInfo& model) {
+                                                  const ModelInfo& model, at::Device device) {
   const Spec wanted = Spec::parse(spec.policy);
   std::vector<std::string> names;
   for (const Policy& policy : policies()) {
@@ -75,7 +106,7 @@ std::unique_ptr<const StepController> make_policy(const SamplerSpec& spec, const
       throw UsageError(fmt::format("--policy {}: a plan brings its own steps; use --policy fixed", wanted.name));
     }
     OptionReader reader(wanted, "policy");
-    auto controller = policy.make(reader, {spec, grid, solver, model});
+    auto controller = policy.make(reader, {spec, grid, solver, model, device});
     reader.done();
     return controller;
   }

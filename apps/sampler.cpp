@@ -87,7 +87,7 @@ int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
                                final_zero ? "" : " with --final sigma_min", below > 0 ? fmt::format("{} and ", below) : "", above));
 }
 
-Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card) {
+Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card, at::Device device) {
   SamplerSpec spec = wanted;
   const Spec solver_spec = Spec::parse(spec.solver);
   std::unique_ptr<const Solver> solver = make_solver(solver_spec);
@@ -96,7 +96,7 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
   if (!spec.sigmas.empty()) spec.schedule = "sigmas";
   spec.steps = grid.steps();
   spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;
-  auto controller = make_policy(spec, grid, *solver, model);
+  auto controller = make_policy(spec, grid, *solver, model, device);
   auto term = make_term(spec.term);
   if (term->stochastic() && !solver->traits().integrates_sde) {
     throw UsageError(fmt::format("--term {}: {} integrates ODEs only; euler can", spec.term, solver->traits().name));

@@ -57,7 +57,9 @@ struct Sampler {
 
 /// Throws UsageError on unknown names and options, on an NFE that no number of steps costs, and on a plan
 /// that disagrees with the model or with given options; InputError on a plan file that is not one.
-[[nodiscard]] Sampler make_sampler(const SamplerSpec& spec, const ModelInfo& model, const ModelCard* card = nullptr);
+/// `device` is where the run will be: learned policies live there.
+[[nodiscard]] Sampler make_sampler(const SamplerSpec& spec, const ModelInfo& model, const ModelCard* card = nullptr,
+                                   at::Device device = at::kCPU);
 
 /// The betas behind timestep grids: the spec's, else the card's, else diffusers' linear ones.
 [[nodiscard]] NoiseSchedule noise_schedule_of(const SamplerSpec& spec, const ModelCard* card);

@@ -40,6 +40,9 @@ function(stride_test name)
     target_compile_definitions(stride_test_pch PRIVATE STRIDE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_precompile_headers(stride_test_pch PRIVATE ${PROJECT_SOURCE_DIR}/tests/catch_torch.h)
   endif()
+  # -fPIC as the precompiled header has it: with CMake's -fPIE for programs g++ would not take it.
+  set_target_properties(test_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(test_${name} PRIVATE -fPIC)
   target_precompile_headers(test_${name} REUSE_FROM stride_test_pch)
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}_suite.cmake)
   file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}_suite.cmake CONTENT

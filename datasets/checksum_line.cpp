@@ -1,9 +1,9 @@
 #include "datasets/checksum_line.h"
 
-#include <fmt/format.h>
-
 #include "framework/error.h"
 #include "framework/hash.h"
+
+#include <fmt/format.h>
 
 namespace stride {
 namespace {

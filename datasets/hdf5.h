@@ -3,14 +3,14 @@
 // damaged files all lose data or crash in it (docs/store.md).
 #pragma once
 
+#include "framework/tensor.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "framework/tensor.h"
 
 namespace stride::hdf5 {
 

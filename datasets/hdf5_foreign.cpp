@@ -1,5 +1,9 @@
 // Damaged HDF5 files crash libhdf5 (18 of 5,000 mutated files did), so files without a checksum are read
 // by a child process that may.
+#include "datasets/hdf5.h"
+#include "framework/error.h"
+#include "framework/file.h"
+
 #include <ATen/ATen.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,10 +15,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "datasets/hdf5.h"
-#include "framework/error.h"
-#include "framework/file.h"
 
 namespace stride::hdf5 {
 namespace {

@@ -1,6 +1,13 @@
 #include "datasets/hdf5_handle.h"
 
+#include <hdf5.h>
+
+#include <type_traits>
+
 namespace stride::hdf5 {
+
+static_assert(std::is_same_v<hid_t, Id> && std::is_same_v<herr_t, int>, "HDF5 1.10 or newer is needed");
+
 namespace {
 
 /// IEEE binary16, which HDF5 1.10 can describe but does not name; as h5py describes it.
@@ -14,6 +21,13 @@ Handle half_type() {
 }
 
 }  // namespace
+
+Quiet::Quiet() {
+  H5Eget_auto2(H5E_DEFAULT, &print_, &data_);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+Quiet::~Quiet() { H5Eset_auto2(H5E_DEFAULT, print_, data_); }
 
 std::string last_error() {
   std::string text = "no reason given";

@@ -1,13 +1,14 @@
+#include "datasets/hdf5.h"
+#include "datasets/hdf5_handle.h"
+#include "framework/error.h"
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <hdf5.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
-
-#include "datasets/hdf5.h"
-#include "datasets/hdf5_handle.h"
-#include "framework/error.h"
 
 namespace stride::hdf5 {
 namespace {
@@ -157,7 +158,7 @@ ImageReader::ImageReader(std::string_view bytes, std::string where) : impl_(std:
   check(access.valid() && H5Pset_fapl_core(access.get(), std::size_t{1} << 16, /*backing_store=*/0) >= 0);
   check(H5Pset_file_image_callbacks(access.get(), &callbacks) >= 0);
   check(H5Pset_file_image(access.get(), impl_->loan.bytes, bytes.size()) >= 0);
-  impl_->file = Handle(H5Fopen("stride-image", H5F_ACC_RDONLY, access.get()), H5Fclose);
+  impl_->file = Handle(H5Fopen("/dev/null/stride-image", H5F_ACC_RDONLY, access.get()), H5Fclose);
   check(impl_->file.valid());
 }
 

@@ -1,11 +1,12 @@
-#include <ATen/ATen.h>
-#include <fmt/format.h>
-
-#include <vector>
-
 #include "datasets/hdf5.h"
 #include "datasets/hdf5_handle.h"
 #include "framework/error.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <hdf5.h>
+
+#include <vector>
 
 namespace stride::hdf5 {
 namespace {
@@ -43,7 +44,7 @@ ImageWriter::ImageWriter() : impl_(std::make_unique<Impl>()) {
   require(H5Pset_obj_track_times(creation.get(), 0), "start a file");
   // The name is never opened: there is no backing store.
   impl_->file =
-      require(Handle(H5Fcreate("stride-image", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose), "start a file");
+      require(Handle(H5Fcreate("/dev/null/stride-image", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose), "start a file");
 }
 
 ImageWriter::~ImageWriter() {

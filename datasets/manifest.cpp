@@ -1,15 +1,15 @@
 #include "datasets/manifest.h"
 
+#include "framework/error.h"
+#include "framework/file.h"
+#include "framework/hash.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
-
-#include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
 
 namespace stride {
 namespace {
@@ -19,6 +19,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* kFormat = "stride-trajectories";
 constexpr int kVersion = 1;
+constexpr int kMaxDepth = 5;                     // shards → shard → seeds → range → number
 constexpr int64_t kMostRows = int64_t{1} << 32;  // of one shard; guards sums against overflow
 constexpr int64_t kMostBytes = int64_t{1} << 50;
 
@@ -95,8 +96,12 @@ class Reader final {
   [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where_, what)); }
 
   ordered_json parse(const std::string& text) const {
+    const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+      if (depth > kMaxDepth) fail("it is nested too deeply");
+      return true;
+    };
     try {
-      return ordered_json::parse(text);
+      return ordered_json::parse(text, watch);
     } catch (const json::exception& error) {
       fail(fmt::format("it is not JSON ({})", error.what()));
     }

@@ -1,11 +1,11 @@
 // `manifest.json` of a trajectory store: what it holds, and the checksum of every file in it.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "datasets/trajectory.h"
 #include "framework/file_system.h"
+
+#include <string>
+#include <vector>
 
 namespace stride {
 

@@ -1,5 +1,7 @@
 #include "datasets/mapped_file.h"
 
+#include "framework/error.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -9,8 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "framework/error.h"
 
 namespace stride {
 namespace {

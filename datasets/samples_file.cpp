@@ -1,12 +1,12 @@
 #include "datasets/samples_file.h"
 
-#include <ATen/ATen.h>
-#include <fmt/format.h>
-
 #include "datasets/checksum_line.h"
 #include "datasets/hdf5.h"
 #include "framework/error.h"
 #include "framework/file.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
 
 namespace stride {
 namespace {

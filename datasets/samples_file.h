@@ -1,11 +1,11 @@
 // `samples.h5`, and datasets of unit normals from anywhere.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "framework/file_system.h"
 #include "framework/tensor.h"
+
+#include <map>
+#include <string>
 
 namespace stride {
 

@@ -1,14 +1,14 @@
 #include "datasets/shard.h"
 
+#include "datasets/hdf5.h"
+#include "framework/error.h"
+#include "framework/hash.h"
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-
-#include "datasets/hdf5.h"
-#include "framework/error.h"
-#include "framework/hash.h"
 
 namespace stride {
 namespace {

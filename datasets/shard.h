@@ -1,11 +1,11 @@
 // One sealed file of a trajectory store.
 #pragma once
 
-#include <string>
-
 #include "datasets/manifest.h"
 #include "datasets/mapped_file.h"
 #include "datasets/trajectory.h"
+
+#include <string>
 
 namespace stride {
 

@@ -1,13 +1,13 @@
 #include "datasets/store_folder.h"
 
+#include "framework/error.h"
+#include "framework/file.h"
+#include "framework/hash.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
 
 namespace stride {
 namespace {

@@ -1,13 +1,13 @@
 // A store that is open for writing: its lock, its manifest, and the one way to add a shard.
 #pragma once
 
+#include "datasets/manifest.h"
+#include "framework/lock.h"
+
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "datasets/manifest.h"
-#include "framework/lock.h"
 
 namespace stride {
 

@@ -1,13 +1,13 @@
 // Joining and checking stores.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <set>
-
 #include "datasets/store_folder.h"
 #include "datasets/trajectory_store.h"
 #include "framework/error.h"
 #include "framework/file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
 
 namespace stride {
 namespace {

@@ -1,12 +1,12 @@
 #include "datasets/trajectory.h"
 
+#include "framework/error.h"
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <cmath>
-
-#include "framework/error.h"
 
 namespace stride {
 namespace {

@@ -1,11 +1,11 @@
 // What a trajectory store holds: whole sampling runs of one solver on one grid, in EDM coordinates.
 #pragma once
 
+#include "framework/tensor.h"
+
 #include <map>
 #include <string>
 #include <vector>
-
-#include "framework/tensor.h"
 
 namespace stride {
 

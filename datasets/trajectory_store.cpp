@@ -1,5 +1,7 @@
 #include "datasets/trajectory_store.h"
 
+#include "framework/error.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -9,8 +11,6 @@
 #include <numeric>
 #include <unordered_map>
 #include <utility>
-
-#include "framework/error.h"
 
 namespace stride {
 namespace {

@@ -1,11 +1,11 @@
 // Reading, joining and checking trajectory stores.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "datasets/shard.h"
 #include "datasets/trajectory.h"
+
+#include <string>
+#include <vector>
 
 namespace stride {
 

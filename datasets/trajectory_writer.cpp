@@ -1,12 +1,12 @@
 #include "datasets/trajectory_writer.h"
 
+#include "datasets/shard.h"
+#include "framework/error.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "datasets/shard.h"
-#include "framework/error.h"
 
 namespace stride {
 namespace {

@@ -1,12 +1,12 @@
 // Recording trajectories so that a kill at any moment loses nothing that was acknowledged.
 #pragma once
 
+#include "datasets/store_folder.h"
+#include "datasets/trajectory.h"
+
 #include <set>
 #include <string>
 #include <vector>
-
-#include "datasets/store_folder.h"
-#include "datasets/trajectory.h"
 
 namespace stride {
 

@@ -1,5 +1,7 @@
 #include "framework/file.h"
 
+#include "framework/error.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -9,8 +11,6 @@
 #include <cstring>
 #include <random>
 #include <utility>
-
-#include "framework/error.h"
 
 namespace stride {
 namespace {

@@ -1,12 +1,12 @@
 // Reading files whole, and replacing them so that nobody ever sees half of one.
 #pragma once
 
+#include "framework/file_system.h"
+
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "framework/file_system.h"
 
 namespace stride {
 

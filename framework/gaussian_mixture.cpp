@@ -31,33 +31,33 @@ std::string GaussianMixtureOptions::invalid_reason(const std::vector<int64_t>& s
   return {};
 }
 
-GaussianMixture::GaussianMixture(ModelInfo info, const GaussianMixtureOptions& options) : info_(std::move(info)) {
+GaussianMixture::GaussianMixture(ModelInfo info, const GaussianMixtureOptions& options, at::Device device)
+    : info_(std::move(info)) {
   if (const std::string reason = options.invalid_reason(info_.shape); !reason.empty()) throw UsageError(reason);
   const auto f64 = at::TensorOptions().dtype(at::kDouble);
   const Tensor weights = at::tensor(options.weights, f64);
-  log_weights_ = (weights / weights.sum()).log();
+  log_weights_ = (weights / weights.sum()).log().to(device);
   std::vector<Tensor> means;
   for (const auto& mean : options.means) means.push_back(at::tensor(mean, f64));
-  means_ = at::stack(means);
-  variances_ = at::tensor(options.std, f64).square();
-  if (!options.classes.empty()) classes_ = at::tensor(options.classes, at::TensorOptions().dtype(at::kLong));
+  means_ = at::stack(means).to(device);
+  variances_ = at::tensor(options.std, f64).square().to(device);
+  if (!options.classes.empty()) classes_ = at::tensor(options.classes, at::TensorOptions().dtype(at::kLong)).to(device);
 }
 
 Evaluation GaussianMixture::evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const {
-  const auto& device = x.device();
-  const Tensor means = means_.to(device).unsqueeze(0);                                // [1, K, D]
+  const Tensor means = means_.unsqueeze(0);                                // [1, K, D]
   const Tensor offset = x.flatten(1).to(at::kDouble).unsqueeze(1) - means;            // [B, K, D]
-  const Tensor variance = variances_.to(device).unsqueeze(0) + sigma.square().unsqueeze(1);  // [B, K]
+  const Tensor variance = variances_.unsqueeze(0) + sigma.square().unsqueeze(1);  // [B, K]
   const auto dimensions = static_cast<double>(means_.size(1));
-  Tensor log_posterior = log_weights_.to(device).unsqueeze(0) - 0.5 * offset.square().sum(2) / variance -
+  Tensor log_posterior = log_weights_.unsqueeze(0) - 0.5 * offset.square().sum(2) / variance -
                          0.5 * dimensions * variance.log();
   if (classes_.defined() && !condition.empty()) {
     const Tensor label = condition[0].unsqueeze(1);
-    const Tensor belongs = (classes_.to(device).unsqueeze(0) == label).logical_or(label < 0);
+    const Tensor belongs = (classes_.unsqueeze(0) == label).logical_or(label < 0);
     log_posterior = log_posterior.masked_fill(belongs.logical_not(), -std::numeric_limits<double>::infinity());
   }
   const Tensor posterior = log_posterior.softmax(1).unsqueeze(2);                     // [B, K, 1]
-  const Tensor shrink = (variances_.to(device).unsqueeze(0) / variance).unsqueeze(2);
+  const Tensor shrink = (variances_.unsqueeze(0) / variance).unsqueeze(2);
   const Tensor denoised = (posterior * (means + shrink * offset)).sum(1);
   return {denoised.view(x.sizes()).to(x.scalar_type()), {}, {}};
 }

@@ -19,8 +19,8 @@ struct GaussianMixtureOptions {
 /// depend on its neighbours. With `classes` the one condition is a label; the label −1 means none.
 class GaussianMixture final : public Denoiser {
  public:
-  /// Throws UsageError when the options are invalid.
-  GaussianMixture(ModelInfo info, const GaussianMixtureOptions& options);
+  /// For runs on `device`. Throws UsageError when the options are invalid.
+  GaussianMixture(ModelInfo info, const GaussianMixtureOptions& options, at::Device device = at::kCPU);
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;

@@ -1,12 +1,12 @@
 #include "framework/hash.h"
 
+#include "framework/error.h"
+#include "framework/file.h"
+
 #include <openssl/evp.h>
 
 #include <array>
 #include <memory>
-
-#include "framework/error.h"
-#include "framework/file.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

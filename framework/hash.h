@@ -1,10 +1,10 @@
 // Checksums of files and bytes, as lower-case hexadecimal text.
 #pragma once
 
+#include "framework/file_system.h"
+
 #include <string>
 #include <string_view>
-
-#include "framework/file_system.h"
 
 namespace stride {
 

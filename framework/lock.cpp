@@ -1,5 +1,8 @@
 #include "framework/lock.h"
 
+#include "framework/error.h"
+#include "framework/file_system.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -10,9 +13,6 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "framework/error.h"
-#include "framework/file_system.h"
 
 namespace stride {
 namespace {

@@ -1,5 +1,9 @@
 #include "framework/safetensors.h"
 
+#include "framework/error.h"
+#include "framework/file.h"
+#include "framework/hash.h"
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -12,10 +16,6 @@
 #include <optional>
 #include <set>
 #include <vector>
-
-#include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
 
 namespace stride {
 namespace {

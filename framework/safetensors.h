@@ -3,12 +3,12 @@
 // Format: https://github.com/huggingface/safetensors (README, "Format").
 #pragma once
 
+#include "framework/file_system.h"
+#include "framework/tensor.h"
+
 #include <map>
 #include <string>
 #include <string_view>
-
-#include "framework/file_system.h"
-#include "framework/tensor.h"
 
 namespace stride {
 

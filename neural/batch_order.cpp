@@ -3,7 +3,7 @@
 #include "framework/error.h"
 #include "neural/random.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <vector>

@@ -5,7 +5,7 @@
 #include "framework/safetensors.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace stride {
 

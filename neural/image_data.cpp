@@ -6,7 +6,7 @@
 #include "framework/safetensors.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <charconv>
 
@@ -41,8 +41,13 @@ ImageData parse_images(std::string_view bytes, const std::string& path) {
 
   ImageData data;
   data.sha256 = sha256(bytes);
-  const auto name = file.metadata.find("name");
-  data.name = name == file.metadata.end() ? path : name->second;
+  const auto text = [&](const std::string& key, const std::string& otherwise) {
+    const auto found = file.metadata.find(key);
+    return found == file.metadata.end() ? otherwise : found->second;
+  };
+  data.name = text("name", path);
+  data.source = text("source", "");
+  data.licence = text("licence", "");
   const auto images = file.tensors.find("images");
   if (images == file.tensors.end() || images->second.scalar_type() != at::kByte || images->second.dim() != 4 ||
       images->second.numel() == 0)

@@ -13,6 +13,8 @@ namespace stride {
 struct ImageData {
   std::string name;
   std::string sha256;   ///< of the file
+  std::string source;   ///< where the images are from, and
+  std::string licence;  ///< under which terms; empty where the file does not say
   Tensor images;        ///< float32 `[N, C, H, W]` in [−1, 1]
   Tensor labels;        ///< int64 `[N]`; undefined where the file has none
   int64_t classes = 0;  ///< 0 without labels

@@ -4,7 +4,7 @@
 #include "neural/step_features.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 

@@ -4,7 +4,7 @@
 #include "neural/random.h"
 #include "neural/step_features.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

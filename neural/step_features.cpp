@@ -2,7 +2,7 @@
 
 #include "framework/history.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace stride {
 namespace {

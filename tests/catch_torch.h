@@ -2,7 +2,7 @@
 // so torch comes first, its CHECK goes, and Catch2 follows.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #undef CHECK
 

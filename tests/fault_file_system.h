@@ -35,8 +35,10 @@ class FaultFileSystem final : public FileSystem {
 
   int open(const std::string& path, int flags, unsigned mode) override {
     const bool creates = (flags & O_CREAT) != 0;
-    return apply((flags & O_DIRECTORY) != 0 ? "open folder" : creates ? "create" : "open", creates,
-                 [&] { return posix_file_system().open(path, flags, mode); });
+    return apply((flags & O_DIRECTORY) != 0 ? "open folder"
+                 : creates                  ? "create"
+                                            : "open",
+                 creates, [&] { return posix_file_system().open(path, flags, mode); });
   }
   int64_t read(int descriptor, void* bytes, std::size_t size) override {
     return apply("read", false, [&] { return posix_file_system().read(descriptor, bytes, size); });

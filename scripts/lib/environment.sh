@@ -61,7 +61,7 @@ stride_install_system_packages() {
       "these packages are missing, and this is neither root nor is there sudo: ${missing[*]}"
     as_root=(sudo)
   fi
-  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o APT::Color=0)
+  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
   stride_say "installing system packages: ${missing[*]}"
   "${as_root[@]}" update >&2 || stride_say "apt-get update failed; trying with the package lists that are here"
   "${as_root[@]}" install -y --no-install-recommends "${missing[@]}" >&2 || stride_fail \

@@ -69,8 +69,10 @@ TEST_CASE("report: the page needs nothing else and its drawings are well formed"
   for (const std::string& drawing : drawings) {
     INFO(drawing.substr(0, 300));
     CHECK(xml_fault(drawing) == "");
+    CHECK(drawing.find("nan") == std::string::npos);
+    CHECK(drawing.find("inf") == std::string::npos);
   }
-  for (const char* forbidden : {"<script", "<link", "src=\"http", "url(http", "@import", "nan", "inf\""}) {
+  for (const char* forbidden : {"<script", "<link", "src=\"http", "url(http", "@import"}) {
     INFO(forbidden);
     CHECK(page.find(forbidden) == std::string::npos);
   }

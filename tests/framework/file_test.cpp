@@ -48,7 +48,8 @@ TEST_CASE("file: a replacement is synced before it gets its name, and the name b
   const TemporaryFolder folder;
   FaultFileSystem files(0, Fault::none);
   write_file_atomic(folder / "file", "bytes", files);
-  CHECK(files.log() == std::vector<std::string>{"create", "write", "sync", "close", "rename", "open folder", "sync", "close"});
+  CHECK(files.log() ==
+        std::vector<std::string>{"create", "write", "sync", "close", "rename", "open folder", "sync", "close"});
 }
 
 TEST_CASE("file: whichever operation fails, and however, the file is the old one or the new one") {
@@ -66,7 +67,7 @@ TEST_CASE("file: whichever operation fails, and however, the file is the old one
         write_file_atomic(path, "new content", files);
       } catch (const ResourceError& error) {
         thrown = true;
-        CHECK_THAT(error.what(), Catch::Matchers::Contains(path));
+        CHECK_THAT(error.what(), contains(path));
       }
       const std::string content = read_file(path);
       CHECK((content == "old" || content == "new content"));
@@ -103,7 +104,7 @@ TEST_CASE("file: errors say which file and what to do") {
   CHECK_THROWS_AS(write_file_atomic(folder / "no/such/folder", "x"), UsageError);
   CHECK_THROWS_AS(write_file_atomic(folder.path(), "x"), UsageError);
   CHECK_THROWS_AS(list_folder(folder / "none"), InputError);
-  CHECK_THROWS_WITH(read_file(folder / "none"), Catch::Matchers::Contains(folder / "none"));
+  CHECK_THROWS_WITH(read_file(folder / "none"), contains(folder / "none"));
   CHECK(list_folder(folder.path()).empty());
   remove_file(folder / "none");
   CHECK_FALSE(file_exists(folder / "none"));
@@ -123,7 +124,8 @@ TEST_CASE("file: folders are made once, and with the ones above them") {
 
 TEST_CASE("file: only our own temporaries are stale") {
   const TemporaryFolder folder;
-  for (const char* name : {".stride-tmp-1-00ff", ".hidden", "stride-tmp-1", "x.tmp"}) write_file_atomic(folder / name, "x");
+  for (const char* name : {".stride-tmp-1-00ff", ".hidden", "stride-tmp-1", "x.tmp"})
+    write_file_atomic(folder / name, "x");
   CHECK(remove_stale_temporaries(folder.path()) == std::vector<std::string>{".stride-tmp-1-00ff"});
   CHECK(list_folder(folder.path()) == std::vector<std::string>{".hidden", "stride-tmp-1", "x.tmp"});
 }

@@ -24,10 +24,10 @@ TEST_CASE("lock: a second holder is refused and told who has it") {
   } catch (const LockedError& error) {
     CHECK(error.code() == ExitCode::locked);
     const std::string text = error.what();
-    CHECK_THAT(text, Catch::Matchers::Contains(fmt::format("process {} on ", ::getpid())));
-    CHECK_THAT(text, Catch::Matchers::Contains("run-7"));
+    CHECK_THAT(text, contains(fmt::format("process {} on ", ::getpid())));
+    CHECK_THAT(text, contains("run-7"));
   }
-  CHECK_THAT(read_file(folder / ".lock"), Catch::Matchers::Contains("run-7"));  // still the first one's
+  CHECK_THAT(read_file(folder / ".lock"), contains("run-7"));  // still the first one's
   LockFile moved = std::move(*first);
   first.reset();
   CHECK_THROWS_AS(LockFile(folder / ".lock"), LockedError);
@@ -49,7 +49,7 @@ TEST_CASE("lock: a killed holder holds nothing") {
   }
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
-  CHECK_THROWS_WITH(LockFile(folder / ".lock"), Catch::Matchers::Contains(fmt::format("process {} on ", child)));
+  CHECK_THROWS_WITH(LockFile(folder / ".lock"), contains(fmt::format("process {} on ", child)));
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   CHECK_NOTHROW(LockFile(folder / ".lock"));

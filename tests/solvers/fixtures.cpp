@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -38,9 +39,9 @@ std::string plan_file() {
 
 }  // namespace
 
-GaussianFlow::GaussianFlow(int64_t dimensions) : mean(at::tensor(ramp(dimensions, 0.3, -0.4), at::kDouble)) {
+GaussianFlow::GaussianFlow(int64_t dimensions) : mean(at::tensor(ramp(dimensions, 0.3, -0.4), at::kDouble).to(device())) {
   GaussianMixtureOptions options{{1.0}, {ramp(dimensions, 0.3, -0.4)}, {std}, {}};
-  denoiser = std::make_unique<GaussianMixture>(info(dimensions), options);
+  denoiser = std::make_unique<GaussianMixture>(info(dimensions), options, device());
 }
 
 Tensor GaussianFlow::exact(const Tensor& x, double from, double to) const {
@@ -52,7 +53,7 @@ std::unique_ptr<GaussianMixture> three_components(int64_t dimensions) {
   model.conditions = {{"class", 2, {}}};
   GaussianMixtureOptions options{
       {0.5, 0.3, 0.2}, {ramp(dimensions, -1.0, 0.3), ramp(dimensions, 1.0, -0.2), ramp(dimensions, 0.2, 0.5)}, {0.3, 0.2, 0.4}, {0, 1, 0}};
-  return std::make_unique<GaussianMixture>(model, options);
+  return std::make_unique<GaussianMixture>(model, options, device());
 }
 
 std::string runnable(const std::string& name) {
@@ -67,18 +68,25 @@ std::vector<std::string> all_solvers() {
   return out;
 }
 
-Tensor ids(int64_t batch, int64_t first) { return at::arange(first, first + batch, at::kLong); }
+at::Device device() {
+  const char* name = std::getenv("STRIDE_TEST_DEVICE");
+  return at::Device(name == nullptr ? "cpu" : name);
+}
+
+Tensor ids(int64_t batch, int64_t first) { return at::arange(first, first + batch, at::TensorOptions().dtype(at::kLong).device(device())); }
+
+Tensor index(const std::vector<int64_t>& rows) { return at::tensor(rows, at::kLong).to(device()); }
 
 RunState start(const Setup& setup, const Tensor& sample_ids, at::ScalarType dtype) {
   const int64_t batch = sample_ids.size(0);
-  const auto device = sample_ids.device();
+  const auto where = sample_ids.device();
   const Tensor unit = PhiloxNoise().initial(sample_ids, setup.denoiser.info().shape, at::kDouble);
   const Tensor x = (unit * setup.grid.start()).to(dtype);
   BatchState condition;
   if (!setup.denoiser.info().conditions.empty()) condition = BatchState({sample_ids.remainder(2)});
-  RunConstant constant{sample_ids, condition, setup.grid.rows(batch, device), {}};
+  RunConstant constant{sample_ids, condition, setup.grid.rows(batch, where), {}};
   return start_run(setup.solver, FixedGrid(setup.grid), constant, x,
-                   at::full({batch}, setup.grid.start(), at::TensorOptions().dtype(at::kDouble).device(device)));
+                   at::full({batch}, setup.grid.start(), at::TensorOptions().dtype(at::kDouble).device(where)));
 }
 
 RunResult run(const Setup& setup, const Tensor& sample_ids, at::ScalarType dtype, const SampleOptions& options) {

@@ -33,7 +33,10 @@ struct GaussianFlow {
 /// Names of the registry; those that some test adds options to are listed as well.
 [[nodiscard]] std::vector<std::string> all_solvers();
 
+/// Where the suites run: cpu, or what STRIDE_TEST_DEVICE says (ctest's cuda entries set it).
+[[nodiscard]] at::Device device();
 [[nodiscard]] Tensor ids(int64_t batch, int64_t first = 0);
+[[nodiscard]] Tensor index(const std::vector<int64_t>& rows);
 
 struct Setup {
   const Denoiser& denoiser;

@@ -157,7 +157,7 @@ TEST_CASE("oracle: every solver agrees with an independent scalar reference to 1
   ModelInfo model;
   model.name = "scalar";
   model.shape = {1};
-  const GaussianMixture mixture(model, {{0.4, 0.6}, {{-1.0}, {0.8}}, {0.3, 0.2}, {}});
+  const GaussianMixture mixture(model, {{0.4, 0.6}, {{-1.0}, {0.8}}, {0.3, 0.2}, {}}, device());
   const Denoise denoise = [](double x, double sigma) {
     const double mean[2] = {-1.0, 0.8};
     const double weight[2] = {0.4, 0.6};

@@ -134,7 +134,7 @@ TEST_CASE("registry: a sample does not depend on batch size, position or order",
     const Tensor batch = run({*model, *solver, noise, grid}, ids(7)).x;
     CAPTURE(name);
     for (int64_t i = 0; i < 7; ++i) CHECK(same_bits(batch.narrow(0, i, 1), run({*model, *solver, noise, grid}, ids(1, i)).x));
-    const Tensor turned = at::tensor({5, 2, 6, 0}, at::kLong);
+    const Tensor turned = index({5, 2, 6, 0});
     CHECK(same_bits(batch.index_select(0, turned), run({*model, *solver, noise, grid}, turned).x));
   }
 }
@@ -149,7 +149,7 @@ TEST_CASE("registry: rows selected in the middle of a run end as they would have
     const Problem problem{*model, flow, noise};
     const FixedGrid controller(grid);
     const Tensor whole = run({*model, *solver, noise, grid}, ids(6)).x;
-    const Tensor rows = at::tensor({4, 1, 3}, at::kLong);
+    const Tensor rows = index({4, 1, 3});
     CAPTURE(name);
     for (int64_t cut = 0; cut < *controller.planned_steps(); ++cut) {
       RunState state = start({*model, *solver, noise, grid}, ids(6));
@@ -197,7 +197,9 @@ TEST_CASE("registry: a run resumes from its saved state bit for bit", "[registry
     for (int64_t i = 0; i < *controller.planned_steps(); ++i) {
       state = advance(problem, *solver, controller, state);
       write_safetensors(path.string(), state.tensors(), {});
-      state = RunState::from_tensors(read_safetensors(path.string()));
+      std::map<std::string, Tensor> read;
+      for (const auto& [key, tensor] : read_safetensors(path.string())) read.emplace(key, tensor.to(device()));
+      state = RunState::from_tensors(read);
     }
     CHECK(same_bits(finish(problem, *solver, state).x, whole));
   }
@@ -217,7 +219,7 @@ TEST_CASE("registry: time stays float64 and data keeps its dtype", "[registry]")
     for (int64_t i = 0; i < 3; ++i) state = advance({*model, flow, noise}, *solver, FixedGrid(grid), state);
     CHECK(state.x.scalar_type() == at::kFloat);
     CHECK(state.sigma.scalar_type() == at::kDouble);
-    const Tensor levels = at::tensor(grid.sigmas(), at::kDouble);
+    const Tensor levels = at::tensor(grid.sigmas(), at::kDouble).to(device());
     CHECK(same_bits(state.sigma, levels[3].expand({4}).contiguous()));
     for (const Tensor& slot : state.history.slots())
       CHECK((slot.dim() == 1 ? slot.scalar_type() != at::kFloat : slot.scalar_type() == at::kFloat));
@@ -241,9 +243,9 @@ TEST_CASE("registry: a NaN row leaves its neighbours alone and is named", "[regi
     state.x[2].fill_(std::numeric_limits<double>::quiet_NaN());
     const RunResult result = sample({*model, flow, noise}, *solver, FixedGrid(grid), state);
     CAPTURE(name);
-    const Tensor others = at::tensor({0, 1, 3, 4}, at::kLong);
+    const Tensor others = index({0, 1, 3, 4});
     CHECK(same_bits(result.x.index_select(0, others), whole.index_select(0, others)));
-    CHECK(result.status.to(at::kLong).equal(at::tensor({0, 0, 3, 0, 0}, at::kLong)));
+    CHECK(result.status.to(at::kLong).equal(index({0, 0, 3, 0, 0})));
     CHECK_FALSE(result.ok());
   }
 }

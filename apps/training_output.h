@@ -1,0 +1,35 @@
+// What trainings read and leave: image data by name, model cards with their provenance.
+#pragma once
+
+#include "apps/context.h"
+#include "neural/features.h"
+#include "neural/image_data.h"
+#include "neural/unet_config.h"
+
+#include <string>
+
+namespace stride {
+
+/// Images from a file, or from an embedded data set of that name. Throws UsageError when it is neither.
+[[nodiscard]] ImageData training_images(const std::string& name_or_path);
+
+/// The last part of a folder's path: what a model in it is called.
+[[nodiscard]] std::string folder_name(const std::string& folder);
+
+struct UNetCard {
+  std::string name, file, sha256;
+  double sigma_min, sigma_max;
+  int64_t parameters, images_seen;
+  double loss;
+  std::string command;
+};
+/// The text of a denoiser's card.toml.
+[[nodiscard]] std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data);
+/// The text of a feature network's card.toml.
+[[nodiscard]] std::string feature_card(const std::string& name, const std::string& file, const std::string& sha256,
+                                       const TrainedFeatures& trained, const ImageData& data, const std::string& command);
+
+/// The command that repeats a training: every option that somebody gave, and the number of threads.
+[[nodiscard]] std::string training_command(const Context& context);
+
+}  // namespace stride

@@ -1,0 +1,108 @@
+#include "framework/captured.h"
+
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+// CUDAGraph.h needs CUDAGeneratorImpl.h before it.
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+namespace stride {
+namespace {
+
+constexpr int kWarmUpSteps = 3;
+
+RunState at_own_addresses(const RunState& state) {
+  std::map<std::string, Tensor> copies;
+  for (const auto& [name, tensor] : state.tensors()) copies.emplace(name, tensor.clone());
+  return RunState::from_tensors(copies);
+}
+
+void copy_constant(const RunConstant& to, const RunConstant& from) {
+  to.ids.copy_(from.ids);
+  to.grid.copy_(from.grid);
+  to.condition.copy_from(from.condition);
+  if (to.params) to.params->copy_(*from.params);
+}
+
+// A hidden look at the device throws while this lives.
+class ForbidSync final {
+ public:
+  ForbidSync() : before_(c10::cuda::warning_state().get_sync_debug_mode()) {
+    c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
+  }
+  ~ForbidSync() { c10::cuda::warning_state().set_sync_debug_mode(before_); }
+  ForbidSync(const ForbidSync&) = delete;
+  ForbidSync& operator=(const ForbidSync&) = delete;
+
+ private:
+  c10::cuda::SyncDebugMode before_;
+};
+
+}  // namespace
+
+struct CapturedStep::Impl {
+  explicit Impl(RunState fixed) : state(std::move(fixed)) {}
+  RunState state;
+  at::cuda::CUDAGraph graph;
+};
+
+CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& example) {
+  if (!example.x.is_cuda()) throw UsageError("CapturedStep: the run is on the CPU; CUDA graphs need a CUDA device");
+  const at::NoGradGuard no_grad;
+  const c10::cuda::CUDAGuard device(example.x.device());
+  impl_ = std::make_unique<Impl>(at_own_addresses(example));
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  at::cuda::getCurrentCUDAStream().synchronize();
+  {
+    const c10::cuda::CUDAStreamGuard stream(side);
+    RunState warm = at_own_addresses(example);
+    {
+      const ForbidSync forbid;
+      for (int i = 0; i < kWarmUpSteps; ++i) warm.copy_from(advance(problem, solver, controller, warm));
+    }
+    side.synchronize();
+    impl_->graph.capture_begin();
+    impl_->state.copy_from(advance(problem, solver, controller, impl_->state));
+    impl_->graph.capture_end();
+  }
+  side.synchronize();
+}
+
+CapturedStep::~CapturedStep() = default;
+CapturedStep::CapturedStep(CapturedStep&&) noexcept = default;
+CapturedStep& CapturedStep::operator=(CapturedStep&&) noexcept = default;
+
+void CapturedStep::load(const RunState& state) {
+  copy_constant(impl_->state.constant, state.constant);
+  impl_->state.copy_from(state);
+}
+
+void CapturedStep::replay() { impl_->graph.replay(); }
+
+const RunState& CapturedStep::state() const noexcept { return impl_->state; }
+
+RunResult sample_captured(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& start) {
+  const auto steps = controller.planned_steps();
+  if (!steps) throw UsageError("sample_captured: the controller does not know its number of steps; use sample, or a fixed grid");
+  const at::NoGradGuard no_grad;
+  RunState state = start;
+  if (*steps > 0) {
+    CapturedStep captured(problem, solver, controller, start);
+    captured.load(start);
+    for (int64_t i = 0; i < *steps; ++i) captured.replay();
+    state = at_own_addresses(captured.state());
+  }
+  if (controller.final_zero()) state = finish(problem, solver, state);
+  const Tensor lost = (state.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(state.x).logical_not());
+  return {state.x,     state.constant.ids, state.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          state.index, state.rejected,     state.nfe,
+          state.model_evals, false};
+}
+
+}  // namespace stride

@@ -1,0 +1,260 @@
+// The command line through its real executable.
+#include "apps/command.h"
+#include "datasets/samples_file.h"
+#include "datasets/trajectory_store.h"
+#include "framework/run_dir.h"
+#include "tests/apps/process.h"
+#include "tests/catch_torch.h"
+#include "tests/temporary_folder.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+namespace stride {
+namespace {
+
+using testing::eventually;
+using testing::Outcome;
+using testing::Process;
+using testing::slurp;
+using testing::TemporaryFolder;
+using nlohmann::json;
+
+const char* const kCard = R"([model]
+kind = "gaussian_mixture"
+weights = [0.3, 0.7]
+means = [[-1.0, 0.5], [2.0, 0.0]]
+std = [0.2, 0.4]
+shape = [2]
+classes = [0, 1]
+)";
+
+// A folder with a model card to sample from.
+class Place final {
+ public:
+  Place() { write("gm.toml", kCard); }
+  [[nodiscard]] Outcome operator()(const std::vector<std::string>& words) const { return testing::run_stride(folder_.path(), words); }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
+  [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
+  [[nodiscard]] const std::string& folder() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+}  // namespace
+
+TEST_CASE("cli: exit codes, and a clean standard output") {
+  const Place place;
+  struct Row {
+    std::vector<std::string> words;
+    int code;
+    std::string says;  // on standard error; empty: nothing is said there
+  };
+  const std::vector<Row> rows = {
+      {{"--help"}, 0, ""},
+      {{"sample", "--help"}, 0, ""},
+      {{}, 2, "Commands:"},
+      {{"sampel"}, 2, "did you mean 'sample'"},
+      {{"--verbsion"}, 2, "no option '--verbsion'"},
+      {{"sample", "--stesp", "3"}, 2, "did you mean --steps"},
+      {{"sample", "--step", "3"}, 2, "unknown option --step"},
+      {{"sample", "extra"}, 2, "no argument 'extra'"},
+      {{"sample", "--model", "gm.toml", "--solver", "hoin"}, 2, "heun"},
+      {{"sample", "--model", "gm.toml", "--seeds", "3-1"}, 2, "runs backwards"},
+      {{"sample", "--model", "gm.toml", "--device", "tpu"}, 2, "--device tpu"},
+      {{"sample", "--model", "gm.toml", "--set", "sampling.stepz=4"}, 2, "did you mean 'sampling.steps'"},
+      {{"sample", "--model", "gm.toml", "--steps", "4", "--nfe", "4"}, 2, "exclude each other"},
+      {{"sample", "--model", "gm.toml", "--save", "png"}, 2, "no images"},
+      {{"sample", "--model", "gm.toml", "--class", "2"}, 2, "classes 0 to 1"},
+      {{"sample", "--model", "missing.toml"}, 3, "missing.toml"},
+      {{"sample", "--model", "gm.toml", "--config", "missing.toml"}, 3, "missing.toml"},
+      {{"sample", "--resume", "nowhere"}, 3, "no run folder"},
+      {{"inspect", "nowhere.h5"}, 3, "nowhere.h5"},
+      {{"verify", "nowhere"}, 3, "no such file"}};
+  for (const Row& row : rows) {
+    INFO(fmt::format("stride {}", fmt::join(row.words, " ")));
+    const Outcome got = place(row.words);
+    INFO(got.err);
+    CHECK(got.code == row.code);
+    CHECK(got.out.empty() == (row.code != 0));
+    CHECK(got.err.find(row.says) != std::string::npos);
+    if (row.says.empty()) CHECK(got.err.empty());
+  }
+  CHECK_FALSE(place.has("runs"));
+}
+
+TEST_CASE("cli: --dry-run checks everything and touches nothing") {
+  const Place place;
+  const Outcome good = place({"sample", "--model", "gm.toml", "--steps", "4", "--dry-run", "--outdir", "out"});
+  CHECK(good.code == 0);
+  CHECK(good.out.find("7 a sample") != std::string::npos);
+  CHECK(good.err.empty());
+  const Outcome record = place({"record", "--model", "gm.toml", "--steps", "4", "--dry-run", "--json"});
+  CHECK(record.code == 0);
+  CHECK(json::parse(record.out).at("plan").at("points") == "5 a trajectory");
+  CHECK(place({"record", "--model", "gm.toml", "--policy", "pi", "--dry-run"}).code == 2);
+  CHECK_FALSE(place.has("out"));
+  CHECK_FALSE(place.has("runs"));
+}
+
+TEST_CASE("cli: configurations resolve in order and round-trip") {
+  const Place place;
+  place.write("a.toml", "[sampling]\nmodel = \"gm.toml\"\nsteps = 5\nschedule = \"exponential\"\n[run]\nbatch = 3\n");
+  const Outcome first = place({"sample", "--config", "a.toml", "--set", "sampling.schedule=karras:rho=5", "--set", "run.batch=4",
+                               "--batch", "9", "--print-config"});
+  REQUIRE(first.code == 0);
+  CHECK(first.out.find("steps = 5") != std::string::npos);
+  CHECK(first.out.find("schedule = \"karras:rho=5\"") != std::string::npos);
+  CHECK(first.out.find("batch = 9") != std::string::npos);
+  CHECK(first.out.find("dtype = \"float32\"") != std::string::npos);
+  place.write("b.toml", first.out);
+  CHECK(place({"sample", "--config", "b.toml", "--print-config"}).out == first.out);
+  CHECK(place({"record", "--config", "b.toml"}).code == 2);
+}
+
+TEST_CASE("cli: a run folder holds what the contract names, and a sample is its seed's") {
+  const Place place;
+  const Outcome all = place({"sample", "--model", "gm.toml", "--seeds", "0-9", "--steps", "6", "--solver", "euler_ancestral", "--json", "--class", "1",
+                             "--guidance", "2:interval=0.1-5"});
+  REQUIRE(all.code == 0);
+  const json result = json::parse(all.out);
+  const std::string run = place.path(result.at("run_dir"));
+  CHECK(std::filesystem::path(run).parent_path().filename() == "runs");
+  for (const char* name : {"config.toml", "command.txt", "manifest.json", "metrics.jsonl", "log.ndjson", "results.json", "samples.h5", "DONE"}) {
+    INFO(name);
+    CHECK(std::filesystem::exists(run + "/" + name));
+  }
+  const json manifest = json::parse(slurp(run + "/manifest.json"));
+  CHECK(manifest.at("seeds") == "0-9");
+  CHECK(manifest.at("inputs").at(0).at("path") == "gm.toml");
+  CHECK(manifest.at("versions").contains("torch"));
+  const Samples samples = read_samples(run + "/samples.h5");
+  CHECK(samples.x.sizes() == at::IntArrayRef({10, 2}));
+  CHECK(samples.nfe.eq(6).all().item<bool>());
+  CHECK(samples.model_evals.gt(6).all().item<bool>());
+  CHECK(samples.sigmas.size(0) == 7);
+
+  // The same run from its own configuration, seed by seed in another order.
+  const Outcome some = place({"sample", "--config", run + "/config.toml", "--seeds", "7,5", "--batch", "1", "--outdir", "some", "--quiet"});
+  REQUIRE(some.code == 0);
+  CHECK(some.err.empty());
+  const Samples few = read_samples(place.path("some/samples.h5"));
+  CHECK(at::equal(few.x[0], samples.x[7]));
+  CHECK(at::equal(few.x[1], samples.x[5]));
+
+  CHECK(place({"sample", "--model", "gm.toml", "--outdir", "some"}).code == 2);  // taken
+  CHECK(place({"verify", "some"}).code == 0);
+  const Outcome inspected = place({"inspect", "some/samples.h5", "--json"});
+  CHECK(json::parse(inspected.out).at("seeds") == "7,5");
+  std::string damaged = slurp(place.path("some/samples.h5"));
+  damaged[damaged.size() / 2] = static_cast<char>(damaged[damaged.size() / 2] ^ 1);
+  place.write("some/samples.h5", damaged);
+  CHECK(place({"verify", "some"}).code == 3);
+  CHECK(place({"inspect", "some/samples.h5"}).code == 3);
+}
+
+TEST_CASE("cli: an interrupt saves what is finished, and --resume ends like an undisturbed run") {
+  const Place place;
+  const std::vector<std::string> words = {"sample", "--model", "gm.toml", "--seeds", "0-799", "--batch", "16", "--steps", "80"};
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    const std::string outdir = signal == SIGINT ? "int" : "term";
+    std::vector<std::string> line = {STRIDE_EXECUTABLE};
+    line.insert(line.end(), words.begin(), words.end());
+    line.insert(line.end(), {"--outdir", outdir});
+    Process process(line, place.folder());
+    REQUIRE(eventually([&] { return slurp(place.path(outdir + "/metrics.jsonl")).find('\n') != std::string::npos; }));
+    process.send(signal);
+    const Outcome stopped = process.wait();
+    INFO(stopped.err);
+    CHECK(stopped.code == code);
+    CHECK(stopped.err.find("--resume") != std::string::npos);
+    CHECK_FALSE(place.has(outdir + "/DONE"));
+    const int64_t finished = read_samples(place.path(outdir + "/samples.h5")).seed.size(0);
+    CHECK(finished >= 16);
+    CHECK(finished < 800);
+  }
+  CHECK(place({"sample", "--resume", "int", "--steps", "81"}).code == 2);
+  {
+    const RunDir held = RunDir::resume(place.path("int"), {"a test"});
+    CHECK(place({"sample", "--resume", "int"}).code == 6);
+  }
+  const Outcome resumed = place({"sample", "--resume", "int", "--batch", "400"});
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  CHECK(place.has("int/DONE"));
+  std::vector<std::string> whole = words;
+  whole[6] = "400";
+  whole.insert(whole.end(), {"--outdir", "whole"});
+  REQUIRE(place(whole).code == 0);
+  const Samples a = read_samples(place.path("int/samples.h5"));
+  const Samples b = read_samples(place.path("whole/samples.h5"));
+  CHECK(at::equal(a.seed, b.seed));
+  CHECK(at::equal(a.x, b.x));
+}
+
+TEST_CASE("cli: record writes a store that reads back as the sampler's steps; merge joins stores") {
+  const Place place;
+  const auto record = [&](const std::string& seeds, const std::string& outdir) {
+    return place({"record", "--model", "gm.toml", "--seeds", seeds, "--steps", "5", "--solver", "heun", "--batch", "3", "--outdir", outdir});
+  };
+  REQUIRE(record("0-6", "a").code == 0);
+  REQUIRE(record("10-12", "b").code == 0);
+  REQUIRE(place({"sample", "--model", "gm.toml", "--seeds", "0-6", "--steps", "5", "--solver", "heun", "--outdir", "s"}).code == 0);
+  const TrajectoryStore store(place.path("a/store"));
+  CHECK(store.size() == 7);
+  const TrajectoryBatch all = store.all();
+  CHECK(all.x.sizes() == at::IntArrayRef({7, 6, 2}));
+  CHECK(all.denoised.sizes() == at::IntArrayRef({7, 5, 2}));
+  CHECK(all.nfe.eq(9).all().item<bool>());
+  CHECK(at::equal(all.x.select(1, 5), read_samples(place.path("s/samples.h5")).x));
+  CHECK(at::equal(all.x.select(1, 5), all.denoised.select(1, 4)));  // the last jump
+
+  CHECK(place({"verify", "a/store"}).code == 0);
+  CHECK(json::parse(place({"inspect", "a/store", "--json"}).out).at("trajectories") == 7);
+  REQUIRE(place({"record", "merge", "a", "b/store", "--outdir", "c"}).code == 0);
+  CHECK(TrajectoryStore(place.path("c/store")).size() == 10);
+  REQUIRE(place({"record", "--model", "gm.toml", "--seeds", "0-1", "--steps", "5", "--save-at", "0,2,5", "--outdir", "d"}).code == 0);
+  const TrajectoryBatch some = TrajectoryStore(place.path("d/store")).all();
+  CHECK(at::equal(some.x, all.x.narrow(0, 0, 2).index_select(1, at::tensor({0, 2, 5}, at::kLong))));
+  CHECK(at::equal(some.denoised, all.denoised.narrow(0, 0, 2).index_select(1, at::tensor({0, 2}, at::kLong))));
+
+  std::string shard = slurp(place.path("a/store/shard-000000.h5"));
+  REQUIRE_FALSE(shard.empty());
+  shard[shard.size() / 2] = static_cast<char>(shard[shard.size() / 2] ^ 1);
+  place.write("a/store/shard-000000.h5", shard);
+  CHECK(place({"verify", "a/store"}).code == 3);
+}
+
+TEST_CASE("cli: list, schedule, doctor and full disks") {
+  const Place place;
+  const json solvers = json::parse(place({"list", "solvers", "--json"}).out);
+  REQUIRE(solvers.is_array());
+  CHECK(solvers.size() >= 9);
+  for (const json& solver : solvers) CHECK(solver.contains("order"));
+  const Outcome all = place({"list"});
+  CHECK(all.code == 0);
+  for (const char* word : {"dpmpp_2m", "karras", "pi", "cosine"}) CHECK(all.out.find(word) != std::string::npos);
+  CHECK(place({"list", "solver"}).code == 2);
+
+  const json grid = json::parse(place({"schedule", "--model", "gm.toml", "--steps", "4", "--json"}).out);
+  CHECK(grid.at("sigmas").size() == 5);
+  CHECK(grid.at("sigmas").at(0) == 80.0);
+  CHECK(grid.at("sigmas").at(4) == 0.0);
+  CHECK(grid.at("timesteps").size() == 5);
+  const json given = json::parse(place({"schedule", "--model", "gm.toml", "--sigmas", "14.6,6.3,0", "--json"}).out);
+  CHECK(given.at("sigmas") == json({14.6, 6.3, 0.0}));
+
+  const json doctor = json::parse(place({"doctor", "--json"}).out);
+  CHECK(doctor.at("blas").get<std::string>().find("libtorch_cpu") == 0);
+  CHECK(doctor.at("hdf5").get<std::string>().find("1.1") == 0);
+
+  if (std::filesystem::exists("/dev/full")) {
+    Process process({STRIDE_EXECUTABLE, "list", "solvers"}, place.folder(), "/dev/full");
+    CHECK(process.wait().code == 5);
+  }
+}
+
+}  // namespace stride

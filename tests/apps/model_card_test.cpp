@@ -1,0 +1,156 @@
+// Model cards: what is read, and what is refused.
+#include "apps/model_card.h"
+#include "framework/error.h"
+#include "framework/hash.h"
+#include "tests/catch_torch.h"
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+const char* const kMixture = R"([model]
+kind = "gaussian_mixture"
+weights = [0.3, 0.7]
+means = [[-1.0, 0.5], [2, 0]]
+std = [0.2, 0.4]
+shape = [2]
+sigma_max = 40
+)";
+
+std::string network(const std::string& more = "") {
+  return "[model]\nkind = \"unet\"\nfile = \"w.safetensors\"\nshape = [1, 8, 8]\n" + more;
+}
+
+// `text` without its first occurrence of `what`, which `instead` replaces.
+std::string with(std::string text, const std::string& what, const std::string& instead) {
+  const auto place = text.find(what);
+  if (place == std::string::npos) throw std::logic_error("the card has no " + what);
+  return text.replace(place, what.size(), instead);
+}
+
+}  // namespace
+
+TEST_CASE("model card: a mixture and a network are read") {
+  const ModelCard card = parse_model_card(kMixture, "m.toml");
+  CHECK(card.info.kind == "gaussian_mixture");
+  CHECK(card.info.shape == std::vector<int64_t>{2});
+  CHECK(card.info.sigma_max == 40.0);
+  CHECK(card.info.sigma_min == 0.002);
+  CHECK(card.mixture.means[1] == std::vector<double>{2.0, 0.0});
+  CHECK(card.info.conditions.empty());
+  CHECK(card.info.sha256 == sha256(kMixture));
+
+  const ModelCard labelled = parse_model_card(std::string(kMixture) + "classes = [1, 0]\n", "m.toml");
+  REQUIRE(labelled.info.conditions.size() == 1);
+  CHECK(labelled.info.conditions[0].classes == 2);
+
+  const ModelCard net = parse_model_card(
+      network("sha256 = \"" + std::string(64, 'a') + "\"\nbatches = [1, 8]\ninterpolation = \"linear\"\n"
+              "noise_schedule = { kind = \"scaled_linear\", beta_start = 0.00085, beta_end = 0.012, steps = 1000 }\n"
+              "conditions = [ { name = \"class\", classes = 10 } ]\n[provenance]\ncommand = \"x\"\n"),
+      "n.toml");
+  CHECK(net.file == "w.safetensors");
+  CHECK(net.batches == std::vector<int64_t>{1, 8});
+  REQUIRE(net.noise_schedule);
+  CHECK(net.noise_schedule->options.at("interpolation") == "linear");
+  CHECK(make_noise_schedule(*net.noise_schedule).size() == 1000);
+  CHECK(net.info.conditions[0].name == "class");
+}
+
+TEST_CASE("model card: malformed cards are refused with their place") {
+  struct Row {
+    std::string text;
+    ExitCode code;
+    std::string says;
+  };
+  const std::string m = kMixture;
+  const std::vector<Row> rows = {
+      {"", ExitCode::bad_input, "[model]"},
+      {"model = 3", ExitCode::bad_input, "must be a table"},
+      {"[model", ExitCode::bad_input, "line 1"},
+      {"\xff\xfe", ExitCode::bad_input, "not valid TOML"},
+      {"[model]\n" + std::string(400, '[') + "\n", ExitCode::bad_input, "not valid TOML"},
+      {"[model]\nshape = [2]", ExitCode::bad_input, "model.kind is missing"},
+      {with(m, "gaussian_mixture", "guassian_mixture"), ExitCode::bad_input, "guassian_mixture"},
+      {with(m, "\"gaussian_mixture\"", "7"), ExitCode::bad_input, "must be a string"},
+      {with(m, "shape = [2]\n", ""), ExitCode::bad_input, "model.shape is missing"},
+      {with(m, "shape = [2]", "shape = 2"), ExitCode::bad_input, "list of integers"},
+      {with(m, "shape = [2]", "shape = [2.0]"), ExitCode::bad_input, "integers only"},
+      {with(m, "shape = [2]", "shape = [0]"), ExitCode::bad_input, "positive sizes"},
+      {with(m, "shape = [2]", "shape = []"), ExitCode::bad_input, "between 1 and 8"},
+      {with(m, "shape = [2]", "shape = [4294967296, 4294967296]"), ExitCode::bad_input, "2^30"},
+      {with(m, "shape = [2]", "shape = [3]"), ExitCode::bad_input, "the shape has 3"},
+      {with(m, "weights = [0.3, 0.7]", "weights = [0.3, -0.7]"), ExitCode::bad_input, "must be positive"},
+      {with(m, "weights = [0.3, 0.7]", "weights = [0.3]"), ExitCode::bad_input, "1 weights"},
+      {with(m, "weights = [0.3, 0.7]", "weights = [0.3, nan]"), ExitCode::bad_input, "must be positive"},
+      {with(m, "weights = [0.3, 0.7]", "weights = [0.3, \"a\"]"), ExitCode::bad_input, "numbers only"},
+      {with(m, "weights = [0.3, 0.7]\n", ""), ExitCode::bad_input, "model.weights is missing"},
+      {with(m, "[2, 0]", "[2]"), ExitCode::bad_input, "mean 1"},
+      {with(m, "[2, 0]", "2"), ExitCode::bad_input, "list of lists"},
+      {with(m, "[2, 0]", "[inf, 0]"), ExitCode::bad_input, "not finite"},
+      {with(m, "std = [0.2, 0.4]", "std = [0.2, -1]"), ExitCode::bad_input, "at least 0"},
+      {with(m, "sigma_max = 40", "sigma_max = 0"), ExitCode::bad_input, "positive number"},
+      {with(m, "sigma_max = 40", "sigma_max = inf"), ExitCode::bad_input, "positive number"},
+      {with(m, "sigma_max = 40", "sigma_max = 0.001"), ExitCode::bad_input, "below sigma_max"},
+      {with(m, "sigma_max = 40", "sigma_max = \"40\""), ExitCode::bad_input, "must be a number"},
+      {m + "classes = [0, 2]\n", ExitCode::bad_input, "leaves out label 1"},
+      {m + "classes = [0]\n", ExitCode::bad_input, "1 classes"},
+      {m + "conditions = [ { name = \"class\", classes = 2 } ]\n", ExitCode::bad_input, "needs `classes`"},
+      {with(m, "sigma_max", "sigma_mux"), ExitCode::usage, "did you mean 'sigma_max'"},
+      {m + "file = \"w.safetensors\"\n", ExitCode::usage, "unknown key model.file"},
+      {m + "[models]\n", ExitCode::usage, "did you mean 'model'"},
+      {with(network(), "file = \"w.safetensors\"\n", ""), ExitCode::bad_input, "model.file is missing"},
+      {network("sha256 = \"abc\"\n"), ExitCode::bad_input, "64 lower-case"},
+      {network("prediction = \"noise\"\n"), ExitCode::bad_input, "epsilon"},
+      {network("time = \"hours\"\n"), ExitCode::bad_input, "model.time"},
+      {network("batches = \"static\"\n"), ExitCode::bad_input, "dynamic"},
+      {network("batches = [0]\n"), ExitCode::bad_input, "positive sizes"},
+      {network("noise_schedule = { kind = \"square\" }\n"), ExitCode::bad_input, "square"},
+      {network("noise_schedule = { kind = \"linear\", beta_stop = 1 }\n"), ExitCode::usage, "beta_stop"},
+      {network("interpolation = \"cubic\"\n"), ExitCode::bad_input, "log_linear"},
+      {network("conditions = [ { name = \"class\" } ]\n"), ExitCode::bad_input, "one of the two"},
+      {network("conditions = [ { classes = 3 } ]\n"), ExitCode::bad_input, "name is missing"},
+      {network("conditions = 3\n"), ExitCode::bad_input, "list of tables"}};
+  for (const Row& row : rows) {
+    INFO(row.text);
+    try {
+      (void)parse_model_card(row.text, "bad.toml");
+      FAIL_CHECK("nothing was thrown");
+    } catch (const Error& error) {
+      INFO(error.what());
+      CHECK(error.code() == row.code);
+      CHECK(std::string(error.what()).find("bad.toml") == 0);
+      CHECK(std::string(error.what()).find(row.says) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("model card: every cut and every changed byte of a card is an error or a card") {
+  const std::string text = kMixture;
+  int refused = 0;
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    for (const std::string& damaged : {text.substr(0, place), with(text, text.substr(place), "\x01" + text.substr(place + 1))}) {
+      try {
+        const ModelCard card = parse_model_card(damaged, "damaged.toml");
+        CHECK(card.mixture.weights.size() == 2);
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+  }
+  CHECK(refused > 200);
+}
+
+TEST_CASE("model card: the embedded models load and match their promises") {
+  for (const std::string& name : embedded_models()) {
+    INFO(name);
+    const LoadedModel model = load_model(name, at::kCPU, at::kFloat);
+    CHECK(model.info().name == name);
+    CHECK(model.info().sha256.size() == 64);
+  }
+  CHECK_THROWS_AS(find_model("digitz"), UsageError);
+  CHECK_THROWS_AS(find_model("missing/card.toml"), InputError);
+}
+
+}  // namespace stride

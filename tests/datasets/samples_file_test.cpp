@@ -1,0 +1,109 @@
+#include "datasets/samples_file.h"
+
+#include "datasets/hdf5.h"
+#include "framework/error.h"
+#include "framework/file.h"
+#include "tests/catch_torch.h"
+#include "tests/temporary_folder.h"
+
+using namespace stride;
+using stride::testing::TemporaryFolder;
+
+namespace {
+
+const std::string& python_file() {
+  static const std::string path = STRIDE_SOURCE_DIR "/tests/datasets/data/h5py.h5";
+  return path;
+}
+
+Samples samples_of(const Tensor& x) {
+  const int64_t n = x.size(0);
+  return {x,
+          torch::arange(n) * 3,
+          torch::full({n}, 18, torch::kLong),
+          torch::full({n}, 36, torch::kInt),
+          torch::zeros({n}, torch::kChar),
+          {},
+          {}};
+}
+
+}  // namespace
+
+TEST_CASE("samples file: what is written is read back") {
+  const TemporaryFolder folder;
+  const auto dtype = GENERATE(torch::kDouble, torch::kFloat, torch::kHalf);
+  Samples samples = samples_of(torch::randn({4, 1, 8, 8}).to(dtype).transpose(2, 3));
+  samples.sigmas = torch::tensor({80.0, 0.3, 0.0}, torch::kDouble);
+  samples.attributes = {{"solver", "ddim:eta=0.5"}, {"policy", ""}, {"note", "σ"}};
+  write_samples(folder / "samples.h5", samples);
+  const Samples found = read_samples(folder / "samples.h5");
+  CHECK(found.x.scalar_type() == dtype);
+  CHECK(torch::equal(found.x, samples.x));
+  CHECK(torch::equal(found.seed, samples.seed));
+  CHECK(found.nfe.scalar_type() == torch::kInt);
+  CHECK(found.nfe.eq(18).all().item<bool>());
+  CHECK(found.model_evals.eq(36).all().item<bool>());
+  CHECK(torch::equal(found.status, samples.status));
+  CHECK(torch::equal(found.sigmas, samples.sigmas));
+  CHECK(found.attributes == samples.attributes);
+  CHECK(torch::equal(read_dataset(folder / "samples.h5", "x"), samples.x));
+}
+
+TEST_CASE("samples file: what HDF5 lacks is converted or refused") {
+  const TemporaryFolder folder;
+  const Tensor x = torch::randn({2, 3}).to(torch::kBFloat16);
+  write_samples(folder / "samples.h5", samples_of(x));
+  CHECK(torch::equal(read_samples(folder / "samples.h5").x, x.to(torch::kFloat)));
+  CHECK_FALSE(read_samples(folder / "samples.h5").sigmas.defined());
+  CHECK_THROWS_AS(write_samples(folder / "bad.h5", samples_of(torch::zeros({2}, torch::kComplexFloat))), UsageError);
+  Samples wrong = samples_of(torch::zeros({2, 3}));
+  wrong.nfe = torch::zeros({3}, torch::kInt);
+  CHECK_THROWS_WITH(write_samples(folder / "bad.h5", wrong), contains("nfe is not a list of 2"));
+  CHECK_FALSE(file_exists(folder / "bad.h5"));
+}
+
+// tests/datasets/data/h5py.h5 was made by tests/datasets/data/make_h5py.py.
+TEST_CASE("samples file: files of other programs are read, whatever their layout") {
+  const Tensor expected = torch::arange(24, torch::kFloat).reshape({2, 3, 4});
+  CHECK(torch::equal(read_dataset(python_file(), "eps"), expected));                    // big-endian, chunked, deflated
+  CHECK(torch::equal(read_dataset(python_file(), "half"), expected.to(torch::kHalf)));  // contiguous
+  CHECK(torch::equal(read_dataset(python_file(), "compact"), torch::arange(3, torch::kLong)));
+  CHECK_THROWS_WITH(read_dataset(python_file(), "none"), contains("no dataset \"none\""));
+  CHECK_THROWS_WITH(read_dataset(python_file(), "text"), contains("type that Stride does not read"));
+  CHECK_THROWS_WITH(read_dataset(python_file(), "elsewhere"), contains("link"));
+  CHECK_THROWS_WITH(read_dataset(python_file(), "raw"), contains("outside the file"));
+  CHECK_THROWS_WITH(read_dataset(python_file(), "huge"), contains("larger than the file can hold"));
+  CHECK_THROWS_WITH(read_samples(python_file()), contains("checksum"));
+}
+
+TEST_CASE("samples file: files that are no HDF5 are errors") {
+  const TemporaryFolder folder;
+  write_file_atomic(folder / "text", "not HDF5 at all");
+  write_file_atomic(folder / "empty", "");
+  CHECK_THROWS_AS(read_dataset(folder / "text", "x"), InputError);
+  CHECK_THROWS_AS(read_dataset(folder / "empty", "x"), InputError);
+  CHECK_THROWS_AS(read_dataset(folder / "none", "x"), InputError);
+  CHECK_THROWS_AS(read_samples(folder / "text"), InputError);
+}
+
+TEST_CASE("hdf5: an image says what is in it and where") {
+  hdf5::ImageWriter writer;
+  const Tensor values = torch::arange(10, torch::kDouble);
+  writer.dataset("values", values);
+  writer.dataset("none", torch::zeros({0, 3}));
+  writer.dataset("one", torch::scalar_tensor(2.5, torch::kDouble));
+  writer.attribute("key", "text");
+  const std::string bytes = writer.finish();
+  const hdf5::ImageReader reader(bytes, "image");
+  CHECK(reader.names() == std::vector<std::string>{"none", "one", "values"});
+  const hdf5::DatasetInfo info = reader.info("values");
+  REQUIRE(info.offset);
+  CHECK(*info.offset % 8 == 0);
+  CHECK(std::string_view(bytes).substr(*info.offset, info.bytes) ==
+        std::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
+  CHECK(torch::equal(reader.read("none"), torch::zeros({0, 3})));
+  CHECK(reader.read("one").item<double>() == 2.5);
+  CHECK(reader.attribute("key") == "text");
+  CHECK_FALSE(reader.attribute("other"));
+  CHECK_FALSE(reader.has("other"));
+}

@@ -1,0 +1,147 @@
+#include "tests/catch_torch.h"
+
+#include "framework/error.h"
+#include "neural/train_denoiser.h"
+#include "tests/temporary_folder.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+using namespace stride;
+
+namespace {
+
+UNetConfig tiny() {
+  UNetConfig config;
+  config.channels = {4, 8};
+  config.embedding = 8;
+  config.groups = 2;
+  config.classes = 2;
+  config.sigma_data = 0.5;
+  return config;
+}
+
+// Two images, light above and light below, with a little noise.
+ImageData stripes() {
+  ImageData data;
+  data.name = "stripes";
+  data.sha256 = "stripes";
+  data.classes = 2;
+  data.labels = at::arange(40, at::kLong) % 2;
+  data.images = at::randn({40, 1, 4, 4}, at::detail::createCPUGenerator(3), at::kFloat) * 0.05 - 0.5;
+  for (int64_t i = 0; i < 40; ++i) data.images[i].narrow(1, i % 2 == 0 ? 0 : 2, 2).add_(1.0);
+  return data;
+}
+
+DenoiserTraining quick() {
+  DenoiserTraining training;
+  training.batch = 16;
+  training.images = 16 * 60;
+  training.warmup = 5;
+  training.learning_rate = 5e-3;
+  training.ema_half_life = 200;
+  training.checkpoint_every = 7;
+  return training;
+}
+
+bool same(const Weights& a, const Weights& b) {
+  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const auto& entry) { return at::equal(entry.second, b.at(entry.first)); });
+}
+
+struct Folder {
+  testing::TemporaryFolder folder;
+  [[nodiscard]] std::string file() const { return folder / "checkpoint.safetensors"; }
+};
+
+}  // namespace
+
+TEST_CASE("train denoiser: the loss falls, and the average of the weights is good") {
+  DenoiserTraining training = quick();
+  training.images = 16 * 200;
+  const ImageData data = stripes();
+  const Layout layout = unet_layout(tiny());
+  const double before = denoiser_loss(tiny(), unpack(layout, initial_parameters(layout, 0)), data, training, 4);
+  const TrainedDenoiser trained = train_denoiser(tiny(), data, training, "", at::kCPU, {});
+  const double after = denoiser_loss(tiny(), trained.weights, data, training, 4);
+  CHECK(trained.steps == 200);
+  CHECK(trained.losses.size() == 2);
+  CHECK(before > 0.5);
+  CHECK(after < 0.6 * before);
+}
+
+TEST_CASE("train denoiser: a run that is stopped and resumed ends bit for bit where the other one does") {
+  const Folder folder;
+  const ImageData data = stripes();
+  const TrainedDenoiser whole = train_denoiser(tiny(), data, quick(), "", at::kCPU, {});
+  const TrainedDenoiser again = train_denoiser(tiny(), data, quick(), "", at::kCPU, {});
+  CHECK(same(whole.weights, again.weights));
+  // Killed between two checkpoints (an exception, after step 24 of checkpoints at 7, 14, 21), then stopped, then ended.
+  struct Killed {};
+  CHECK_THROWS_AS(train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
+                                 [](int64_t done, int64_t, const std::string&) -> bool {
+                                   if (done == 24) throw Killed();
+                                   return true;
+                                 }),
+                  Killed);
+  const TrainedDenoiser stopped =
+      train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, [](int64_t done, int64_t, const std::string&) { return done < 33; });
+  CHECK(stopped.stopped);
+  CHECK(stopped.steps == 33);
+  CHECK_FALSE(same(stopped.weights, whole.weights));
+  int64_t first = 0;
+  const TrainedDenoiser ended = train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
+                                               [&](int64_t done, int64_t, const std::string&) {
+                                                 if (first == 0) first = done;
+                                                 return true;
+                                               });
+  CHECK(first == 34);
+  CHECK(same(ended.weights, whole.weights));
+}
+
+TEST_CASE("train denoiser: a checkpoint of another training is refused, a damaged one too") {
+  const Folder folder;
+  const ImageData data = stripes();
+  (void)train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, {});
+  DenoiserTraining other = quick();
+  other.seed = 1;
+  CHECK_THROWS_AS(train_denoiser(tiny(), data, other, folder.file(), at::kCPU, {}), UsageError);
+  std::filesystem::resize_file(folder.file(), std::filesystem::file_size(folder.file()) - 100);
+  CHECK_THROWS_AS(train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, {}), InputError);
+}
+
+TEST_CASE("train denoiser: a loss that is not finite stops the training and keeps the checkpoint") {
+  const Folder folder;
+  ImageData data = stripes();
+  DenoiserTraining training = quick();
+  training.images = 16 * 300;
+  data.images[7].fill_(std::nan(""));
+  CHECK_THROWS_AS(train_denoiser(tiny(), data, training, folder.file(), at::kCPU, {}), QualityError);
+  CHECK_FALSE(std::filesystem::exists(folder.file()));
+}
+
+TEST_CASE("train denoiser: options and data that make no sense are refused") {
+  const ImageData data = stripes();
+  const auto refused = [&](const std::function<void(DenoiserTraining&)>& change) {
+    DenoiserTraining training = quick();
+    change(training);
+    return !training.invalid_reason().empty();
+  };
+  CHECK(refused([](auto& t) { t.batch = 0; }));
+  CHECK(refused([](auto& t) { t.images = 3; }));
+  CHECK(refused([](auto& t) { t.learning_rate = -1.0; }));
+  CHECK(refused([](auto& t) { t.learning_rate = std::nan(""); }));
+  CHECK(refused([](auto& t) { t.dropout = 1.0; }));
+  CHECK(refused([](auto& t) { t.class_dropout = 1.5; }));
+  CHECK(refused([](auto& t) { t.ema_half_life = 0.0; }));
+  CHECK(refused([](auto& t) { t.log_sigma_std = 0.0; }));
+  CHECK(refused([](auto& t) { t.checkpoint_every = 0; }));
+  UNetConfig channels = tiny();
+  channels.image_channels = 3;
+  CHECK_THROWS_AS(train_denoiser(channels, data, quick(), "", at::kCPU, {}), UsageError);
+  UNetConfig classes = tiny();
+  classes.classes = 7;
+  CHECK_THROWS_AS(train_denoiser(classes, data, quick(), "", at::kCPU, {}), UsageError);
+}

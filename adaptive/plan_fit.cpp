@@ -17,7 +17,7 @@
 namespace stride {
 namespace {
 
-constexpr std::array kStartRhos{7.0, 3.0, 12.0, 1.5, 30.0};
+constexpr std::array kStartRhos{7.0, 12.0, 3.0, 30.0, 1.5};
 
 /// Everything that one fit looks at and spends. Lives as long as the fit.
 struct Fit {

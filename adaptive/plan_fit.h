@@ -27,10 +27,10 @@ struct PlanFitOptions {
   std::vector<Final> ends{Final::zero, Final::sigma_min};  ///< tried; the better on the validation samples wins
   double sigma_min = 0.002;
   double sigma_max = 80.0;
-  int64_t starts = 1;             ///< grids that each end is started from: Karras with rho = 7, 3, 12, 1.5, 30
-  int64_t screen_iterations = 8;  ///< of each start, where there are several; the best on the validation samples goes on
-  int64_t screen_samples = 64;    ///< how many of the training samples the screening looks at
-  int64_t iterations = 12;        ///< of the one that goes on, on all training samples
+  int64_t starts = 2;             ///< grids that each end is started from: Karras with rho = 7, 12, 3, 30, 1.5
+  int64_t screen_iterations = 6;  ///< of each start, where there are several; the best on the validation samples goes on
+  int64_t screen_samples = 48;    ///< how many of the training samples the screening looks at
+  int64_t iterations = 16;        ///< of the one that goes on, on all training samples
   double fd_step = 2e-3;          ///< see PlanParameters::turn
   Differences differences = Differences::forward;  ///< half the runs of central ones, and plans as good
   double initial_radius = 30.0;   ///< of the trust region: damping is its inverse, times the diagonal of JᵀJ

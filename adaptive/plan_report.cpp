@@ -14,7 +14,8 @@ std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& o
                       {"start", trial.start},
                       {"validation_rmse_before", trial.validation_before},
                       {"validation_rmse", trial.validation_after}});
-  json report{{"method", "levenberg-marquardt, central differences"},
+  const bool central = options.differences == Differences::central;
+  json report{{"method", central ? "levenberg-marquardt, central differences" : "levenberg-marquardt, forward differences"},
               {"residual", "pixels"},
               {"teacher", provenance.teacher},
               {"seeds", provenance.seeds},

@@ -175,7 +175,7 @@ class FitCommand final : public Command {
                       .group = kGroup, .key = "fit.sigma_max"},
                      {.name = "restarts", .kind = ValueKind::integer, .fallback = "2", .value = "N",
                       .help = "grids that each end is started from, 1 to 5", .group = kGroup, .key = "fit.restarts"},
-                     {.name = "iterations", .kind = ValueKind::integer, .fallback = "12", .value = "N",
+                     {.name = "iterations", .kind = ValueKind::integer, .fallback = "16", .value = "N",
                       .help = "Levenberg-Marquardt steps of the start that goes on", .group = kGroup, .key = "fit.iterations"},
                      {.name = "weight-prior", .kind = ValueKind::number, .fallback = "0.001", .value = "P",
                       .help = "pull of the weights to Adams-Bashforth's", .group = kGroup, .key = "fit.weight_prior"},

@@ -236,6 +236,10 @@ std::string number_text(double value, int digits) {
   return sign + fmt::format("{:.{}f}", size, std::max(decimals, 0));
 }
 
+std::string nfe_text(double nfe) {
+  return std::isfinite(nfe) && nfe == std::round(nfe) ? fmt::format("{:.0f}", nfe) : number_text(nfe);
+}
+
 std::string change_text(double ratio) {
   if (std::isnan(ratio)) return "–";
   const std::string size = percent(ratio);

@@ -36,12 +36,19 @@ struct Frame {
   double left, right, top, bottom;
 };
 
+// Room for the labels at the lines' right ends.
+double label_room(const Plot& plot) {
+  std::size_t longest = 0;
+  for (const PlotSeries& series : plot.series) longest = std::max(longest, series.label.size());
+  return std::clamp(24.0 + 6.9 * static_cast<double>(longest), 60.0, 220.0);
+}
+
 class Drawing final {
  public:
   Drawing(const Plot& plot, const PlotSize& size)
       : plot_(plot),
         size_(size),
-        frame_{58, size.width - (size.labels ? 118 : 12), 12, size.height - 46},
+        frame_{58, size.width - (size.labels ? label_room(plot) : 12.0), 12, size.height - 46},
         x_(axis(true)),
         y_(axis(false)),
         svg_(size.width, size.height, plot.title, "plot") {}
@@ -129,7 +136,7 @@ class Drawing final {
     }
     const std::vector<double> places = spread(wanted, 14, frame_.top + 8, frame_.bottom - 4);
     for (std::size_t i = 0; i < shown.size(); ++i)
-      svg_.text(frame_.right - 4, places[i], shown[i]->label, "reference-label", "end");
+      svg_.text(frame_.left + 6, places[i], shown[i]->label, "reference-label");
   }
 
   void draw_series(const PlotSeries& series) {

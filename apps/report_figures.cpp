@@ -13,6 +13,7 @@ namespace stride {
 namespace {
 
 constexpr int kColours = 8;
+constexpr double kLabelsBeside = 60;  // label columns below this many units: labels go above their rows
 
 Marker shape_of(std::size_t group) {
   static const std::vector<Marker> kShapes = {Marker::circle,  Marker::square, Marker::triangle,
@@ -46,8 +47,8 @@ std::string describe(const SamplerResult& sampler, const MetricResult& metric) {
   if (!std::isnan(metric.all.low)) {
     out += fmt::format(" (95 %: {} to {})", number_text(metric.all.low, 4), number_text(metric.all.high, 4));
   }
-  return out + fmt::format("\nNFE {} (95 % of samples ≤ {}, most {})", number_text(sampler.cost.nfe_mean),
-                           number_text(sampler.cost.nfe_p95), sampler.cost.nfe_max);
+  return out + fmt::format("\nNFE {} (95 % of samples ≤ {}, most {})", nfe_text(sampler.cost.nfe_mean),
+                           nfe_text(sampler.cost.nfe_p95), sampler.cost.nfe_max);
 }
 
 enum class Horizontal { nfe, seconds };
@@ -123,7 +124,8 @@ struct StepRow {
 };
 
 std::string draw_steps(const std::vector<StepRow>& rows, double low, double high, double width, double label_width) {
-  const double row_height = 21;
+  const bool labels_above = label_width < kLabelsBeside;
+  const double row_height = labels_above ? 34 : 21;
   const double top = 6;
   const double bottom = top + row_height * static_cast<double>(rows.size());
   Svg svg(width, bottom + 42, "Noise levels that each sampler steps through", "plot steps");
@@ -140,8 +142,12 @@ std::string draw_steps(const std::vector<StepRow>& rows, double low, double high
   svg.close_group();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const StepRow& row = rows[i];
-    const double y = top + row_height * (static_cast<double>(i) + 0.5);
-    svg.text(label_width - 8, y + 4, row.label, "row-label", "end");
+    const double y = top + row_height * static_cast<double>(i) + (labels_above ? 24 : 10.5);
+    if (labels_above) {
+      svg.text(label_width, y - 11, row.label, "row-label");
+    } else {
+      svg.text(label_width - 8, y + 4, row.label, "row-label", "end");
+    }
     svg.open_group(fmt::format("series c{}", row.colour));
     const bool many = row.paths.size() > 1;
     for (const auto& path : row.paths) {
@@ -169,7 +175,9 @@ std::string draw_counts(const std::vector<const SamplerResult*>& samplers, const
                         double width, double label_width) {
   int64_t most = 1;
   for (const SamplerResult* sampler : samplers) most = std::max(most, sampler->cost.nfe_max);
-  const double row_height = 54;
+  const bool labels_above = label_width < kLabelsBeside;
+  const double row_height = labels_above ? 68 : 54;
+  const double tallest = 42;
   const double bottom = 6 + row_height * static_cast<double>(samplers.size());
   Svg svg(width, bottom + 42, "Evaluations that each sample took", "plot counts");
   const Axis axis(false, 0, static_cast<double>(most) + 1, label_width, width - 12);
@@ -184,11 +192,15 @@ std::string draw_counts(const std::vector<const SamplerResult*>& samplers, const
     const double base = 6 + row_height * static_cast<double>(i + 1) - 2;
     int64_t largest = 1;
     for (const auto& [nfe, count] : samplers[i]->nfe_counts) largest = std::max(largest, count);
-    svg.text(label_width - 8, base - 18, full_label(*samplers[i]), "row-label", "end");
+    if (labels_above) {
+      svg.text(label_width, base - tallest - 8, full_label(*samplers[i]), "row-label");
+    } else {
+      svg.text(label_width - 8, base - 18, full_label(*samplers[i]), "row-label", "end");
+    }
     svg.open_group(fmt::format("series c{}", colours[i]));
     const double bar = std::max(1.5, axis(1) - axis(0) - 1);
     for (const auto& [nfe, count] : samplers[i]->nfe_counts) {
-      const double height = (row_height - 12) * static_cast<double>(count) / static_cast<double>(largest);
+      const double height = tallest * static_cast<double>(count) / static_cast<double>(largest);
       svg.rect(axis(static_cast<double>(nfe)) - bar / 2, base - height, bar, height, "fill",
                fmt::format("NFE {}: {} samples", nfe, count));
     }
@@ -212,10 +224,10 @@ std::string quality_section(const EvaluationResult& result) {
         "Distance to the teacher", plot,
         fmt::format(
             "Root mean square error to the end points of {} at {} NFE from the same noise; lower is better. {}{}",
-            solver_label(result.teacher), number_text(result.teacher.cost.nfe_mean), bars_note(result), best_of));
+            solver_label(result.teacher), nfe_text(result.teacher.cost.nfe_mean), bars_note(result), best_of));
   }
   for (const auto& [metric, title, against] :
-       {std::tuple{"fd", "Distance to the real data", result.reference},
+       {std::tuple{"fd", "Distance to the real data", result.reference.substr(0, result.reference.find(" (SHA"))},
         std::tuple{"fd-teacher", "Distance to the teacher's samples", std::string("the teacher's samples")}}) {
     // One of the two is enough beside the RMSE; the table has both.
     if (!has_metric(result, metric) || (std::string(metric) == "fd-teacher" && has_metric(result, "fd"))) continue;
@@ -264,7 +276,7 @@ std::string work_section(const EvaluationResult& result) {
     std::vector<std::vector<HtmlCell>> rows;
     for (const PolicyComparison& row : policies) {
       rows.push_back({{escape_xml(full_label(*row.policy)), ""},
-                      {escape_xml(number_text(row.policy->cost.nfe_mean)), ""},
+                      {escape_xml(nfe_text(row.policy->cost.nfe_mean)), ""},
                       {fmt::format("{}", row.policy->cost.nfe_max), ""},
                       cell(row.classic),
                       cell(row.plan)});
@@ -272,9 +284,9 @@ std::string work_section(const EvaluationResult& result) {
     out += "<figure><h3>Adaptive policies at equal mean NFE</h3>" +
            html_table({{"policy", "name", ""},
                        {"mean NFE", "number", ""},
-                       {"most", "number", ""},
-                       {"against classic grids", "number", ""},
-                       {"against fitted plans", "number", ""}},
+                       {"max", "number", "most evaluations that a sample took"},
+                       {"vs classic", "number", "best solver on a fixed grid"},
+                       {"vs plan", "number", "fitted plans"}},
                       rows) +
            "<figcaption>Change of the RMSE to the teacher against the best fixed grid of the same mean NFE, read off "
            "between its two "
@@ -314,7 +326,7 @@ std::string steps_section(const EvaluationResult& result) {
   if (rows.empty() || !(low <= high)) return "";
   std::string out = "<section><h2>Where the steps lie</h2><div class=\"stack\">\n<figure><h3>Noise levels</h3>";
   out += "<div class=\"wide full\">" + draw_steps(rows, low, high, 1100, 250) + "</div><div class=\"narrow\">" +
-         draw_steps(rows, low, high, 340, 148) + "</div>";
+         draw_steps(rows, low, high, 340, 14) + "</div>";
   out +=
       "<figcaption>Each row is a grid; dots are the levels where it evaluates the network or ends. Adaptive policies "
       "show the levels that their "
@@ -322,7 +334,7 @@ std::string steps_section(const EvaluationResult& result) {
   if (!adaptive.empty()) {
     out += "<figure><h3>Steps that each sample took</h3><div class=\"wide full\">" +
            draw_counts(adaptive, colours, 1100, 250) + "</div><div class=\"narrow\">" +
-           draw_counts(adaptive, colours, 340, 148) +
+           draw_counts(adaptive, colours, 340, 14) +
            "</div><figcaption>Adaptive policies only: how many of the samples needed how many "
            "evaluations.</figcaption></figure>\n";
   }

@@ -24,7 +24,7 @@ p{margin:0 0 8px}
 .meta{font-size:.92rem}
 .note,figcaption{font-size:.88rem;max-width:76ch}
 .headline{margin-top:20px}
-.sentence{font-size:1.35rem;line-height:1.35;font-weight:600;max-width:52ch;letter-spacing:-.01em}
+.sentence{font-size:1.35rem;line-height:1.35;font-weight:600;max-width:64ch;letter-spacing:-.01em}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,230px),1fr));gap:12px;margin-top:18px}
 .tile{background:var(--card);border:1px solid var(--rule);border-top:4px solid var(--soft);border-radius:6px;padding:12px 14px;font-size:.88rem;color:var(--soft)}
 .tile p{margin:0}
@@ -42,6 +42,7 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 .key{width:14px;height:14px}
 .plot{display:block;width:100%;height:auto;font-size:12px;overflow:visible}
 .wide{display:none}
+figure table td,figure table th{padding:5px 8px}
 .narrow{max-width:520px}
 @media (min-width:600px){.wide{display:block;max-width:760px}.wide.full{max-width:none}.narrow{display:none}}
 @media (min-width:600px) and (max-width:999px){.wide{margin:0 auto}}
@@ -49,7 +50,8 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 .plot .tick{fill:var(--soft);font-variant-numeric:tabular-nums}
 .plot .axis-label,.plot .reference-label{fill:var(--soft)}
 .plot .row-label{font-size:11.5px}
-.narrow .row-label{font-size:9px}
+.narrow .row-label{font-size:11px}
+figcaption{margin-top:8px}
 .grid{stroke:var(--grid)}
 .grid.minor{stroke-width:.5}
 .rule{stroke:var(--rule)}
@@ -72,8 +74,11 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 .strip p{margin:0 0 2px;font-size:.86rem;display:flex;gap:10px;align-items:baseline;justify-content:space-between}
 .strip small{color:var(--soft);font-variant-numeric:tabular-nums}
 .strip img{display:block;width:calc(var(--w)*var(--k));max-width:none;height:auto;image-rendering:pixelated;image-rendering:crisp-edges;image-rendering:pixelated}
+.strip .scroll{max-width:var(--clip);overflow:hidden}
 .strips.fluid img{width:100%}
-@media (min-width:860px){.strips{--k:var(--k2)}.strip{display:grid;grid-template-columns:220px 1fr;gap:14px;align-items:center;margin-bottom:5px}.strip p{display:block;margin:0}.strip small{display:block}}
+.strips.fluid .scroll{max-width:none}
+@media (min-width:680px){.strips{--k:var(--k2)}.strip .scroll{max-width:none;overflow-x:auto}}
+@media (min-width:860px){.strip{display:grid;grid-template-columns:220px 1fr;gap:14px;align-items:center;margin-bottom:5px}.strip p{display:block;margin:0}.strip small{display:block}}
 @media (min-width:1180px){.strips{--k:var(--k3)}}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
@@ -81,6 +86,7 @@ th,td{text-align:left;padding:5px 10px;border-bottom:1px solid var(--rule);verti
 thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--rule)}
 th.number,td.number{text-align:right}
 th.span{background:var(--paper);color:var(--soft);padding-top:12px;font-weight:600;text-align:left;position:sticky;left:0}
+td.name,th.name{white-space:normal;min-width:8.5em}
 td small{display:block;color:var(--soft);font-size:.78rem;line-height:1.25}
 td.best{background:var(--mark)}
 td.plan{color:var(--c0);font-weight:600}

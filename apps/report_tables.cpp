@@ -62,27 +62,25 @@ std::vector<HtmlCell> table_row(const EvaluationResult& result, const SamplerRes
   if (sampler.gave_up > 0)
     name += fmt::format("<small class=\"bad\">{} of {} gave up</small>", sampler.gave_up, sampler.cost.n);
   const std::string grid = sampler.adaptive()  ? full_label(sampler).substr(0, full_label(sampler).find(" · "))
-                           : sampler.is_plan() ? "its own"
+                           : sampler.is_plan() ? "its own grid"
                                                : sampler.schedule;
-  std::vector<HtmlCell> row = {
-      {name, sampler.is_plan() ? "plan" : ""}, {escape_xml(grid), ""}, {escape_xml(sampler.final), ""}};
-  std::string nfe = escape_xml(number_text(sampler.cost.nfe_mean));
+  name += "<small>" + escape_xml(grid + " · " + sampler.final) + "</small>";
+  std::vector<HtmlCell> row = {{name, sampler.is_plan() ? "plan" : ""}};
+  std::string nfe = escape_xml(nfe_text(sampler.cost.nfe_mean));
   if (sampler.adaptive())
-    nfe += fmt::format("<small>95 % ≤ {}, most {}</small>", escape_xml(number_text(sampler.cost.nfe_p95)),
+    nfe += fmt::format("<small>95 % ≤ {}, most {}</small>", escape_xml(nfe_text(sampler.cost.nfe_p95)),
                        sampler.cost.nfe_max);
   row.push_back({nfe, ""});
   for (const auto& [metric, title] : shown_metrics(result))
     row.push_back(metric_cell(sampler, metric, best.count(metric) > 0));
-  row.push_back({escape_xml(number_text(sampler.cost.model_evals_mean)), ""});
+  row.push_back({escape_xml(nfe_text(sampler.cost.model_evals_mean)), ""});
   row.push_back({escape_xml(per_sample(sampler.cost)), ""});
   row.push_back({escape_xml(bytes_text(sampler.cost.peak_bytes)), ""});
   return row;
 }
 
 std::string results_table(const EvaluationResult& result, const std::vector<const SamplerResult*>& samplers) {
-  std::vector<HtmlColumn> columns = {{"sampler", "name", ""},
-                                     {"grid", "", "noise schedule, or the policy"},
-                                     {"end", "", "--final"},
+  std::vector<HtmlColumn> columns = {{"sampler", "name", "small: noise schedule or policy, and end of the grid"},
                                      {"NFE", "number", "network evaluations a sample, mean"}};
   for (const auto& [name, title] : shown_metrics(result))
     columns.push_back({title, "number", "with its 95 % interval"});
@@ -163,8 +161,8 @@ std::string headline_section(const EvaluationResult& result) {
     out += tile(change_text(row.rmse.value), fmt::format("Fitted plan at {} NFE", row.nfe), text + ".",
                 row.rmse.value < 0 ? "good" : "bad");
   }
-  out += tile(fmt::format("{}", number_text(result.teacher.cost.nfe_mean)), "Teacher's NFE",
-              fmt::format("{} on {}: {} a sample. {} samples in {} blocks of seeds ({}).", solver_label(result.teacher),
+  out += tile(fmt::format("{}", nfe_text(result.teacher.cost.nfe_mean)), "Teacher's NFE",
+              fmt::format("{} on {}: {} a sample. {} samples in {} blocks of seeds, {}.", solver_label(result.teacher),
                           result.teacher.schedule, per_sample(result.teacher.cost), result.n, result.block_sizes.size(),
                           result.seeds),
               "plain");
@@ -174,7 +172,7 @@ std::string headline_section(const EvaluationResult& result) {
 std::string images_section(const EvaluationResult& result) {
   if (result.teacher.strip_png.empty()) return "";
   std::vector<StripRow> top = {
-      {"teacher", fmt::format("{} at {} NFE", solver_label(result.teacher), number_text(result.teacher.cost.nfe_mean)),
+      {"teacher", fmt::format("{} at {} NFE", solver_label(result.teacher), nfe_text(result.teacher.cost.nfe_mean)),
        &result.teacher.strip_png}};
   std::map<int64_t, std::vector<StripRow>> by_nfe;
   std::vector<StripRow> adaptive;
@@ -184,10 +182,9 @@ std::string images_section(const EvaluationResult& result) {
       std::string note =
           sampler->metric("rmse") == nullptr ? "" : fmt::format("RMSE {}", number_text(value_of(*sampler, "rmse")));
       if (sampler->adaptive()) {
-        adaptive.push_back(
-            {full_label(*sampler),
-             fmt::format("{} NFE{}{}", number_text(sampler->cost.nfe_mean), note.empty() ? "" : ", ", note),
-             &sampler->strip_png});
+        adaptive.push_back({full_label(*sampler),
+                            fmt::format("{} NFE{}{}", nfe_text(sampler->cost.nfe_mean), note.empty() ? "" : ", ", note),
+                            &sampler->strip_png});
       } else {
         by_nfe[std::llround(sampler->cost.nfe_mean)].push_back({full_label(*sampler), note, &sampler->strip_png});
       }
@@ -195,19 +192,26 @@ std::string images_section(const EvaluationResult& result) {
   }
   const auto [width, height] = png_size(result.teacher.strip_png, "image of the teacher");
   const auto scale = [width = width](int64_t room) { return std::max<int64_t>(1, room / std::max<int64_t>(width, 1)); };
+  // Narrow screens show as many columns as fit at a size that can be looked at.
+  const int64_t columns = std::max<int64_t>(result.strip_columns, 1);
+  const int64_t pitch = std::max<int64_t>((width + 1) / columns, 1);
+  const int64_t narrow_scale = std::max<int64_t>(1, 36 / pitch);
+  const int64_t narrow_columns = std::clamp<int64_t>(296 / (pitch * narrow_scale), 1, columns);
   std::string out = fmt::format(
       "<section><h2>Samples from the same seeds</h2><div class=\"strips{}\" "
-      "style=\"--w:{}px;--k1:{};--k2:{};--k3:{}\">\n",
-      width > 880 ? " fluid" : "", width, scale(326), scale(580), scale(880));
+      "style=\"--w:{}px;--k1:{};--k2:{};--k3:{};--clip:{}px\">\n",
+      width > 880 ? " fluid" : "", width, narrow_scale, scale(580), scale(880),
+      (narrow_columns * pitch - 1) * narrow_scale);
   out += strip_rows(top);
   for (const auto& [nfe, rows] : by_nfe)
     out += element("h3", fmt::format("{} network evaluations", nfe)) + strip_rows(rows);
   if (!adaptive.empty()) out += element("h3", "Adaptive policies") + strip_rows(adaptive);
-  out += "</div>" + element("p",
-                            fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
-                                        "solver is shown on its best grid at that NFE.",
-                                        result.strip_columns),
-                            "note");
+  out +=
+      "</div>" + element("p",
+                         fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
+                                     "solver is shown on its best grid at that NFE. Narrow screens show fewer columns.",
+                                     result.strip_columns),
+                         "note");
   return out + "</section>\n";
 }
 

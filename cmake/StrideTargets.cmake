@@ -13,7 +13,8 @@ endif()
 
 # CMake puts Ceres and its BLAS before torch when it sorts static libraries, wherever torch is named; an option
 # stands before all of them. Without it torch's matrix products go to that BLAS (tests/hygiene/link_order.cpp).
-set(STRIDE_TORCH_FIRST -Wl,--no-as-needed $<TARGET_FILE:torch_cpu>)
+# libstdc++ stands before both: libtorch exports a std::filesystem of its own, whose remove_all crashes.
+set(STRIDE_TORCH_FIRST -Wl,--no-as-needed -lstdc++ $<TARGET_FILE:torch_cpu>)
 
 # stride_library(NAME folder-target links...): one library a folder, sources by listing.
 function(stride_library name)

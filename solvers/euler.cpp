@@ -2,6 +2,8 @@
 // ReverseSde it is Euler–Maruyama (Kloeden & Platen 1992 §10.2), of strong order 1 as the noise is additive.
 #include "solvers/solver_list.h"
 
+#include <ATen/ATen.h>
+
 namespace stride {
 namespace {
 

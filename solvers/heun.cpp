@@ -1,6 +1,8 @@
 // Heun's method: the trapezoid over an Euler prediction, Karras et al. 2022 (arXiv:2206.00364) alg. 1.
 #include "solvers/solver_list.h"
 
+#include <ATen/ATen.h>
+
 namespace stride {
 namespace {
 

@@ -3,6 +3,8 @@
 #include "framework/error.h"
 #include "solvers/multistep.h"
 
+#include <ATen/ATen.h>
+
 #include <fmt/format.h>
 
 namespace stride {

@@ -72,7 +72,7 @@ figcaption{margin-top:8px}
 .strips h3{margin:16px 0 4px;font-size:.92rem;color:var(--soft)}
 .strip{margin:0 0 8px}
 .strip p{margin:0 0 2px;font-size:.86rem;display:flex;gap:10px;align-items:baseline;justify-content:space-between}
-.strip small{color:var(--soft);font-variant-numeric:tabular-nums}
+.strip small{white-space:nowrap;color:var(--soft);font-variant-numeric:tabular-nums}
 .strip img{display:block;width:calc(var(--w)*var(--k));max-width:none;height:auto;image-rendering:pixelated;image-rendering:crisp-edges;image-rendering:pixelated}
 .strip .scroll{max-width:var(--clip);overflow:hidden}
 .strips.fluid img{width:100%}
@@ -87,7 +87,8 @@ thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--rule)}
 th.number,td.number{text-align:right}
 th.span{background:var(--paper);color:var(--soft);padding-top:12px;font-weight:600;text-align:left;position:sticky;left:0}
 td.name,th.name{white-space:normal;min-width:8.5em}
-td small{display:block;color:var(--soft);font-size:.78rem;line-height:1.25}
+td.plan small{font-weight:400}
+td small{display:block;white-space:nowrap;color:var(--soft);font-size:.78rem;line-height:1.25}
 td.best{background:var(--mark)}
 td.plan{color:var(--c0);font-weight:600}
 .results td:first-child{position:sticky;left:0;background:var(--card)}

@@ -139,7 +139,7 @@ std::string strip_rows(const std::vector<StripRow>& rows) {
   return out;
 }
 
-std::string list_of(const nlohmann::json& values) {
+std::string list_of(const nlohmann::ordered_json& values) {
   std::string out;
   for (const auto& value : values)
     out += (out.empty() ? "" : ", ") + (value.is_number() ? number_text(value.get<double>(), 4) : std::string("?"));
@@ -238,7 +238,7 @@ std::string plans_section(const EvaluationResult& result) {
   std::string out;
   for (const SamplerResult& sampler : result.samplers) {
     if (sampler.plan_json.empty()) continue;
-    const auto plan = nlohmann::json::parse(sampler.plan_json, nullptr, false);
+    const auto plan = nlohmann::ordered_json::parse(sampler.plan_json, nullptr, false);
     if (!plan.is_object() || !plan.contains("sigmas") || !plan.contains("weights") || !plan.contains("scale_time"))
       continue;
     const auto& sigmas = plan["sigmas"];
@@ -263,7 +263,7 @@ std::string plans_section(const EvaluationResult& result) {
                        {"model time ×", "number", "the network is asked at this multiple of σ"},
                        {"weights, newest first", "number", "of this and the earlier directions (x − D)/σ"}},
                       rows);
-    out += "<pre>" + escape_xml(sampler.plan_json) + "</pre></details>\n";
+    out += "<pre>" + escape_xml(plan.dump(2)) + "</pre></details>\n";
   }
   return out.empty()
              ? out

@@ -1,6 +1,8 @@
 // Trajectories whose every value is a function of the seed, so that whatever a store gives back can be checked.
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include "datasets/trajectory.h"
 
 #include <cstdint>

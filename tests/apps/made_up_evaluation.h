@@ -41,7 +41,7 @@ inline SamplerResult sampler(const std::string& name, const std::string& schedul
   for (int64_t i = 0; i < kBlocks; ++i) {
     out.blocks.push_back(
         {kBlockSize, nfe, nfe, static_cast<int64_t>(nfe), nfe, nfe * 4.1e-3 * wobble(i, 0.05), 400 << 20});
-    error.blocks.push_back(rmse * wobble(i, 0.06) * wobble(i + out.steps, 0.02));
+    error.blocks.push_back(rmse * wobble(i, 0.06) * wobble(i + std::llround(1e4 * rmse), 0.02));
     distance.blocks.push_back(fd * wobble(i, 0.1));
   }
   out.cost = {kBlocks * kBlockSize, nfe, nfe, static_cast<int64_t>(nfe), nfe, nfe * 4.1e-3 * kBlocks, 400 << 20};

@@ -41,7 +41,9 @@ TEST_CASE("model card: a mixture and a network are read") {
   CHECK(card.info.conditions.empty());
   CHECK(card.info.sha256 == sha256(kMixture));
 
-  const ModelCard labelled = parse_model_card(std::string(kMixture) + "classes = [1, 0]\n", "m.toml");
+  std::string with_classes = kMixture;
+  with_classes += "classes = [1, 0]\n";
+  const ModelCard labelled = parse_model_card(with_classes, "m.toml");
   REQUIRE(labelled.info.conditions.size() == 1);
   CHECK(labelled.info.conditions[0].classes == 2);
 

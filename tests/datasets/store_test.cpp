@@ -110,7 +110,7 @@ TEST_CASE("store: each trajectory may have sigmas of its own") {
   const TrajectoryStore store(folder / "store");
   CHECK(holds(store, {5, 0, 3}));
   TrajectoryBatch without = trajectories_of({9}, config);
-  without.sigma = {};
+  without.sigma = Tensor();
   TrajectoryWriter writer(folder / "store", config, shards_of(4));
   CHECK_THROWS_WITH(writer.append(without), contains("no sigma"));
 }
@@ -175,8 +175,8 @@ TEST_CASE("store: configs and batches that make no sense are refused") {
     CHECK_THROWS_WITH(writer.append(batch), contains(says));
   };
   rejects([](TrajectoryBatch& b) { b.x = b.x.narrow(1, 0, 3); }, "x is [2, 3, 2, 3], this store takes [2, 4, 2, 3]");
-  rejects([](TrajectoryBatch& b) { b.denoised = {}; }, "no denoised");
-  rejects([](TrajectoryBatch& b) { b.seed = {}; }, "seeds");
+  rejects([](TrajectoryBatch& b) { b.denoised = Tensor(); }, "no denoised");
+  rejects([](TrajectoryBatch& b) { b.seed = Tensor(); }, "seeds");
   rejects([](TrajectoryBatch& b) { b.seed = -b.seed; }, "negative");
   rejects([](TrajectoryBatch& b) { b.nfe = b.nfe.to(at::kFloat); }, "whole numbers");
   rejects([](TrajectoryBatch& b) { b.x = b.x.to(at::kLong); }, "floating point");

@@ -54,7 +54,8 @@ TEST_CASE("grid: the three spacings take the timesteps of Lin et al. 2023, table
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   const auto steps = [&](const std::string& name) {
     std::vector<double> out;
-    for (const double sigma : make_grid(Spec::parse(name), {10, 0.002, 80.0, Final::zero, &linear}).sigmas())
+    const TimeGrid grid = make_grid(Spec::parse(name), {10, 0.002, 80.0, Final::zero, &linear});
+    for (const double sigma : grid.sigmas())
       if (sigma > 0.0) out.push_back(linear.timestep(sigma));
     return out;
   };
@@ -73,7 +74,7 @@ TEST_CASE("grid: noise schedules have diffusers' end points and an exact inverse
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   CHECK(linear.sigmas().front() == Approx(std::sqrt(1e-4 / (1.0 - 1e-4))).epsilon(1e-12));
   CHECK(make_noise_schedule(Spec::parse("scaled_linear")).sigmas().back() == Approx(14.6146).epsilon(1e-4));  // the latent models' known σ_max
-  for (const std::string& text : {"linear", "scaled_linear", "cosine", "linear:interpolation=linear", "cosine:steps=50"}) {
+  for (const char* text : {"linear", "scaled_linear", "cosine", "linear:interpolation=linear", "cosine:steps=50"}) {
     const NoiseSchedule schedule = make_noise_schedule(Spec::parse(text));
     const auto last = static_cast<double>(schedule.size() - 1);
     CAPTURE(text);

@@ -1,5 +1,6 @@
 // --config and --set: TOML or JSON text into option values.
 #include "apps/option_table.h"
+#include "apps/toml_reader.h"
 #include "framework/error.h"
 #include "framework/spec.h"
 
@@ -8,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace stride {
 namespace {
@@ -88,14 +88,9 @@ void flatten(const nlohmann::json& table, const std::string& prefix, const std::
 }
 
 std::vector<Entry> parse_toml(const std::string& text, const std::string& where) {
-  try {
-    std::vector<Entry> out;
-    flatten(toml::parse(text), "", where, out);
-    return out;
-  } catch (const toml::parse_error& error) {
-    throw InputError(fmt::format("{}, line {}: not valid TOML: {}", where, error.source().begin.line,
-                                 std::string(error.description())));
-  }
+  std::vector<Entry> out;
+  flatten(parse_toml_text(text, where), "", where, out);
+  return out;
 }
 
 std::vector<Entry> parse_json(const std::string& text, const std::string& where) {

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <stdexcept>
 
 namespace stride {
+
+void refuse_toml() { throw std::invalid_argument("unexpected character"); }
 
 toml::table parse_toml_text(const std::string& text, const std::string& where) {
   try {
@@ -14,6 +17,8 @@ toml::table parse_toml_text(const std::string& text, const std::string& where) {
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}, line {}: not valid TOML: {}", where, error.source().begin.line,
                                  std::string(error.description())));
+  } catch (const std::invalid_argument& error) {
+    throw InputError(fmt::format("{}: not valid TOML: {}", where, error.what()));
   }
 }
 

@@ -4,6 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+// toml++ 3.3 asserts on some malformed text, such as "[[[["; thrown, it is an error like any other.
+namespace stride {
+void refuse_toml();  // throws std::invalid_argument
+}  // namespace stride
+#define TOML_ASSERT(expr) ((expr) ? static_cast<void>(0) : ::stride::refuse_toml())
 #include <toml++/toml.h>
 #include <vector>
 

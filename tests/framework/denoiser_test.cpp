@@ -85,7 +85,8 @@ TEST_CASE("denoiser: guidance mixes two passes inside its interval and counts th
   CHECK(got.unconditional->equal(without));
   CHECK(evaluator.cost().nfe == 1);
   CHECK(evaluator.cost().model_evals == 2);
-  Evaluator plain(model, Guidance{}, label);
+  const Guidance none;
+  Evaluator plain(model, none, label);
   CHECK(plain(x, sigma).denoised.equal(conditional));
   CHECK(plain.cost().model_evals == 1);
   const Guidance rescaled{.scale = 3.0, .rescale = 1.0, .interval_low = 0.0, .interval_high = 100.0};

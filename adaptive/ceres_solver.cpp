@@ -23,7 +23,8 @@ struct Escape {
 
 class CompressedCost final : public ceres::CostFunction {
  public:
-  CompressedCost(const CompressedProblem& problem, int parameters, double cutoff, Escape& escape, LeastSquaresSummary& summary)
+  CompressedCost(const CompressedProblem& problem, int parameters, double cutoff, Escape& escape,
+                 LeastSquaresSummary& summary)
       : problem_(problem), count_(parameters), cutoff_(cutoff), escape_(escape), summary_(summary) {
     set_num_residuals(parameters + 1);
     mutable_parameter_block_sizes()->push_back(parameters);
@@ -63,7 +64,8 @@ class CompressedCost final : public ceres::CostFunction {
 
 class Watcher final : public ceres::IterationCallback {
  public:
-  Watcher(const LeastSquaresOptions& options, const std::vector<double>& parameters, Escape& escape, LeastSquaresSummary& summary)
+  Watcher(const LeastSquaresOptions& options, const std::vector<double>& parameters, Escape& escape,
+          LeastSquaresSummary& summary)
       : options_(options), parameters_(parameters), escape_(escape), summary_(summary) {}
 
   ceres::CallbackReturnType operator()(const ceres::IterationSummary& seen) override {
@@ -73,8 +75,8 @@ class Watcher final : public ceres::IterationCallback {
     if (seen.iteration > 0 && seen.step_is_successful) summary_.accepted += 1;
     if (!options_.observer) return ceres::SOLVER_CONTINUE;
     try {
-      const bool go_on = options_.observer({seen.iteration, seen.step_is_successful, 2.0 * seen.cost, seen.gradient_max_norm,
-                                            seen.trust_region_radius, parameters_});
+      const bool go_on = options_.observer({seen.iteration, seen.step_is_successful, 2.0 * seen.cost,
+                                            seen.gradient_max_norm, seen.trust_region_radius, parameters_});
       return go_on ? ceres::SOLVER_CONTINUE : ceres::SOLVER_TERMINATE_SUCCESSFULLY;
     } catch (...) {
       escape_.error = std::current_exception();
@@ -109,10 +111,14 @@ ceres::Solver::Options ceres_options(const LeastSquaresOptions& options) {
 
 LeastSquaresEnd end_of(ceres::TerminationType type) {
   switch (type) {
-    case ceres::CONVERGENCE: return LeastSquaresEnd::converged;
-    case ceres::NO_CONVERGENCE: return LeastSquaresEnd::iterations;
-    case ceres::USER_SUCCESS: return LeastSquaresEnd::stopped;
-    default: return LeastSquaresEnd::failed;
+    case ceres::CONVERGENCE:
+      return LeastSquaresEnd::converged;
+    case ceres::NO_CONVERGENCE:
+      return LeastSquaresEnd::iterations;
+    case ceres::USER_SUCCESS:
+      return LeastSquaresEnd::stopped;
+    default:
+      return LeastSquaresEnd::failed;
   }
 }
 
@@ -120,10 +126,14 @@ LeastSquaresEnd end_of(ceres::TerminationType type) {
 
 const char* to_string(LeastSquaresEnd end) noexcept {
   switch (end) {
-    case LeastSquaresEnd::converged: return "converged";
-    case LeastSquaresEnd::iterations: return "iterations used up";
-    case LeastSquaresEnd::stopped: return "stopped";
-    case LeastSquaresEnd::failed: return "failed";
+    case LeastSquaresEnd::converged:
+      return "converged";
+    case LeastSquaresEnd::iterations:
+      return "iterations used up";
+    case LeastSquaresEnd::stopped:
+      return "stopped";
+    case LeastSquaresEnd::failed:
+      return "failed";
   }
   return "unknown";
 }
@@ -133,8 +143,10 @@ std::string LeastSquaresOptions::invalid_reason(int64_t parameters) const {
   if (max_iterations < 0) return "least squares: max_iterations must not be negative";
   if (!(function_tolerance >= 0.0 && gradient_tolerance >= 0.0 && parameter_tolerance >= 0.0))
     return "least squares: tolerances must be numbers that are not negative";
-  if (!(initial_radius > 0.0 && std::isfinite(initial_radius))) return "least squares: initial_radius must be positive and finite";
-  if (!(eigenvalue_cutoff >= 0.0 && eigenvalue_cutoff < 1.0)) return "least squares: eigenvalue_cutoff must lie in [0, 1)";
+  if (!(initial_radius > 0.0 && std::isfinite(initial_radius)))
+    return "least squares: initial_radius must be positive and finite";
+  if (!(eigenvalue_cutoff >= 0.0 && eigenvalue_cutoff < 1.0))
+    return "least squares: eigenvalue_cutoff must lie in [0, 1)";
   const auto count = static_cast<std::size_t>(parameters);
   if (lower.size() != upper.size() || (!lower.empty() && lower.size() != count))
     return "least squares: give bounds for every parameter, or for none";
@@ -145,11 +157,13 @@ std::string LeastSquaresOptions::invalid_reason(int64_t parameters) const {
 
 LeastSquaresSummary solve_least_squares(const CompressedProblem& problem, std::vector<double> start,
                                         const LeastSquaresOptions& options) {
-  if (const std::string reason = options.invalid_reason(static_cast<int64_t>(start.size())); !reason.empty()) throw UsageError(reason);
+  if (const std::string reason = options.invalid_reason(static_cast<int64_t>(start.size())); !reason.empty())
+    throw UsageError(reason);
   LeastSquaresSummary summary;
   Escape escape;
   const int count = static_cast<int>(start.size());
-  for (std::size_t i = 0; i < options.lower.size(); ++i) start[i] = std::clamp(start[i], options.lower[i], options.upper[i]);
+  for (std::size_t i = 0; i < options.lower.size(); ++i)
+    start[i] = std::clamp(start[i], options.lower[i], options.upper[i]);
 
   CompressedCost cost(problem, count, options.eigenvalue_cutoff, escape, summary);
   ceres::Problem::Options borrowed;
@@ -169,7 +183,8 @@ LeastSquaresSummary solve_least_squares(const CompressedProblem& problem, std::v
   ceres::Solve(settings, &ceres_problem, &seen);
   if (escape.caught()) std::rethrow_exception(escape.error);
   if (2.0 * seen.initial_cost >= kRefusedCost)
-    throw QualityError("least squares: the residual at the starting parameters is not finite; check the model and its sigma range");
+    throw QualityError(
+        "least squares: the residual at the starting parameters is not finite; check the model and its sigma range");
 
   summary.initial_cost2 = 2.0 * seen.initial_cost;
   summary.final_cost2 = 2.0 * seen.final_cost;

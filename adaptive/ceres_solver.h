@@ -17,9 +17,9 @@ using CompressedProblem = std::function<NormalEquations(const std::vector<double
 struct LeastSquaresIteration {
   int64_t iteration = 0;
   bool accepted = true;
-  double cost2 = 0.0;         ///< ‖r‖² where the solve stands
-  double gradient_max = 0.0;  ///< largest entry of the projected gradient of ½‖r‖²
-  double radius = 0.0;        ///< of the trust region
+  double cost2 = 0.0;                     ///< ‖r‖² where the solve stands
+  double gradient_max = 0.0;              ///< largest entry of the projected gradient of ½‖r‖²
+  double radius = 0.0;                    ///< of the trust region
   const std::vector<double>& parameters;  ///< where the solve stands
 };
 
@@ -31,9 +31,9 @@ struct LeastSquaresOptions {
   double function_tolerance = 1e-6;   ///< stops when |Δcost| < this · cost
   double gradient_tolerance = 1e-12;  ///< stops when the largest gradient entry is below
   double parameter_tolerance = 1e-8;
-  double initial_radius = 1e4;        ///< of the trust region; damping is its inverse
-  std::vector<double> lower, upper;   ///< bounds; empty: none. Start and result lie inside
-  double eigenvalue_cutoff = 1e-14;   ///< see square_root
+  double initial_radius = 1e4;       ///< of the trust region; damping is its inverse
+  std::vector<double> lower, upper;  ///< bounds; empty: none. Start and result lie inside
+  double eigenvalue_cutoff = 1e-14;  ///< see square_root
   LeastSquaresObserver observer;
 
   /// Empty when valid for `parameters` unknowns, else what is wrong and how to fix it.

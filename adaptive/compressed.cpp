@@ -4,8 +4,8 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <fmt/format.h>
+#include <cmath>
 #include <limits>
 
 namespace stride {

@@ -17,10 +17,13 @@ enum Slot : std::size_t { kLogStep, kLastError };
 
 std::string PiOptions::invalid_reason() const {
   const auto positive = [](double v) { return std::isfinite(v) && v > 0.0; };
-  if (!(rtol >= 0.0 && atol >= 0.0 && positive(rtol + atol))) return "policy 'pi': rtol and atol must be at least 0, and one of them positive";
+  if (!(rtol >= 0.0 && atol >= 0.0 && positive(rtol + atol)))
+    return "policy 'pi': rtol and atol must be at least 0, and one of them positive";
   if (!(safety > 0.0 && safety < 1.0)) return "policy 'pi': safety must lie between 0 and 1";
-  if (!(factor_min > 0.0 && factor_min < 1.0 && factor_max > 1.0)) return "policy 'pi': needs 0 < factor_min < 1 < factor_max";
-  if (!(integral > 0.0 && proportional >= 0.0)) return "policy 'pi': integral must be positive and proportional at least 0";
+  if (!(factor_min > 0.0 && factor_min < 1.0 && factor_max > 1.0))
+    return "policy 'pi': needs 0 < factor_min < 1 < factor_max";
+  if (!(integral > 0.0 && proportional >= 0.0))
+    return "policy 'pi': integral must be positive and proportional at least 0";
   if (!(first_ratio > 1.0 && std::isfinite(first_ratio))) return "policy 'pi': first_ratio must be above 1";
   if (!positive(min_log_step)) return "policy 'pi': min_log_step must be positive";
   if (!positive(end)) return "policy 'pi': the end must be a positive sigma";
@@ -54,7 +57,8 @@ Decision PiController::decide(const RunState& state, const Step& step, const Ste
   const Tensor accept = error <= 1.0;
   const double order = *traits.error_order;
   // exp and log, not pow: ATen's pow gives a row other last bits in a batch than alone.
-  const Times exponent = (options_.proportional * state.memory[kLastError].log() - options_.integral * error.log()) / order;
+  const Times exponent =
+      (options_.proportional * state.memory[kLastError].log() - options_.integral * error.log()) / order;
   const Times growth = (options_.safety * exponent.exp()).clamp(options_.factor_min, options_.factor_max);
   // A rejected step never grows, and what was taken, not what was proposed, is what grows.
   const Times factor = at::where(accept, growth, growth.clamp_max(1.0));

@@ -7,10 +7,10 @@ namespace stride {
 
 struct PiOptions {
   double rtol = 0.05;
-  double atol = 0.005;         ///< data scale
+  double atol = 0.005;  ///< data scale
   double safety = 0.9;
-  double integral = 1.0;       ///< β₁·q of Söderlind 2003: exponent of the present error
-  double proportional = 0.4;   ///< β₂·q: exponent of the last accepted error
+  double integral = 1.0;      ///< β₁·q of Söderlind 2003: exponent of the present error
+  double proportional = 0.4;  ///< β₂·q: exponent of the last accepted error
   double factor_min = 0.2;
   double factor_max = 5.0;
   double first_ratio = 1.5;    ///< σ₀/σ₁ of the first attempt

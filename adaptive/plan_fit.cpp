@@ -6,11 +6,11 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <fmt/format.h>
 #include <memory>
 #include <utility>
 
@@ -48,7 +48,8 @@ struct Fit {
   [[nodiscard]] PlanBatching batching() const {
     return {options.rows, [this] { return over_budget() || asked_to_stop(); }};
   }
-  [[nodiscard]] double rmse(const Plan& plan, const PlanInputs& inputs, const PlanFitData& data, const PlanBatching& how) {
+  [[nodiscard]] double rmse(const Plan& plan, const PlanInputs& inputs, const PlanFitData& data,
+                            const PlanBatching& how) {
     const PlanEndpoints ends = plan_endpoints(plan, inputs, how);
     evaluations += ends.evaluations;
     return end_point_rmse(ends.x, data.target);
@@ -79,7 +80,8 @@ Baseline baseline(Fit& fit, const PlanParameters& space) {
   fit.evaluations += ends.evaluations;
   Baseline out;
   out.train_rmse = end_point_rmse(ends.x, fit.train.target);
-  out.median_norm = (ends.x.to(at::kDouble) - fit.train.target).flatten(1).square().sum(1).sqrt().median().item<double>();
+  out.median_norm =
+      (ends.x.to(at::kDouble) - fit.train.target).flatten(1).square().sum(1).sqrt().median().item<double>();
   out.validation_rmse = fit.rmse(plan, fit.validation_inputs, fit.validation, fit.batching());
   if (!std::isfinite(out.train_rmse) || !std::isfinite(out.validation_rmse))
     throw QualityError("plan fit: iPNDM's end points are not finite; check the model and its sigma range");
@@ -99,7 +101,8 @@ void add_trials(Fit& fit, Final final, std::vector<Trial>& trials) {
   } else {
     for (std::size_t k = 0; k < static_cast<std::size_t>(options.starts); ++k) {
       const std::string name = fmt::format("rho={:g}", kStartRhos.at(k));
-      const GridRequest request{.steps = options.nfe, .sigma_min = options.sigma_min, .sigma_max = options.sigma_max, .final = final};
+      const GridRequest request{
+          .steps = options.nfe, .sigma_min = options.sigma_min, .sigma_max = options.sigma_max, .final = final};
       starts.emplace_back(name, space->on_grid(make_grid(Spec::parse("karras:" + name), request).sigmas()));
     }
   }
@@ -145,7 +148,8 @@ LeastSquaresOptions solver_options(const Trial& trial, int64_t iterations) {
 /// looked at on the validation samples.
 void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int64_t samples) {
   const Tensor rows = at::arange(samples, fit.train.start.options().dtype(at::kLong));
-  const PlanInputs inputs{fit.denoiser, fit.guidance, fit.train.start.slice(0, 0, samples), fit.train.condition.select(rows)};
+  const PlanInputs inputs{fit.denoiser, fit.guidance, fit.train.start.slice(0, 0, samples),
+                          fit.train.condition.select(rows)};
   const PlanObjective objective(*trial.space, inputs, fit.train.target.slice(0, 0, samples), trial.objective);
   LeastSquaresOptions options = solver_options(trial, iterations);
   options.observer = [&](const LeastSquaresIteration& seen) {
@@ -165,7 +169,8 @@ void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int6
   };
   const LeastSquaresSummary summary = solve_least_squares(
       [&](const std::vector<double>& parameters, bool want_jacobian) {
-        if (!within_bounds(fit.options, *trial.space, parameters)) return NormalEquations{std::numeric_limits<double>::infinity(), {}, {}};
+        if (!within_bounds(fit.options, *trial.space, parameters))
+          return NormalEquations{std::numeric_limits<double>::infinity(), {}, {}};
         PlanObjective::Value value = objective(parameters, want_jacobian);
         fit.evaluations += value.evaluations;
         return std::move(value.normal);
@@ -184,8 +189,10 @@ void run_trials(Fit& fit, std::vector<Trial>& trials) {
     for (const Final final : fit.options.ends) add_trials(fit, final, trials);
   }
   const int64_t all = fit.train.start.size(0);
-  for (std::size_t i = 0; i < trials.size() && screen > 0; ++i) improve(fit, trials[i], i, screen, std::min(fit.options.screen_samples, all));
-  const auto best = std::min_element(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.best_rmse < b.best_rmse; });
+  for (std::size_t i = 0; i < trials.size() && screen > 0; ++i)
+    improve(fit, trials[i], i, screen, std::min(fit.options.screen_samples, all));
+  const auto best = std::min_element(trials.begin(), trials.end(),
+                                     [](const Trial& a, const Trial& b) { return a.best_rmse < b.best_rmse; });
   if (best->ended != LeastSquaresEnd::converged || all > fit.options.screen_samples)
     improve(fit, *best, static_cast<std::size_t>(best - trials.begin()), fit.options.iterations, all);
 }
@@ -196,8 +203,8 @@ void check_data(const PlanFitData& data, const char* which, const ModelInfo& inf
   if (data.start.sizes() != data.target.sizes())
     throw UsageError(fmt::format("plan fit: the {} samples' starts and end points differ in shape", which));
   if (data.condition.size() != info.conditions.size())
-    throw UsageError(fmt::format("plan fit: the model takes {} conditions, but the {} samples bring {}", info.conditions.size(),
-                                 which, data.condition.size()));
+    throw UsageError(fmt::format("plan fit: the model takes {} conditions, but the {} samples bring {}",
+                                 info.conditions.size(), which, data.condition.size()));
 }
 
 }  // namespace
@@ -210,10 +217,13 @@ std::string PlanFitOptions::invalid_reason() const {
   if (ends.empty() && !initial) return "plan fit: give at least one end, zero or sigma_min";
   if (starts < 1 || starts > static_cast<int64_t>(kStartRhos.size()))
     return fmt::format("plan fit: starts must be 1 to {}, not {}", kStartRhos.size(), starts);
-  if (iterations < 0 || screen_iterations < 1 || screen_samples < 1) return "plan fit: iterations must not be negative, and screening needs at least one of one sample";
-  if (!(fd_step > 0.0 && fd_step <= 0.02)) return fmt::format("plan fit: fd_step must lie in (0, 0.02], not {}", fd_step);
+  if (iterations < 0 || screen_iterations < 1 || screen_samples < 1)
+    return "plan fit: iterations must not be negative, and screening needs at least one of one sample";
+  if (!(fd_step > 0.0 && fd_step <= 0.02))
+    return fmt::format("plan fit: fd_step must lie in (0, 0.02], not {}", fd_step);
   if (!(weight_prior >= 0.0 && scale_prior >= 0.0)) return "plan fit: priors must not be negative";
-  if (!(initial_radius > 0.0 && std::isfinite(initial_radius))) return "plan fit: initial_radius must be positive and finite";
+  if (!(initial_radius > 0.0 && std::isfinite(initial_radius)))
+    return "plan fit: initial_radius must be positive and finite";
   if (!(huber > 0.0)) return "plan fit: huber must be positive";
   if (rows < 2) return "plan fit: at least 2 rows must run together";
   if (budget_evaluations < 0) return "plan fit: budget_evaluations must not be negative";
@@ -228,7 +238,12 @@ PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const
   check_data(validation, "validation", denoiser.info());
   const at::NoGradGuard no_grad;
   const auto began = std::chrono::steady_clock::now();
-  Fit fit{.denoiser = denoiser, .guidance = guidance, .train = train, .validation = validation, .options = options, .progress = progress};
+  Fit fit{.denoiser = denoiser,
+          .guidance = guidance,
+          .train = train,
+          .validation = validation,
+          .options = options,
+          .progress = progress};
   std::vector<Trial> trials;
   PlanFitResult result;
   try {

@@ -27,20 +27,21 @@ struct PlanFitOptions {
   std::vector<Final> ends{Final::zero, Final::sigma_min};  ///< tried; the better on the validation samples wins
   double sigma_min = 0.002;
   double sigma_max = 80.0;
-  int64_t starts = 2;             ///< grids that each end is started from: Karras with rho = 7, 12, 3, 30, 1.5
-  int64_t screen_iterations = 6;  ///< of each start, where there are several; the best on the validation samples goes on
-  int64_t screen_samples = 48;    ///< how many of the training samples the screening looks at
-  int64_t iterations = 16;        ///< of the one that goes on, on all training samples
-  double fd_step = 2e-3;          ///< see PlanParameters::turn
+  int64_t starts = 2;  ///< grids that each end is started from: Karras with rho = 7, 12, 3, 30, 1.5
+  int64_t screen_iterations =
+      6;                        ///< of each start, where there are several; the best on the validation samples goes on
+  int64_t screen_samples = 48;  ///< how many of the training samples the screening looks at
+  int64_t iterations = 16;      ///< of the one that goes on, on all training samples
+  double fd_step = 2e-3;        ///< see PlanParameters::turn
   Differences differences = Differences::forward;  ///< half the runs of central ones, and plans as good
-  double initial_radius = 30.0;   ///< of the trust region: damping is its inverse, times the diagonal of JᵀJ
-  double weight_prior = 1e-3;     ///< pull of the weights to theory's: see below
-  double scale_prior = 1e-2;      ///< pull of log s to 0
+  double initial_radius = 30.0;  ///< of the trust region: damping is its inverse, times the diagonal of JᵀJ
+  double weight_prior = 1e-3;    ///< pull of the weights to theory's: see below
+  double scale_prior = 1e-2;     ///< pull of log s to 0
   /// Huber threshold on a sample's RMSE, in units of the median at the start; infinity: least squares.
   double huber = std::numeric_limits<double>::infinity();
-  int64_t rows = 1024;            ///< rows that run together: bounds the memory
-  int64_t budget_evaluations = 0; ///< denoiser calls after which the fit ends with the best so far; 0: none
-  std::optional<Plan> initial;    ///< starts from this plan alone, at its own end
+  int64_t rows = 1024;             ///< rows that run together: bounds the memory
+  int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far; 0: none
+  std::optional<Plan> initial;     ///< starts from this plan alone, at its own end
   // Steps beyond these sizes of the parameters are refused, which shortens the next one. (Bounds given to Ceres make it
   // search along the bent step instead, and creep: ten times the iterations on the digits.)
   double logit_bound = 8.0;
@@ -57,24 +58,24 @@ struct PlanFitOptions {
 /// One start that was tried.
 struct PlanFitTrial {
   Final final = Final::zero;
-  std::string start;  ///< "rho=7", or "plan" for PlanFitOptions::initial
-  double train_before = 0.0;       ///< RMSE of iPNDM on the Karras grid with this end
+  std::string start;          ///< "rho=7", or "plan" for PlanFitOptions::initial
+  double train_before = 0.0;  ///< RMSE of iPNDM on the Karras grid with this end
   double validation_before = 0.0;
   double validation_after = 0.0;
 };
 
 struct PlanFitResult {
-  Plan plan;              ///< best on the validation samples of all iterates; provenance is the caller's
+  Plan plan;                  ///< best on the validation samples of all iterates; provenance is the caller's
   double train_before = 0.0;  ///< RMSE to the teacher of iPNDM on the Karras grid with the plan's end
   double train_after = 0.0;
   double validation_before = 0.0;
   double validation_after = 0.0;
-  int64_t iterations = 0;     ///< steps tried, over all starts
-  int64_t evaluations = 0;    ///< denoiser calls, a row each
+  int64_t iterations = 0;   ///< steps tried, over all starts
+  int64_t evaluations = 0;  ///< denoiser calls, a row each
   double seconds = 0.0;
   std::vector<PlanFitTrial> trials;
-  std::string end;            ///< why it ended
-  bool stopped = false;       ///< `progress` or the budget ended it; the plan is the best until then
+  std::string end;       ///< why it ended
+  bool stopped = false;  ///< `progress` or the budget ended it; the plan is the best until then
 };
 
 /// Fits a plan to `train`, choosing among iterates, starts and ends on `validation`. Deterministic. `progress`

@@ -47,9 +47,12 @@ PlanObjective::Value PlanObjective::with_jacobian(const Plan& plan) const {
   NormalAccumulator sum(space_.size(), target_.device());
   Value value;
   for (int64_t from = 0; from < target_.size(0); from += together) {
-    const Tensor rows = at::arange(from, std::min(from + together, target_.size(0)), target_.options().dtype(at::kLong));
-    const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.index_select(0, rows), inputs_.condition.select(rows)};
-    const PlanDerivatives runs = plan_derivatives(space_, plan, part, options_.batching, options_.fd_step, options_.differences);
+    const Tensor rows =
+        at::arange(from, std::min(from + together, target_.size(0)), target_.options().dtype(at::kLong));
+    const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.index_select(0, rows),
+                          inputs_.condition.select(rows)};
+    const PlanDerivatives runs =
+        plan_derivatives(space_, plan, part, options_.batching, options_.fd_step, options_.differences);
     const Tensor residual = (runs.x.to(at::kDouble) - target_.index_select(0, rows)).flatten(1);
     sum.add(residual, runs.jacobian, options_.huber);
     value.evaluations += runs.evaluations;
@@ -58,7 +61,8 @@ PlanObjective::Value PlanObjective::with_jacobian(const Plan& plan) const {
   return value;
 }
 
-void PlanObjective::add_prior(const std::vector<double>& parameters, bool want_jacobian, NormalEquations& normal) const {
+void PlanObjective::add_prior(const std::vector<double>& parameters, bool want_jacobian,
+                              NormalEquations& normal) const {
   const std::size_t p = parameters.size();
   for (std::size_t i = 0; i < p; ++i) {
     const PlanColumn::Kind kind = space_.columns()[i].kind;

@@ -21,7 +21,8 @@ struct PlanObjectiveOptions {
 class PlanObjective final {
  public:
   /// Throws UsageError unless start and target `[S, …]` have the same shape. Space and inputs are borrowed.
-  PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target, const PlanObjectiveOptions& options);
+  PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target,
+                const PlanObjectiveOptions& options);
 
   struct Value {
     NormalEquations normal;

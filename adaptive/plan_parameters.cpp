@@ -2,9 +2,9 @@
 
 #include "framework/error.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
@@ -44,7 +44,8 @@ PlanParameters::PlanParameters(const PlanSpace& space) : space_(space) {
     row.resize(at(order), 0.0);
     theory_.push_back(std::move(row));
   }
-  const GridRequest request{.steps = n, .sigma_min = space.sigma_min, .sigma_max = space.sigma_max, .final = space.final};
+  const GridRequest request{
+      .steps = n, .sigma_min = space.sigma_min, .sigma_max = space.sigma_max, .final = space.final};
   log_gaps_ = logits(fractions(make_grid(Spec::parse(fmt::format("karras:rho={}", space.rho)), request).sigmas()));
 
   for (int64_t k = 1; k < n; ++k) columns_.push_back({PlanColumn::Kind::time, k, 0});
@@ -99,11 +100,13 @@ Plan PlanParameters::plan(const std::vector<double>& parameters) const {
 std::vector<double> PlanParameters::parameters(const Plan& plan) const {
   if (const std::string reason = plan.invalid_reason(); !reason.empty()) throw UsageError("plan: " + reason);
   const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(b); };
-  if (plan.nfe() != space_.nfe) throw UsageError(fmt::format("the plan has {} steps; {} are asked for", plan.nfe(), space_.nfe));
+  if (plan.nfe() != space_.nfe)
+    throw UsageError(fmt::format("the plan has {} steps; {} are asked for", plan.nfe(), space_.nfe));
   if (plan.final_zero() != (space_.final == Final::zero))
-    throw UsageError(fmt::format("the plan ends at {}; an end at {} is asked for", plan.final_zero() ? "zero" : "sigma_min",
-                                 to_string(space_.final)));
-  if (!near(plan.sigmas.front(), space_.sigma_max) || (!plan.final_zero() && !near(plan.sigmas.back(), space_.sigma_min)))
+    throw UsageError(fmt::format("the plan ends at {}; an end at {} is asked for",
+                                 plan.final_zero() ? "zero" : "sigma_min", to_string(space_.final)));
+  if (!near(plan.sigmas.front(), space_.sigma_max) ||
+      (!plan.final_zero() && !near(plan.sigmas.back(), space_.sigma_min)))
     throw UsageError(fmt::format("the plan runs from sigma {} to {}; {} to {} is asked for", plan.sigmas.front(),
                                  plan.sigmas.back(), space_.sigma_max, plan.final_zero() ? 0.0 : space_.sigma_min));
   std::vector<double> out = logits(fractions(plan.sigmas));
@@ -112,7 +115,8 @@ std::vector<double> PlanParameters::parameters(const Plan& plan) const {
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     const std::vector<double>& row = plan.weights[i];
     if (row.size() > theory_[i].size())
-      throw UsageError(fmt::format("row {} of the plan has {} weights, more than the window of {}", i, row.size(), space_.window));
+      throw UsageError(
+          fmt::format("row {} of the plan has {} weights, more than the window of {}", i, row.size(), space_.window));
     for (std::size_t j = 0; j < theory_[i].size(); ++j) out.push_back((j < row.size() ? row[j] : 0.0) - theory_[i][j]);
   }
   for (const double scale : plan.scale_time) out.push_back(std::log(scale));
@@ -128,9 +132,15 @@ std::vector<double> PlanParameters::on_grid(const std::vector<double>& sigmas) c
 Plan PlanParameters::turned(const Plan& plan, const PlanColumn& column, double delta) const {
   Plan out = plan;
   switch (column.kind) {
-    case PlanColumn::Kind::time: out.sigmas.at(at(column.step)) = sigma(fraction(plan.sigmas.at(at(column.step))) + delta); break;
-    case PlanColumn::Kind::weight: out.weights.at(at(column.step)).at(at(column.lag)) += delta; break;
-    case PlanColumn::Kind::scale: out.scale_time.at(at(column.step)) *= std::exp(delta); break;
+    case PlanColumn::Kind::time:
+      out.sigmas.at(at(column.step)) = sigma(fraction(plan.sigmas.at(at(column.step))) + delta);
+      break;
+    case PlanColumn::Kind::weight:
+      out.weights.at(at(column.step)).at(at(column.lag)) += delta;
+      break;
+    case PlanColumn::Kind::scale:
+      out.scale_time.at(at(column.step)) *= std::exp(delta);
+      break;
   }
   return out;
 }
@@ -154,7 +164,8 @@ std::vector<double> PlanParameters::chain(const Plan& plan) const {
     }
     // f_k = Σ_{m<k} gap_m with gap = softmax(logits): ∂f_k/∂logit_m = gap_m·([m < k] − f_k).
     const std::size_t k = at(columns_[row].step);
-    for (std::size_t m = 0; m + 2 < f.size(); ++m) matrix[row * p + m] = (f[m + 1] - f[m]) * ((m < k ? 1.0 : 0.0) - f[k]);
+    for (std::size_t m = 0; m + 2 < f.size(); ++m)
+      matrix[row * p + m] = (f[m + 1] - f[m]) * ((m < k ? 1.0 : 0.0) - f[k]);
   }
   return matrix;
 }

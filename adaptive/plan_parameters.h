@@ -69,7 +69,9 @@ class PlanParameters final {
   [[nodiscard]] double fraction(double sigma) const;
   [[nodiscard]] double sigma(double fraction) const;
   [[nodiscard]] std::vector<double> fractions(const std::vector<double>& sigmas) const;
-  [[nodiscard]] const std::vector<double>& theory(int64_t step) const { return theory_.at(static_cast<std::size_t>(step)); }
+  [[nodiscard]] const std::vector<double>& theory(int64_t step) const {
+    return theory_.at(static_cast<std::size_t>(step));
+  }
 
   PlanSpace space_;
   std::vector<std::vector<double>> theory_;

@@ -6,7 +6,8 @@
 
 namespace stride {
 
-std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& options, const PlanFitProvenance& provenance) {
+std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& options,
+                            const PlanFitProvenance& provenance) {
   using nlohmann::json;
   json trials = json::array();
   for (const PlanFitTrial& trial : result.trials)
@@ -15,24 +16,25 @@ std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& o
                       {"validation_rmse_before", trial.validation_before},
                       {"validation_rmse", trial.validation_after}});
   const bool central = options.differences == Differences::central;
-  json report{{"method", central ? "levenberg-marquardt, central differences" : "levenberg-marquardt, forward differences"},
-              {"residual", "pixels"},
-              {"teacher", provenance.teacher},
-              {"seeds", provenance.seeds},
-              {"validation_seeds", provenance.validation_seeds},
-              {"cost", result.train_after * result.train_after},
-              {"train_rmse_before", result.train_before},
-              {"train_rmse", result.train_after},
-              {"validation_rmse_before", result.validation_before},
-              {"validation_rmse", result.validation_after},
-              {"iterations", result.iterations},
-              {"evaluations", result.evaluations},
-              {"seconds", result.seconds},
-              {"end", result.end},
-              {"fd_step", options.fd_step},
-              {"weight_prior", options.weight_prior},
-              {"scale_prior", options.scale_prior},
-              {"trials", trials}};
+  json report{
+      {"method", central ? "levenberg-marquardt, central differences" : "levenberg-marquardt, forward differences"},
+      {"residual", "pixels"},
+      {"teacher", provenance.teacher},
+      {"seeds", provenance.seeds},
+      {"validation_seeds", provenance.validation_seeds},
+      {"cost", result.train_after * result.train_after},
+      {"train_rmse_before", result.train_before},
+      {"train_rmse", result.train_after},
+      {"validation_rmse_before", result.validation_before},
+      {"validation_rmse", result.validation_after},
+      {"iterations", result.iterations},
+      {"evaluations", result.evaluations},
+      {"seconds", result.seconds},
+      {"end", result.end},
+      {"fd_step", options.fd_step},
+      {"weight_prior", options.weight_prior},
+      {"scale_prior", options.scale_prior},
+      {"trials", trials}};
   if (std::isfinite(options.huber)) report["huber"] = options.huber;
   return report.dump();
 }

@@ -7,8 +7,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <utility>
 
 namespace stride {
@@ -19,7 +19,8 @@ class Recorded final : public Denoiser {
  public:
   Recorded(const ModelInfo& info, Tensor denoised) : info_(info), denoised_(std::move(denoised)) {}
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
-  [[nodiscard]] Evaluation evaluate(const Tensor& /*x*/, const Times& /*sigma*/, const BatchState& /*condition*/) const override {
+  [[nodiscard]] Evaluation evaluate(const Tensor& /*x*/, const Times& /*sigma*/,
+                                    const BatchState& /*condition*/) const override {
     return {denoised_, {}, {}};
   }
 
@@ -102,7 +103,8 @@ Tensor spread(const std::vector<std::vector<double>>& rows, int64_t samples, con
 }
 
 /// End points `[V, s, D]` of V turned plans that all differ from the base in step `first` for the first time.
-Tensor run_turned(const Machine& machine, const BaseRun& base, const std::vector<Plan>& plans, int64_t first, bool recorded) {
+Tensor run_turned(const Machine& machine, const BaseRun& base, const std::vector<Plan>& plans, int64_t first,
+                  bool recorded) {
   const RunState& before = base.before.at(static_cast<std::size_t>(first));
   const int64_t samples = before.batch();
   const auto variants = static_cast<int64_t>(plans.size());
@@ -117,7 +119,8 @@ Tensor run_turned(const Machine& machine, const BaseRun& base, const std::vector
   state.constant.params = spread(params, samples, state.x.device());
   int64_t index = first;
   if (recorded) {
-    state = machine.step_recorded(state, index, base.denoised.at(static_cast<std::size_t>(index)).index_select(0, rows));
+    state =
+        machine.step_recorded(state, index, base.denoised.at(static_cast<std::size_t>(index)).index_select(0, rows));
     ++index;
   }
   for (; index < machine.steps(); ++index) state = machine.step(state, index);
@@ -143,7 +146,8 @@ PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const P
   std::vector<Tensor> ends;
   for (int64_t from = 0; from < samples; from += batching.rows) {
     poll(batching);
-    const Tensor rows = at::arange(from, std::min(from + batching.rows, samples), inputs.start.options().dtype(at::kLong));
+    const Tensor rows =
+        at::arange(from, std::min(from + batching.rows, samples), inputs.start.options().dtype(at::kLong));
     ends.push_back(machine.run(inputs.start.index_select(0, rows), inputs.condition.select(rows)));
   }
   return {at::cat(ends), samples * machine.steps()};
@@ -154,7 +158,8 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   check(inputs, batching);
   const at::NoGradGuard no_grad;
   const int64_t samples = inputs.start.size(0);
-  if (samples > batching.rows) throw UsageError(fmt::format("plan_derivatives: {} samples do not fit into batches of {}", samples, batching.rows));
+  if (samples > batching.rows)
+    throw UsageError(fmt::format("plan_derivatives: {} samples do not fit into batches of {}", samples, batching.rows));
   const Machine machine(plan, inputs);
   poll(batching);
   const BaseRun base = base_run(machine, inputs);
@@ -164,8 +169,9 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   out.evaluations = samples * machine.steps();
 
   const bool central = differences == Differences::central;
-  const int64_t runs = central ? 2 : 1;                                                                // a column
-  const auto most = static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns a batch
+  const int64_t runs = central ? 2 : 1;  // a column
+  const auto most =
+      static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns a batch
   const std::vector<PlanColumn>& columns = space.columns();
   std::vector<bool> done(columns.size(), false);
   for (std::size_t head = 0; head < columns.size(); ++head) {
@@ -189,7 +195,8 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
     const auto turned = static_cast<int64_t>(plans.size());
     const Tensor other = central ? ends.slice(0, 1, turned, 2) : base.x.view({1, samples, -1});
     const Tensor width = per_sample(at::tensor(widths, at::kDouble).to(ends.device()), ends);
-    out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()), (ends.slice(0, 0, turned, runs) - other) / width);
+    out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()),
+                             (ends.slice(0, 0, turned, runs) - other) / width);
     out.evaluations += turned * samples * (machine.steps() - first - (recorded ? 1 : 0));
   }
   return out;

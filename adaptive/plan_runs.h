@@ -13,8 +13,8 @@ namespace stride {
 struct PlanInputs {
   const Denoiser& denoiser;
   Guidance guidance;
-  Tensor start;           ///< `[S, …]`, EDM coordinates at the plan's first σ
-  BatchState condition;   ///< S rows, in the order of the model's conditions
+  Tensor start;          ///< `[S, …]`, EDM coordinates at the plan's first σ
+  BatchState condition;  ///< S rows, in the order of the model's conditions
 };
 
 /// How runs are cut into batches.

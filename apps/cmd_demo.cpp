@@ -41,8 +41,9 @@ class DemoCommand final : public Command {
     const auto begin = std::chrono::steady_clock::now();
     DemoRun demo{context, context.run_dir(), model, settings, {}};
     for (const auto stage : {demo_sample, demo_record, demo_fit, demo_predictor, demo_evaluate})
-      if (!stage(demo)) return context.stopped(fmt::format("finished stages are in {}; continue with stride demo --resume {}",
-                                                           demo.folder.path(), demo.folder.path()));
+      if (!stage(demo))
+        return context.stopped(fmt::format("finished stages are in {}; continue with stride demo --resume {}",
+                                           demo.folder.path(), demo.folder.path()));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return report(context, demo, seconds);
   }
@@ -57,32 +58,58 @@ class DemoCommand final : public Command {
     demo.folder.write("report.html", report_html(data));
     const EvaluationResult& result = data.evaluations.at(0);
     context.print(results_table(result) + "\n" + comparison_text(result) + "\n" + headline(result) + "\n");
-    context.print(fmt::format("\ntime     {:.0f} s\nresults  {}\nreport   {}\n", seconds, demo.folder.file("results.csv"), path));
+    context.print(
+        fmt::format("\ntime     {:.0f} s\nresults  {}\nreport   {}\n", seconds, demo.folder.file("results.csv"), path));
     int64_t bad = result.teacher.not_finite;
     for (const SamplerResult& sampler : result.samplers) bad += sampler.not_finite;
-    const nlohmann::json out = {{"report", path}, {"headline", headline(result)}, {"seconds", seconds}, {"not_finite", bad}};
+    const nlohmann::json out = {
+        {"report", path}, {"headline", headline(result)}, {"seconds", seconds}, {"not_finite", bad}};
     return context.done(out.dump(), bad == 0 ? ExitCode::ok : ExitCode::non_finite);
   }
 
   CommandInfo info_{
       .name = "demo",
       .summary = "the main job, end to end, on an embedded model",
-      .description = "Samples from a trained denoiser, records teacher trajectories, fits few-step plans and trains a step predictor "
-                     "on them, evaluates both against the classic samplers on seeds that neither saw, and writes a report.",
-      .example = "stride demo\n"
-                 "takes about three minutes on two CPU cores and ends with a table and the path of report.html",
+      .description =
+          "Samples from a trained denoiser, records teacher trajectories, fits few-step plans and trains a step "
+          "predictor "
+          "on them, evaluates both against the classic samplers on seeds that neither saw, and writes a report.",
+      .example =
+          "stride demo\n"
+          "takes about three minutes on two CPU cores and ends with a table and the path of report.html",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""}) +
-                 OptionTable{{.name = "nfe", .fallback = "3-5", .value = "LIST", .help = "evaluations that plans are fitted for",
-                              .group = "Demo", .key = "demo.nfe"},
-                             {.name = "fit-seeds", .fallback = "0-127", .value = "LIST", .help = "seeds that are recorded and fitted to",
-                              .group = "Demo", .key = "demo.fit_seeds"},
-                             {.name = "val-seeds", .fallback = "1000-1127", .value = "LIST", .help = "seeds that plans are chosen on",
-                              .group = "Demo", .key = "demo.val_seeds"},
-                             {.name = "teacher", .fallback = "heun:steps=32", .value = "NAME:steps=N",
-                              .help = "what the others are measured against", .group = "Demo", .key = "demo.teacher"},
-                             {.name = "iterations", .kind = ValueKind::integer, .fallback = "8", .value = "N",
-                              .help = "Levenberg-Marquardt steps a plan", .group = "Demo", .key = "demo.iterations"}},
+                 OptionTable{{.name = "nfe",
+                              .fallback = "3-5",
+                              .value = "LIST",
+                              .help = "evaluations that plans are fitted for",
+                              .group = "Demo",
+                              .key = "demo.nfe"},
+                             {.name = "fit-seeds",
+                              .fallback = "0-127",
+                              .value = "LIST",
+                              .help = "seeds that are recorded and fitted to",
+                              .group = "Demo",
+                              .key = "demo.fit_seeds"},
+                             {.name = "val-seeds",
+                              .fallback = "1000-1127",
+                              .value = "LIST",
+                              .help = "seeds that plans are chosen on",
+                              .group = "Demo",
+                              .key = "demo.val_seeds"},
+                             {.name = "teacher",
+                              .fallback = "heun:steps=32",
+                              .value = "NAME:steps=N",
+                              .help = "what the others are measured against",
+                              .group = "Demo",
+                              .key = "demo.teacher"},
+                             {.name = "iterations",
+                              .kind = ValueKind::integer,
+                              .fallback = "8",
+                              .value = "N",
+                              .help = "Levenberg-Marquardt steps a plan",
+                              .group = "Demo",
+                              .key = "demo.iterations"}},
       .default_seeds = "10000-10255"};
 };
 

@@ -7,8 +7,8 @@
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
-#include <filesystem>
 #include <fmt/format.h>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 

@@ -6,8 +6,8 @@
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -67,7 +67,8 @@ class FitCommand final : public Command {
     const FitRequest request = request_of(context, model.info());
     const Sampler teacher = make_sampler(request.teacher, model.info(), &model.source.card, context.device());
     if (!teacher.fixed() || teacher.solver->traits().stochastic)
-      throw UsageError(fmt::format("--teacher {}: plans are fitted to the end points of a deterministic solver", request.teacher_text));
+      throw UsageError(fmt::format("--teacher {}: plans are fitted to the end points of a deterministic solver",
+                                   request.teacher_text));
     const DrawSettings settings = draw_settings(context, model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, request));
 
@@ -109,7 +110,8 @@ class FitCommand final : public Command {
             {"ends", fit.initial ? "the plan's" : ends},
             {"sigma", fmt::format("{} to {}", fit.sigma_max, fit.sigma_min)},
             {"teacher", request.teacher_text},
-            {"samples", fmt::format("{} to fit to, {} to choose by", context.seeds().size(), request.validation_seeds.size())}};
+            {"samples",
+             fmt::format("{} to fit to, {} to choose by", context.seeds().size(), request.validation_seeds.size())}};
   }
 
   static Draws teach(Context& context, const Sampler& teacher, const LoadedModel& model, const DrawSettings& settings) {
@@ -122,8 +124,8 @@ class FitCommand final : public Command {
     return ends;
   }
 
-  static PlanFitData data(const LoadedModel& model, const DrawSettings& settings, const FitRequest& request, const Draws& ends,
-                          int64_t first, int64_t count) {
+  static PlanFitData data(const LoadedModel& model, const DrawSettings& settings, const FitRequest& request,
+                          const Draws& ends, int64_t first, int64_t count) {
     return {start_points(settings, model.info(), request.fit.sigma_max, first, count),
             ends.x.slice(0, first, first + count).to(settings.device),
             make_condition(model.info(), settings.label, count, settings.device)};
@@ -140,56 +142,124 @@ class FitCommand final : public Command {
                                    {"final", fit.plan.final_zero() ? "zero" : "sigma_min"},
                                    {"fit", nlohmann::json::parse(fit.plan.fit_json)}};
     run.write("results.json", result.dump(2) + "\n");
-    context.print(fmt::format("plan         {} evaluations, ends at {}\n"
-                              "rmse         {:.4g} on the validation seeds, iPNDM's there {:.4g}\n"
-                              "fit          {} iterations, {} denoiser calls, {:.1f} s; {}\n"
-                              "saved        {}\n",
-                              fit.plan.nfe(), fit.plan.final_zero() ? "zero" : "sigma_min", fit.validation_after,
-                              fit.validation_before, fit.iterations, fit.evaluations, fit.seconds, fit.end, where));
+    context.print(
+        fmt::format("plan         {} evaluations, ends at {}\n"
+                    "rmse         {:.4g} on the validation seeds, iPNDM's there {:.4g}\n"
+                    "fit          {} iterations, {} denoiser calls, {:.1f} s; {}\n"
+                    "saved        {}\n",
+                    fit.plan.nfe(), fit.plan.final_zero() ? "zero" : "sigma_min", fit.validation_after,
+                    fit.validation_before, fit.iterations, fit.evaluations, fit.seconds, fit.end, where));
     return context.done(result.dump());
   }
 
   CommandInfo info_{
       .name = "fit",
       .summary = "fit a few-step plan to a denoiser",
-      .description = "Finds the grid, history weights and model times of an N-evaluation sampler whose end points lie nearest to "
-                     "a teacher's, by Levenberg-Marquardt with finite differences: the denoiser is only evaluated. The plan that "
-                     "is best on the validation seeds is kept; run it as --solver plan:FILE.",
-      .example = "stride fit --nfe 5 --plan-out plan5.json\n"
-                 "stride sample --solver plan:plan5.json --seeds 0-15\n"
-                 "draws 16 samples with 5 evaluations each",
+      .description =
+          "Finds the grid, history weights and model times of an N-evaluation sampler whose end points lie nearest to "
+          "a teacher's, by Levenberg-Marquardt with finite differences: the denoiser is only evaluated. The plan that "
+          "is best on the validation seeds is kept; run it as --solver plan:FILE.",
+      .example =
+          "stride fit --nfe 5 --plan-out plan5.json\n"
+          "stride sample --solver plan:plan5.json --seeds 0-15\n"
+          "draws 16 samples with 5 evaluations each",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""}) +
-                 OptionTable{
-                     {.name = "nfe", .kind = ValueKind::integer, .fallback = "5", .value = "N", .help = "evaluations of the plan",
-                      .group = kGroup, .key = "fit.nfe"},
-                     {.name = "teacher", .fallback = "heun:steps=40", .value = "NAME[:key=value,...]",
-                      .help = "whose end points to meet; its options may be steps, schedule and final too", .group = kGroup, .key = "fit.teacher"},
-                     {.name = "val-seeds", .fallback = "5000-5127", .value = "LIST", .help = "seeds that the plan is chosen on",
-                      .group = kGroup, .key = "fit.val_seeds"},
-                     {.name = "final", .fallback = "best", .value = "END", .help = "zero: the last step jumps to 0; best: try both",
-                      .group = kGroup, .key = "fit.final", .choices = {"best", "zero", "sigma_min"}},
-                     {.name = "sigma-min", .kind = ValueKind::number, .value = "S", .help = "smallest noise level (default: the model's)",
-                      .group = kGroup, .key = "fit.sigma_min"},
-                     {.name = "sigma-max", .kind = ValueKind::number, .value = "S", .help = "where sampling starts (default: the model's)",
-                      .group = kGroup, .key = "fit.sigma_max"},
-                     {.name = "restarts", .kind = ValueKind::integer, .fallback = "2", .value = "N",
-                      .help = "grids that each end is started from, 1 to 5", .group = kGroup, .key = "fit.restarts"},
-                     {.name = "iterations", .kind = ValueKind::integer, .fallback = "16", .value = "N",
-                      .help = "Levenberg-Marquardt steps of the start that goes on", .group = kGroup, .key = "fit.iterations"},
-                     {.name = "weight-prior", .kind = ValueKind::number, .fallback = "0.001", .value = "P",
-                      .help = "pull of the weights to Adams-Bashforth's", .group = kGroup, .key = "fit.weight_prior"},
-                     {.name = "scale-prior", .kind = ValueKind::number, .fallback = "0.01", .value = "P",
-                      .help = "pull of the model times to the grid's", .group = kGroup, .key = "fit.scale_prior"},
-                     {.name = "huber", .kind = ValueKind::number, .value = "T",
-                      .help = "robust loss: a sample counts less beyond T times the median residual", .group = kGroup, .key = "fit.huber"},
-                     {.name = "budget-evals", .kind = ValueKind::integer, .value = "N",
-                      .help = "end with the best so far after N denoiser calls", .group = kGroup, .key = "fit.budget_evals"},
-                     {.name = "fit-rows", .kind = ValueKind::integer, .fallback = "1024", .value = "N",
-                      .help = "turned plans' samples that run together: bounds the memory", .group = kGroup, .key = "fit.rows"},
-                     {.name = "init-plan", .value = "FILE", .help = "start from this plan, at its own end", .group = kGroup, .key = "fit.init_plan"},
-                     {.name = "plan-out", .value = "FILE", .help = "where the plan goes, beside plan.json in the run folder", .group = kGroup,
-                      .key = "fit.plan_out"}},
+                 OptionTable{{.name = "nfe",
+                              .kind = ValueKind::integer,
+                              .fallback = "5",
+                              .value = "N",
+                              .help = "evaluations of the plan",
+                              .group = kGroup,
+                              .key = "fit.nfe"},
+                             {.name = "teacher",
+                              .fallback = "heun:steps=40",
+                              .value = "NAME[:key=value,...]",
+                              .help = "whose end points to meet; its options may be steps, schedule and final too",
+                              .group = kGroup,
+                              .key = "fit.teacher"},
+                             {.name = "val-seeds",
+                              .fallback = "5000-5127",
+                              .value = "LIST",
+                              .help = "seeds that the plan is chosen on",
+                              .group = kGroup,
+                              .key = "fit.val_seeds"},
+                             {.name = "final",
+                              .fallback = "best",
+                              .value = "END",
+                              .help = "zero: the last step jumps to 0; best: try both",
+                              .group = kGroup,
+                              .key = "fit.final",
+                              .choices = {"best", "zero", "sigma_min"}},
+                             {.name = "sigma-min",
+                              .kind = ValueKind::number,
+                              .value = "S",
+                              .help = "smallest noise level (default: the model's)",
+                              .group = kGroup,
+                              .key = "fit.sigma_min"},
+                             {.name = "sigma-max",
+                              .kind = ValueKind::number,
+                              .value = "S",
+                              .help = "where sampling starts (default: the model's)",
+                              .group = kGroup,
+                              .key = "fit.sigma_max"},
+                             {.name = "restarts",
+                              .kind = ValueKind::integer,
+                              .fallback = "2",
+                              .value = "N",
+                              .help = "grids that each end is started from, 1 to 5",
+                              .group = kGroup,
+                              .key = "fit.restarts"},
+                             {.name = "iterations",
+                              .kind = ValueKind::integer,
+                              .fallback = "16",
+                              .value = "N",
+                              .help = "Levenberg-Marquardt steps of the start that goes on",
+                              .group = kGroup,
+                              .key = "fit.iterations"},
+                             {.name = "weight-prior",
+                              .kind = ValueKind::number,
+                              .fallback = "0.001",
+                              .value = "P",
+                              .help = "pull of the weights to Adams-Bashforth's",
+                              .group = kGroup,
+                              .key = "fit.weight_prior"},
+                             {.name = "scale-prior",
+                              .kind = ValueKind::number,
+                              .fallback = "0.01",
+                              .value = "P",
+                              .help = "pull of the model times to the grid's",
+                              .group = kGroup,
+                              .key = "fit.scale_prior"},
+                             {.name = "huber",
+                              .kind = ValueKind::number,
+                              .value = "T",
+                              .help = "robust loss: a sample counts less beyond T times the median residual",
+                              .group = kGroup,
+                              .key = "fit.huber"},
+                             {.name = "budget-evals",
+                              .kind = ValueKind::integer,
+                              .value = "N",
+                              .help = "end with the best so far after N denoiser calls",
+                              .group = kGroup,
+                              .key = "fit.budget_evals"},
+                             {.name = "fit-rows",
+                              .kind = ValueKind::integer,
+                              .fallback = "1024",
+                              .value = "N",
+                              .help = "turned plans' samples that run together: bounds the memory",
+                              .group = kGroup,
+                              .key = "fit.rows"},
+                             {.name = "init-plan",
+                              .value = "FILE",
+                              .help = "start from this plan, at its own end",
+                              .group = kGroup,
+                              .key = "fit.init_plan"},
+                             {.name = "plan-out",
+                              .value = "FILE",
+                              .help = "where the plan goes, beside plan.json in the run folder",
+                              .group = kGroup,
+                              .key = "fit.plan_out"}},
       .default_seeds = "0-255"};
 };
 

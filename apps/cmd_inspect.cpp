@@ -12,9 +12,9 @@
 #include "solvers/plan.h"
 
 #include <ATen/ATen.h>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -27,12 +27,17 @@ std::string shape_text(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::
 Json inspect_card(const std::string& path) {
   const ModelSource source = find_model(path);
   const ModelCard& card = source.card;
-  Json out = {{"what", "model card"},           {"name", card.info.name},           {"kind", card.info.kind},
-              {"shape", card.info.shape},       {"sigma_min", card.info.sigma_min}, {"sigma_max", card.info.sigma_max},
+  Json out = {{"what", "model card"},
+              {"name", card.info.name},
+              {"kind", card.info.kind},
+              {"shape", card.info.shape},
+              {"sigma_min", card.info.sigma_min},
+              {"sigma_max", card.info.sigma_max},
               {"sigma_data", card.info.sigma_data}};
   for (const ConditionSpec& condition : card.info.conditions) {
-    out["conditions"].push_back(condition.classes > 0 ? fmt::format("{}: {} classes", condition.name, condition.classes)
-                                                      : fmt::format("{}: {}", condition.name, shape_text(condition.shape)));
+    out["conditions"].push_back(condition.classes > 0
+                                    ? fmt::format("{}: {} classes", condition.name, condition.classes)
+                                    : fmt::format("{}: {}", condition.name, shape_text(condition.shape)));
   }
   if (card.file.empty()) {
     out["components"] = card.mixture.weights.size();
@@ -56,12 +61,17 @@ Json inspect_safetensors(const std::string& path) {
   }
   Json metadata = Json::object();
   for (const auto& [name, text] : file.metadata) metadata[name] = text;
-  return {{"what", "safetensors"}, {"tensors", tensors}, {"values", values}, {"metadata", metadata}, {"sha256", sha256(bytes)}};
+  return {{"what", "safetensors"},
+          {"tensors", tensors},
+          {"values", values},
+          {"metadata", metadata},
+          {"sha256", sha256(bytes)}};
 }
 
 Json inspect_samples(const std::string& path) {
   const Samples samples = read_samples(path);
-  Json out = {{"what", "samples"}, {"x", fmt::format("{} {}", at::toString(samples.x.scalar_type()), shape_text(samples.x.sizes()))}};
+  Json out = {{"what", "samples"},
+              {"x", fmt::format("{} {}", at::toString(samples.x.scalar_type()), shape_text(samples.x.sizes()))}};
   if (samples.seed.size(0) > 0) {
     const auto* seeds = samples.seed.const_data_ptr<int64_t>();
     out["seeds"] = format_seeds({seeds, seeds + samples.seed.size(0)});
@@ -82,10 +92,11 @@ Json inspect_samples(const std::string& path) {
 Json inspect_store(const std::string& folder) {
   const StoreManifest manifest = StoreManifest::load(folder);
   const TrajectoryConfig& config = manifest.config;
-  Json out = {{"what", "trajectory store"}, {"trajectories", manifest.trajectories()}, {"shards", manifest.shards.size()},
-              {"solver", config.solver},    {"schedule", config.schedule},             {"final", config.final},
-              {"points", config.points()},  {"sample_shape", config.sample_shape},     {"dtype", at::toString(config.dtype)},
-              {"model_sha256", config.model_sha256}};
+  Json out = {{"what", "trajectory store"},          {"trajectories", manifest.trajectories()},
+              {"shards", manifest.shards.size()},    {"solver", config.solver},
+              {"schedule", config.schedule},         {"final", config.final},
+              {"points", config.points()},           {"sample_shape", config.sample_shape},
+              {"dtype", at::toString(config.dtype)}, {"model_sha256", config.model_sha256}};
   std::vector<int64_t> seeds;
   for (const ShardEntry& shard : manifest.shards) seeds.insert(seeds.end(), shard.seeds.begin(), shard.seeds.end());
   if (!seeds.empty()) out["seeds"] = format_seeds(seeds);
@@ -106,8 +117,8 @@ Json inspect_run(const std::string& folder) {
 
 Json inspect_plan(const std::string& path) {
   const Plan plan = Plan::load(path);
-  Json out = {{"what", "plan"}, {"nfe", plan.nfe()}, {"final", plan.final_zero() ? "zero" : "sigma_min"}, {"sigmas", plan.sigmas},
-              {"weights", plan.weights}, {"scale_time", plan.scale_time}};
+  Json out = {{"what", "plan"},        {"nfe", plan.nfe()},       {"final", plan.final_zero() ? "zero" : "sigma_min"},
+              {"sigmas", plan.sigmas}, {"weights", plan.weights}, {"scale_time", plan.scale_time}};
   if (!plan.fit_json.empty()) out["fit"] = Json::parse(plan.fit_json, nullptr, false);
   out["model_sha256"] = plan.model_sha256;
   return out;
@@ -183,8 +194,9 @@ class InspectCommand final : public Command {
   CommandInfo info_{.name = "inspect",
                     .summary = "what a file holds: card, weights, samples, store, plan, run folder",
                     .arguments = "FILE",
-                    .example = "stride inspect runs/20260131T120000Z-sample-0badcafe/samples.h5\n"
-                               "prints the shape, the seeds, the solver and simple statistics"};
+                    .example =
+                        "stride inspect runs/20260131T120000Z-sample-0badcafe/samples.h5\n"
+                        "prints the shape, the seeds, the solver and simple statistics"};
 };
 
 }  // namespace

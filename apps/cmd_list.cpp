@@ -67,13 +67,17 @@ class References final {
 Listing list_solvers() {
   Listing out;
   References references;
-  TextTable table({{"solver"}, {"order", TextTable::Align::right}, {"nfe of 10 steps", TextTable::Align::right}, {"also called"}, {"options"},
+  TextTable table({{"solver"},
+                   {"order", TextTable::Align::right},
+                   {"nfe of 10 steps", TextTable::Align::right},
+                   {"also called"},
+                   {"options"},
                    {"what it is"}});
   for (const std::string& name : solver_names()) {
     const SolverTraits& traits = solver_traits(name);
     out.json.push_back(solver_json(traits));
-    table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)), fmt::format("{}", fmt::join(traits.aliases, ", ")),
-               traits.options, traits.summary});
+    table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)),
+               fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text() + references.text();
@@ -85,10 +89,13 @@ Listing list_schedules() {
   References references;
   TextTable table({{"schedule"}, {"also called"}, {"options"}, {"what it is"}});
   for (const GridTraits& traits : grid_traits()) {
-    out.json.push_back({{"name", traits.name}, {"aliases", traits.aliases}, {"summary", traits.summary}, {"options", traits.options},
-                        {"reference", traits.reference}, {"needs_noise_schedule", traits.needs_noise_schedule}});
-    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options,
-               traits.summary});
+    out.json.push_back({{"name", traits.name},
+                        {"aliases", traits.aliases},
+                        {"summary", traits.summary},
+                        {"options", traits.options},
+                        {"reference", traits.reference},
+                        {"needs_noise_schedule", traits.needs_noise_schedule}});
+    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text() + references.text();
@@ -103,14 +110,21 @@ Listing list_models() {
     std::vector<std::string> conditions;
     Json condition_json = Json::array();
     for (const ConditionSpec& condition : info.conditions) {
-      conditions.push_back(condition.classes > 0 ? fmt::format("{} 0-{}", condition.name, condition.classes - 1) : condition.name);
+      conditions.push_back(condition.classes > 0 ? fmt::format("{} 0-{}", condition.name, condition.classes - 1)
+                                                 : condition.name);
       condition_json.push_back({{"name", condition.name}, {"classes", condition.classes}});
     }
-    out.json.push_back({{"name", name}, {"kind", info.kind}, {"shape", info.shape}, {"sigma_min", info.sigma_min},
-                        {"sigma_max", info.sigma_max}, {"sigma_data", info.sigma_data}, {"conditions", condition_json},
+    out.json.push_back({{"name", name},
+                        {"kind", info.kind},
+                        {"shape", info.shape},
+                        {"sigma_min", info.sigma_min},
+                        {"sigma_max", info.sigma_max},
+                        {"sigma_data", info.sigma_data},
+                        {"conditions", condition_json},
                         {"sha256", info.sha256}});
-    table.add({name, info.kind, fmt::format("{}", fmt::join(info.shape, " × ")), fmt::format("{:g}–{:g}", info.sigma_min, info.sigma_max),
-               fmt::format("{}", fmt::join(conditions, ", ")), info.sha256.substr(0, 12)});
+    table.add({name, info.kind, fmt::format("{}", fmt::join(info.shape, " × ")),
+               fmt::format("{:g}–{:g}", info.sigma_min, info.sigma_max), fmt::format("{}", fmt::join(conditions, ", ")),
+               info.sha256.substr(0, 12)});
   }
   out.text = table.text();
   return out;
@@ -121,7 +135,10 @@ Listing list_policies() {
   References references;
   TextTable table({{"policy"}, {"options"}, {"what it is"}});
   for (const PolicyTraits& traits : policy_traits()) {
-    out.json.push_back({{"name", traits.name}, {"summary", traits.summary}, {"options", traits.options}, {"reference", traits.reference}});
+    out.json.push_back({{"name", traits.name},
+                        {"summary", traits.summary},
+                        {"options", traits.options},
+                        {"reference", traits.reference}});
     table.add({traits.name, traits.options, traits.summary});
     references.add(traits.name, traits.reference);
   }
@@ -131,10 +148,14 @@ Listing list_policies() {
 
 Listing list_noise_schedules() {
   Listing out;
-  TextTable table({{"noise schedule"}, {"timesteps", TextTable::Align::right}, {"largest sigma", TextTable::Align::right}});
+  TextTable table(
+      {{"noise schedule"}, {"timesteps", TextTable::Align::right}, {"largest sigma", TextTable::Align::right}});
   for (const std::string& name : noise_schedule_names()) {
     const NoiseSchedule schedule = make_noise_schedule(Spec::parse(name));
-    out.json.push_back({{"name", name}, {"timesteps", schedule.size()}, {"sigma_min", schedule.sigmas().front()}, {"sigma_max", schedule.sigmas().back()}});
+    out.json.push_back({{"name", name},
+                        {"timesteps", schedule.size()},
+                        {"sigma_min", schedule.sigmas().front()},
+                        {"sigma_max", schedule.sigmas().back()}});
     table.add({name, fmt::format("{}", schedule.size()), fmt::format("{:.4g}", schedule.sigmas().back())});
   }
   out.text = table.text();
@@ -190,10 +211,11 @@ class ListCommand final : public Command {
     return out;
   }
 
-  CommandInfo info_{.name = "list",
-                    .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
-                    .arguments = "[solvers|schedules|models|policies|noise-schedules]",
-                    .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper"};
+  CommandInfo info_{
+      .name = "list",
+      .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
+      .arguments = "[solvers|schedules|models|policies|noise-schedules]",
+      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper"};
 };
 
 }  // namespace

@@ -22,27 +22,32 @@ class RecordCommand final : public Command {
     if (!context.arguments().empty()) return merge(context);
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
-    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
+    const Sampler sampler =
+        make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto points = parse_save_at(options.text("save-at"), sampler.grid.steps());
     const TrajectoryConfig config = config_of(context, model.info(), sampler, points);
     if (const std::string reason = config.invalid_reason(); !reason.empty()) throw UsageError(reason);
     WriterOptions writing;
     writing.shard_rows = options.integer("shard-rows");
-    if (const std::string reason = writing.invalid_reason(); !reason.empty()) throw UsageError("--shard-rows: " + reason);
+    if (const std::string reason = writing.invalid_reason(); !reason.empty())
+      throw UsageError("--shard-rows: " + reason);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler, config));
 
     context.add_input(model.source.where, model.info().sha256);
     RunDir& run = context.run_dir();
     TrajectoryWriter writer(run.file(kStoreFolder), config, writing);
-    for (const std::string& name : writer.removed()) context.log().info(fmt::format("removed {}, which an earlier run left", name));
+    for (const std::string& name : writer.removed())
+      context.log().info(fmt::format("removed {}, which an earlier run left", name));
     const DrawSettings rest = for_seeds(settings, writer.missing(settings.seeds));
     if (rest.seeds.size() < settings.seeds.size()) {
-      context.log().info(fmt::format("{} of {} trajectories are there already", settings.seeds.size() - rest.seeds.size(), settings.seeds.size()));
+      context.log().info(fmt::format("{} of {} trajectories are there already",
+                                     settings.seeds.size() - rest.seeds.size(), settings.seeds.size()));
     }
     const Draws draws = record(context, run, sampler, model, rest, points, writer);
     if (draws.stopped) {
-      return context.stopped(fmt::format("{} of {} trajectories are in {}", writer.size(), settings.seeds.size(), run.file(kStoreFolder)));
+      return context.stopped(
+          fmt::format("{} of {} trajectories are in {}", writer.size(), settings.seeds.size(), run.file(kStoreFolder)));
     }
     return report(context, run, writer, draws);
   }
@@ -51,28 +56,34 @@ class RecordCommand final : public Command {
   static TrajectoryConfig config_of(const Context& context, const ModelInfo& model, const Sampler& sampler,
                                     const std::vector<int64_t>& points) {
     const OptionValues& options = context.options();
-    if (!sampler.fixed()) throw UsageError(fmt::format("--policy {}: trajectories are recorded on fixed grids; use --policy fixed", sampler.spec.policy));
-    std::map<std::string, std::string> settings = {{"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", options.text("save-at")}};
+    if (!sampler.fixed())
+      throw UsageError(fmt::format("--policy {}: trajectories are recorded on fixed grids; use --policy fixed",
+                                   sampler.spec.policy));
+    std::map<std::string, std::string> settings = {
+        {"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", options.text("save-at")}};
     for (const char* name : {"class", "guidance", "init", "noise"}) {
       if (options.has(name)) settings[name] = options.values(name).at(0);
     }
-    return trajectory_config(model, sampler, points, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat, std::move(settings));
+    return trajectory_config(model, sampler, points, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat,
+                             std::move(settings));
   }
 
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
-                                                                  const Sampler& sampler, const TrajectoryConfig& config) {
+                                                                  const Sampler& sampler,
+                                                                  const TrajectoryConfig& config) {
     auto lines = describe(sampler);
-    lines.insert(lines.begin(), {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
-                                 {"device", context.device().str()},
-                                 {"trajectories", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
+    lines.insert(lines.begin(),
+                 {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
+                  {"device", context.device().str()},
+                  {"trajectories", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
     lines.emplace_back("points", fmt::format("{} a trajectory", config.points()));
     lines.emplace_back("size", fmt::format("{:.3g} MB", static_cast<double>(config.row_bytes()) *
                                                             static_cast<double>(context.seeds().size()) / 1e6));
     return lines;
   }
 
-  static Draws record(Context& context, RunDir& run, const Sampler& sampler, const LoadedModel& model, const DrawSettings& settings,
-                      const std::vector<int64_t>& points, TrajectoryWriter& writer) {
+  static Draws record(Context& context, RunDir& run, const Sampler& sampler, const LoadedModel& model,
+                      const DrawSettings& settings, const std::vector<int64_t>& points, TrajectoryWriter& writer) {
     ProgressBar bar = context.progress("recording", static_cast<int64_t>(settings.seeds.size()));
     // A line of metrics.jsonl says what is durable, after it is.
     const auto acknowledge = [&](const std::vector<int64_t>& durable) {
@@ -83,9 +94,13 @@ class RecordCommand final : public Command {
 
   static ExitCode report(Context& context, const RunDir& run, const TrajectoryWriter& writer, const Draws& draws) {
     const int64_t bad = draws.status.ne(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
-    const nlohmann::json result = {{"trajectories", writer.size()}, {"store", run.file(kStoreFolder)}, {"seconds", draws.seconds}, {"not_ok", bad}};
+    const nlohmann::json result = {{"trajectories", writer.size()},
+                                   {"store", run.file(kStoreFolder)},
+                                   {"seconds", draws.seconds},
+                                   {"not_ok", bad}};
     run.write("results.json", result.dump(2) + "\n");
-    context.print(fmt::format("trajectories  {}\nseconds       {:.3g}\nstore         {}\n", writer.size(), draws.seconds, run.file(kStoreFolder)));
+    context.print(fmt::format("trajectories  {}\nseconds       {:.3g}\nstore         {}\n", writer.size(),
+                              draws.seconds, run.file(kStoreFolder)));
     if (bad == 0) return context.done(result.dump());
     context.log().error(fmt::format("{} trajectories did not end well; /status in the store says which", bad));
     return context.done(result.dump(), ExitCode::non_finite);
@@ -94,8 +109,10 @@ class RecordCommand final : public Command {
   static ExitCode merge(Context& context) {
     const auto& words = context.arguments();
     if (words[0] != "merge" || words.size() < 3) {
-      throw UsageError(fmt::format("stride record {}: the one word that may follow is merge, as in "
-                                   "`stride record merge STORE STORE... --outdir DIR`", words[0]));
+      throw UsageError(
+          fmt::format("stride record {}: the one word that may follow is merge, as in "
+                      "`stride record merge STORE STORE... --outdir DIR`",
+                      words[0]));
     }
     std::vector<std::string> inputs;
     for (std::size_t i = 1; i < words.size(); ++i) inputs.push_back(find_store(words[i]));
@@ -109,20 +126,38 @@ class RecordCommand final : public Command {
   CommandInfo info_{
       .name = "record",
       .summary = "record solver trajectories into an HDF5 store; `merge` joins stores",
-      .description = "Runs a solver on a fixed grid and keeps x at every point and the denoised image of every step, in the folder "
-                     "store/ of the run folder. Sealed shards survive a kill at any moment; --resume records what is missing.",
+      .description =
+          "Runs a solver on a fixed grid and keeps x at every point and the denoised image of every step, in the "
+          "folder "
+          "store/ of the run folder. Sealed shards survive a kill at any moment; --resume records what is missing.",
       .arguments = "[merge STORE...]",
-      .example = "stride record --solver heun --steps 40 --seeds 0-511 --outdir teacher\n"
-                 "writes 512 trajectories of 41 points to teacher/store",
+      .example =
+          "stride record --solver heun --steps 40 --seeds 0-511 --outdir teacher\n"
+          "writes 512 trajectories of 41 points to teacher/store",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options() +
-                 OptionTable{{.name = "save-at", .fallback = "all", .value = "all|LIST",
-                              .help = "points of the grid to keep, counted from 0, e.g. 0,4,8", .group = "Output", .key = "output.save_at"},
-                             {.name = "store-dtype", .fallback = "float32", .value = "TYPE", .help = "of the numbers in the store",
-                              .group = "Output", .key = "output.store_dtype", .choices = {"float32", "float16"}},
-                             {.name = "shard-rows", .kind = ValueKind::integer, .fallback = "4096", .value = "N",
-                              .help = "trajectories a shard; what is lost when the process is killed is less than one shard",
-                              .group = "Output", .key = "output.shard_rows", .may_change = true}}};
+      .options =
+          sampling_options() +
+          OptionTable{{.name = "save-at",
+                       .fallback = "all",
+                       .value = "all|LIST",
+                       .help = "points of the grid to keep, counted from 0, e.g. 0,4,8",
+                       .group = "Output",
+                       .key = "output.save_at"},
+                      {.name = "store-dtype",
+                       .fallback = "float32",
+                       .value = "TYPE",
+                       .help = "of the numbers in the store",
+                       .group = "Output",
+                       .key = "output.store_dtype",
+                       .choices = {"float32", "float16"}},
+                      {.name = "shard-rows",
+                       .kind = ValueKind::integer,
+                       .fallback = "4096",
+                       .value = "N",
+                       .help = "trajectories a shard; what is lost when the process is killed is less than one shard",
+                       .group = "Output",
+                       .key = "output.shard_rows",
+                       .may_change = true}}};
 };
 
 }  // namespace

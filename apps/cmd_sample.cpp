@@ -6,8 +6,8 @@
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -37,7 +37,8 @@ class SampleCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
-    const Sampler sampler = make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
+    const Sampler sampler =
+        make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
@@ -52,7 +53,8 @@ class SampleCommand final : public Command {
     save_samples(run, samples, save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {
-      return context.stopped(fmt::format("{} of {} samples are in {}", summary.samples, settings.seeds.size(), run.file("samples.h5")));
+      return context.stopped(
+          fmt::format("{} of {} samples are in {}", summary.samples, settings.seeds.size(), run.file("samples.h5")));
     }
     return report(context, run, summary, draws);
   }
@@ -61,9 +63,10 @@ class SampleCommand final : public Command {
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
                                                                   const Sampler& sampler) {
     auto lines = describe(sampler);
-    lines.insert(lines.begin(), {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
-                                 {"device", context.device().str()},
-                                 {"samples", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
+    lines.insert(lines.begin(),
+                 {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
+                  {"device", context.device().str()},
+                  {"samples", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
     lines.emplace_back("saves", context.options().text("save"));
     return lines;
   }
@@ -77,7 +80,8 @@ class SampleCommand final : public Command {
     const auto* have = earlier.seed.const_data_ptr<int64_t>();
     const std::set<int64_t> done(have, have + earlier.seed.size(0));
     std::vector<int64_t> out;
-    std::copy_if(seeds.begin(), seeds.end(), std::back_inserter(out), [&](int64_t seed) { return !done.contains(seed); });
+    std::copy_if(seeds.begin(), seeds.end(), std::back_inserter(out),
+                 [&](int64_t seed) { return !done.contains(seed); });
     return out;
   }
 
@@ -87,20 +91,25 @@ class SampleCommand final : public Command {
     DrawHooks hooks;
     hooks.progress = bar.fn();
     hooks.chunk = [&run](const Tensor& seeds, const RunResult& result) {
-      run.metric(fmt::format(R"({{"samples": {}, "nfe_mean": {}}})", seeds.size(0), result.nfe.to(at::kDouble).mean().item<double>()));
+      run.metric(fmt::format(R"({{"samples": {}, "nfe_mean": {}}})", seeds.size(0),
+                             result.nfe.to(at::kDouble).mean().item<double>()));
     };
     return draw(sampler, *model.denoiser, settings, hooks);
   }
 
   static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws) {
-    const nlohmann::json result = {{"samples", summary.samples},   {"ok", summary.ok},
-                                   {"nfe_mean", summary.nfe_mean}, {"nfe_max", summary.nfe_max},
+    const nlohmann::json result = {{"samples", summary.samples},
+                                   {"ok", summary.ok},
+                                   {"nfe_mean", summary.nfe_mean},
+                                   {"nfe_max", summary.nfe_max},
                                    {"model_evals_mean", summary.model_evals_mean},
-                                   {"seconds", draws.seconds},     {"batch", draws.batch},
+                                   {"seconds", draws.seconds},
+                                   {"batch", draws.batch},
                                    {"file", run.file("samples.h5")}};
     run.write("results.json", result.dump(2) + "\n");
-    context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n", summary.samples,
-                              summary.nfe_mean, summary.nfe_max, draws.seconds, run.file("samples.h5")));
+    context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n",
+                              summary.samples, summary.nfe_mean, summary.nfe_max, draws.seconds,
+                              run.file("samples.h5")));
     if (summary.ok == summary.samples) return context.done(result.dump());
     context.log().error(fmt::format("{} of {} samples did not end well; /status in samples.h5 says which and how",
                                     summary.samples - summary.ok, summary.samples));
@@ -111,13 +120,17 @@ class SampleCommand final : public Command {
       .name = "sample",
       .summary = "draw samples",
       .description = "Draws one sample a seed and writes them to samples.h5 in the run folder.",
-      .example = "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
-                 "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
+      .example =
+          "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
+          "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = sampling_options() +
-                 OptionTable{{.name = "save", .fallback = "h5", .value = "LIST",
+                 OptionTable{{.name = "save",
+                              .fallback = "h5",
+                              .value = "LIST",
                               .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file a sample and a grid",
-                              .group = "Output", .key = "output.save"}}};
+                              .group = "Output",
+                              .key = "output.save"}}};
 };
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include "apps/sampling.h"
 #include "apps/text_table.h"
 
-#include <cmath>
 #include <fmt/format.h>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -32,7 +32,8 @@ class ScheduleCommand final : public Command {
     TextTable table({{"i", kRight}, {"sigma", kRight}, {"ln(sigma/next)", kRight}, {"timestep", kRight}});
     for (std::size_t i = 0; i < sigmas.size(); ++i) {
       const bool step = i + 1 < sigmas.size() && sigmas[i + 1] > 0.0;
-      table.add({fmt::format("{}", i), fmt::format("{:.6g}", sigmas[i]), step ? fmt::format("{:.4f}", std::log(sigmas[i] / sigmas[i + 1])) : "",
+      table.add({fmt::format("{}", i), fmt::format("{:.6g}", sigmas[i]),
+                 step ? fmt::format("{:.4f}", std::log(sigmas[i] / sigmas[i + 1])) : "",
                  fmt::format("{:.2f}", timesteps[i])});
     }
     context.print(table.text());
@@ -43,7 +44,8 @@ class ScheduleCommand final : public Command {
   CommandInfo info_{
       .name = "schedule",
       .summary = "print a grid of noise levels",
-      .example = "stride schedule --schedule karras:rho=7 --steps 8 --json\nprints {\"sigmas\": [...], \"timesteps\": [...]}",
+      .example =
+          "stride schedule --schedule karras:rho=7 --steps 8 --json\nprints {\"sigmas\": [...], \"timesteps\": [...]}",
       .options = sampling_options({.policy = false, .condition = false, .starts = false, .solver = "euler"})};
 };
 

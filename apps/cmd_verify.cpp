@@ -6,8 +6,8 @@
 #include "framework/file.h"
 #include "solvers/plan.h"
 
-#include <filesystem>
 #include <fmt/format.h>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -30,18 +30,20 @@ void check(Findings& findings, const std::string& what, const Check& work) {
 
 void verify_trajectories(Findings& findings, const std::string& folder) {
   const StoreReport report = verify_store(folder);
-  findings.checked.push_back(fmt::format("{}: {} trajectories in {} shards, {:.3g} MB", folder, report.trajectories, report.shards,
-                                         static_cast<double>(report.bytes) / 1e6));
+  findings.checked.push_back(fmt::format("{}: {} trajectories in {} shards, {:.3g} MB", folder, report.trajectories,
+                                         report.shards, static_cast<double>(report.bytes) / 1e6));
   findings.problems.insert(findings.problems.end(), report.problems.begin(), report.problems.end());
   findings.notes.insert(findings.notes.end(), report.notes.begin(), report.notes.end());
 }
 
 void verify_json(const std::string& path) {
-  if (nlohmann::json::parse(read_file(path), nullptr, false).is_discarded()) throw InputError(fmt::format("{}: not valid JSON", path));
+  if (nlohmann::json::parse(read_file(path), nullptr, false).is_discarded())
+    throw InputError(fmt::format("{}: not valid JSON", path));
 }
 
 void verify_run(Findings& findings, const std::string& folder) {
-  if (!file_exists(folder + "/DONE")) findings.notes.push_back(folder + ": not finished (no DONE); --resume continues it");
+  if (!file_exists(folder + "/DONE"))
+    findings.notes.push_back(folder + ": not finished (no DONE); --resume continues it");
   for (const std::string& name : list_folder(folder)) {
     const std::string path = folder + "/" + name;
     if (name.ends_with(".h5")) {
@@ -61,7 +63,8 @@ class VerifyCommand final : public Command {
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
 
   [[nodiscard]] ExitCode run(Context& context) const override {
-    if (context.arguments().size() != 1) throw UsageError("stride verify needs one path: a store, a run folder, samples.h5 or a plan");
+    if (context.arguments().size() != 1)
+      throw UsageError("stride verify needs one path: a store, a run folder, samples.h5 or a plan");
     const std::string& path = context.arguments()[0];
     if (context.dry_run()) return context.plan({{"reads", path}});
     Findings findings;
@@ -91,10 +94,12 @@ class VerifyCommand final : public Command {
   }
 
  private:
-  CommandInfo info_{.name = "verify",
-                    .summary = "whether a store, a run folder, samples or a plan is whole",
-                    .arguments = "PATH",
-                    .example = "stride verify teacher/store\nchecks every shard against its checksum; exit code 3 when one is damaged"};
+  CommandInfo info_{
+      .name = "verify",
+      .summary = "whether a store, a run folder, samples or a plan is whole",
+      .arguments = "PATH",
+      .example =
+          "stride verify teacher/store\nchecks every shard against its checksum; exit code 3 when one is damaged"};
 };
 
 }  // namespace

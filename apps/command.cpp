@@ -1,7 +1,7 @@
 #include "apps/command.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace stride {
 
@@ -23,49 +23,99 @@ OptionTable common_table(const CommandInfo& info) {
   OptionTable table;
   const char* running = "Running";
   if (info.common.seeds) {
-    table.push_back({.name = "seeds", .fallback = info.default_seeds, .value = "LIST",
-                     .help = "samples to draw; a sample's id is its seed, e.g. 0-63,100", .group = running,
+    table.push_back({.name = "seeds",
+                     .fallback = info.default_seeds,
+                     .value = "LIST",
+                     .help = "samples to draw; a sample's id is its seed, e.g. 0-63,100",
+                     .group = running,
                      .key = "run.seeds"});
   }
   if (info.common.compute) {
-    table = table + OptionTable{
-        {.name = "device", .fallback = "auto", .value = "DEVICE",
-         .help = "cpu, cuda or cuda:N; auto takes a GPU where there is one", .group = running, .key = "run.device",
-         .may_change = true},
-        {.name = "dtype", .fallback = "float32", .value = "TYPE", .help = "of the data; time is always float64",
-         .group = running, .key = "run.dtype", .choices = {"float64", "float32", "bfloat16", "float16"}},
-        {.name = "tf32", .kind = ValueKind::flag, .help = "let CUDA round matrix products to TF32", .group = running,
-         .key = "run.tf32"},
-        {.name = "batch", .kind = ValueKind::integer, .fallback = "256", .value = "N", .help = "samples run together",
-         .group = running, .key = "run.batch", .may_change = true},
-        {.name = "numerics", .fallback = "fast", .value = "MODE",
-         .help = "fast, or exact: bits do not depend on --batch (padded micro-batches)", .group = running,
-         .key = "run.numerics", .choices = {"fast", "exact"}},
-        {.name = "oom", .fallback = "fail", .value = "MODE",
-         .help = "out of memory: fail, or backoff: halve the batch and go on", .group = running, .key = "run.oom",
-         .choices = {"fail", "backoff"}, .may_change = true}};
+    table = table + OptionTable{{.name = "device",
+                                 .fallback = "auto",
+                                 .value = "DEVICE",
+                                 .help = "cpu, cuda or cuda:N; auto takes a GPU where there is one",
+                                 .group = running,
+                                 .key = "run.device",
+                                 .may_change = true},
+                                {.name = "dtype",
+                                 .fallback = "float32",
+                                 .value = "TYPE",
+                                 .help = "of the data; time is always float64",
+                                 .group = running,
+                                 .key = "run.dtype",
+                                 .choices = {"float64", "float32", "bfloat16", "float16"}},
+                                {.name = "tf32",
+                                 .kind = ValueKind::flag,
+                                 .help = "let CUDA round matrix products to TF32",
+                                 .group = running,
+                                 .key = "run.tf32"},
+                                {.name = "batch",
+                                 .kind = ValueKind::integer,
+                                 .fallback = "256",
+                                 .value = "N",
+                                 .help = "samples run together",
+                                 .group = running,
+                                 .key = "run.batch",
+                                 .may_change = true},
+                                {.name = "numerics",
+                                 .fallback = "fast",
+                                 .value = "MODE",
+                                 .help = "fast, or exact: bits do not depend on --batch (padded micro-batches)",
+                                 .group = running,
+                                 .key = "run.numerics",
+                                 .choices = {"fast", "exact"}},
+                                {.name = "oom",
+                                 .fallback = "fail",
+                                 .value = "MODE",
+                                 .help = "out of memory: fail, or backoff: halve the batch and go on",
+                                 .group = running,
+                                 .key = "run.oom",
+                                 .choices = {"fail", "backoff"},
+                                 .may_change = true}};
   }
-  table.push_back({.name = "threads", .kind = ValueKind::integer, .fallback = "0", .value = "N",
-                   .help = "CPU threads; 0: one a core", .group = running, .key = "run.threads", .may_change = true});
+  table.push_back({.name = "threads",
+                   .kind = ValueKind::integer,
+                   .fallback = "0",
+                   .value = "N",
+                   .help = "CPU threads; 0: one a core",
+                   .group = running,
+                   .key = "run.threads",
+                   .may_change = true});
   if (info.common.run) {
-    table = table + OptionTable{
-        {.name = "outdir", .value = "DIR", .help = "the run folder (default: a new one under runs/)",
-         .group = "Run folder"},
-        {.name = "resume", .value = "DIR", .help = "continue the run in this folder", .group = "Run folder"}};
+    table = table +
+            OptionTable{
+                {.name = "outdir",
+                 .value = "DIR",
+                 .help = "the run folder (default: a new one under runs/)",
+                 .group = "Run folder"},
+                {.name = "resume", .value = "DIR", .help = "continue the run in this folder", .group = "Run folder"}};
   }
   const char* group = "Common";
-  return table + OptionTable{
-      {.name = "config", .value = "FILE", .help = "settings from a TOML or JSON file", .group = group},
-      {.name = "set", .value = "KEY=VALUE", .help = "one setting by its key, e.g. run.batch=16", .group = group,
-       .repeatable = true},
-      {.name = "print-config", .kind = ValueKind::flag, .help = "print all settings as TOML and stop", .group = group},
-      {.name = "dry-run", .kind = ValueKind::flag, .help = "check everything, print the plan, touch nothing",
-       .group = group},
-      {.name = "json", .kind = ValueKind::flag, .help = "print one JSON object", .group = group},
-      {.name = "quiet", .kind = ValueKind::flag, .help = "only warnings and errors on standard error", .group = group,
-       .letter = 'q'},
-      {.name = "verbose", .kind = ValueKind::flag, .help = "more messages", .group = group, .letter = 'v'},
-      {.name = "help", .kind = ValueKind::flag, .help = "print this", .group = group, .letter = 'h'}};
+  return table +
+         OptionTable{
+             {.name = "config", .value = "FILE", .help = "settings from a TOML or JSON file", .group = group},
+             {.name = "set",
+              .value = "KEY=VALUE",
+              .help = "one setting by its key, e.g. run.batch=16",
+              .group = group,
+              .repeatable = true},
+             {.name = "print-config",
+              .kind = ValueKind::flag,
+              .help = "print all settings as TOML and stop",
+              .group = group},
+             {.name = "dry-run",
+              .kind = ValueKind::flag,
+              .help = "check everything, print the plan, touch nothing",
+              .group = group},
+             {.name = "json", .kind = ValueKind::flag, .help = "print one JSON object", .group = group},
+             {.name = "quiet",
+              .kind = ValueKind::flag,
+              .help = "only warnings and errors on standard error",
+              .group = group,
+              .letter = 'q'},
+             {.name = "verbose", .kind = ValueKind::flag, .help = "more messages", .group = group, .letter = 'v'},
+             {.name = "help", .kind = ValueKind::flag, .help = "print this", .group = group, .letter = 'h'}};
 }
 
 std::string wrap(const std::string& text, int width, int indent) {
@@ -139,7 +189,8 @@ std::string options_help(const OptionTable& table, int width) {
 }
 
 std::string command_help(const CommandInfo& info, int width) {
-  std::string out = fmt::format("stride {} [options]{}\n\n", info.name, info.arguments.empty() ? "" : " " + info.arguments);
+  std::string out =
+      fmt::format("stride {} [options]{}\n\n", info.name, info.arguments.empty() ? "" : " " + info.arguments);
   out += wrap(info.description.empty() ? info.summary : info.description, width, 0) + "\n";
   out += options_help(full_table(info), width);
   out += "\nExample:\n";

@@ -52,10 +52,10 @@ struct CommonOptions {
 
 struct CommandInfo {
   std::string name;
-  std::string summary;      ///< one line for `stride --help`
+  std::string summary;           ///< one line for `stride --help`
   std::string description = {};  ///< a short paragraph for its own --help
   std::string arguments = {};    ///< what may follow the options, e.g. "FILE..."; empty: nothing may
-  std::string example;      ///< one worked example, the command line and what it gives
+  std::string example;           ///< one worked example, the command line and what it gives
   CommonOptions common = {};
   OptionTable options = {};
   std::string default_seeds = "0-63";

@@ -3,8 +3,8 @@
 #include "framework/error.h"
 #include "framework/spec.h"
 
-#include <boost/program_options.hpp>
 #include <fmt/format.h>
+#include <boost/program_options.hpp>
 
 namespace stride {
 namespace {

@@ -4,8 +4,8 @@
 #include "framework/error.h"
 #include "framework/spec.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -25,10 +25,14 @@ struct Entry {
 
 const char* kind_name(ValueKind kind) {
   switch (kind) {
-    case ValueKind::flag: return "true or false";
-    case ValueKind::integer: return "an integer";
-    case ValueKind::number: return "a number";
-    case ValueKind::text: return "a string";
+    case ValueKind::flag:
+      return "true or false";
+    case ValueKind::integer:
+      return "an integer";
+    case ValueKind::number:
+      return "a number";
+    case ValueKind::text:
+      return "a string";
   }
   return "";
 }
@@ -72,7 +76,8 @@ void flatten(const toml::table& table, const std::string& prefix, const std::str
   }
 }
 
-void flatten(const nlohmann::json& table, const std::string& prefix, const std::string& where, std::vector<Entry>& out) {
+void flatten(const nlohmann::json& table, const std::string& prefix, const std::string& where,
+             std::vector<Entry>& out) {
   for (const auto& [name, node] : table.items()) {
     const std::string key = prefix + name;
     if (node.is_object()) {
@@ -110,8 +115,9 @@ const Option& option_of_key(const OptionValues& values, const std::string& key, 
     if (!option.key.empty()) keys.push_back(option.key);
   }
   const std::string guess = nearest(key, keys);
-  throw UsageError(fmt::format("{}: this command has no setting '{}'{}", where, key,
-                               guess.empty() ? "; --print-config shows all of them" : "; did you mean '" + guess + "'?"));
+  throw UsageError(
+      fmt::format("{}: this command has no setting '{}'{}", where, key,
+                  guess.empty() ? "; --print-config shows all of them" : "; did you mean '" + guess + "'?"));
 }
 
 std::string typed(const Option& option, const Scalar& value, const std::string& where) {

@@ -8,8 +8,8 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -35,7 +35,8 @@ at::Device parse_device(const std::string& text) {
   } else if (text != "cuda") {
     throw UsageError(fmt::format("--device {}: write cpu, cuda, cuda:N or auto", text));
   }
-  if (!gpu) throw UsageError(fmt::format("--device {}: this machine offers no CUDA device; `stride doctor` says why", text));
+  if (!gpu)
+    throw UsageError(fmt::format("--device {}: this machine offers no CUDA device; `stride doctor` says why", text));
   const auto count = static_cast<int64_t>(at::detail::getCUDAHooks().deviceCount());
   if (index >= count) throw UsageError(fmt::format("--device {}: there are {} devices, counted from 0", text, count));
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
@@ -165,7 +166,8 @@ ExitCode Context::done(const std::string& result_json, ExitCode code) {
 
 ExitCode Context::stopped(const std::string& what_is_saved) {
   log_.warning(fmt::format("stopped: {}", what_is_saved));
-  if (run_dir_) log_.warning(fmt::format("continue with: stride {} --resume {}", command_, shell_quote({run_dir_->path()})));
+  if (run_dir_)
+    log_.warning(fmt::format("continue with: stride {} --resume {}", command_, shell_quote({run_dir_->path()})));
   if (json()) {
     Json out = {{"stopped", true}};
     if (run_dir_) out["run_dir"] = run_dir_->path();

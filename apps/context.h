@@ -30,10 +30,10 @@ class Context final {
   [[nodiscard]] const std::vector<std::string>& arguments() const noexcept { return options_.arguments(); }
   [[nodiscard]] const std::string& command() const noexcept { return command_; }
 
-  [[nodiscard]] at::Device device() const noexcept { return device_; }      ///< cpu for commands without --device
-  [[nodiscard]] at::ScalarType dtype() const noexcept { return dtype_; }    ///< float32 for commands without --dtype
+  [[nodiscard]] at::Device device() const noexcept { return device_; }    ///< cpu for commands without --device
+  [[nodiscard]] at::ScalarType dtype() const noexcept { return dtype_; }  ///< float32 for commands without --dtype
   [[nodiscard]] const std::vector<int64_t>& seeds() const noexcept { return seeds_; }
-  [[nodiscard]] int64_t batch() const;    ///< rows run together; 0 for commands without --batch
+  [[nodiscard]] int64_t batch() const;  ///< rows run together; 0 for commands without --batch
   [[nodiscard]] bool dry_run() const { return options_.flag("dry-run"); }
   [[nodiscard]] bool json() const { return options_.flag("json"); }
   [[nodiscard]] bool quiet() const { return options_.flag("quiet"); }

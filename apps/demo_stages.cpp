@@ -59,8 +59,10 @@ PlanFitData recorded(const DemoRun& run, const TrajectoryStore& store, const std
 std::string DemoSettings::invalid_reason() const {
   if (nfe.empty()) return "demo: give at least one NFE to fit a plan for";
   for (const int64_t n : nfe)
-    if (n < 1 || n > 16) return fmt::format("demo: NFE {} is out of range; plans of 1 to 16 evaluations are fitted here", n);
-  if (fit_seeds.size() < 16 || validation_seeds.size() < 8) return "demo: needs at least 16 seeds to fit to and 8 to choose on";
+    if (n < 1 || n > 16)
+      return fmt::format("demo: NFE {} is out of range; plans of 1 to 16 evaluations are fitted here", n);
+  if (fit_seeds.size() < 16 || validation_seeds.size() < 8)
+    return "demo: needs at least 16 seeds to fit to and 8 to choose on";
   for (const int64_t seed : draw.seeds)
     for (const auto* others : {&fit_seeds, &validation_seeds})
       if (std::find(others->begin(), others->end(), seed) != others->end())
@@ -80,9 +82,11 @@ bool demo_sample(DemoRun& run) {
   const Draws draws = draw(teacher, *run.model.denoiser, for_seeds(run.settings.draw, seeds), hooks);
   bar.close();
   if (draws.stopped) return false;
-  const std::vector<std::string> files = parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
+  const std::vector<std::string> files =
+      parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
   save_samples(run.folder, make_samples(draws, nullptr, seeds, teacher, run.model.info(), run.context.dtype()), files);
-  done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver), watch.seconds());
+  done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),
+       watch.seconds());
   return true;
 }
 
@@ -102,7 +106,8 @@ bool demo_record(DemoRun& run) {
   const Draws draws = record_trajectories(teacher, *run.model.denoiser, rest, points, writer, bar.fn());
   bar.close();
   if (draws.stopped) return false;
-  done(run, "record", fmt::format("{} teacher trajectories of {} points, checksummed and sealed", writer.size(), config.points()),
+  done(run, "record",
+       fmt::format("{} teacher trajectories of {} points, checksummed and sealed", writer.size(), config.points()),
        watch.seconds());
   return true;
 }
@@ -124,9 +129,9 @@ bool demo_fit(DemoRun& run) {
     bar.close();
     if (fit.stopped) return false;
     fit.plan.model_sha256 = run.model.info().sha256;
-    fit.plan.fit_json = fit_report_json(
-        fit, options,
-        {run.settings.teacher.solver, format_seeds(run.settings.fit_seeds), format_seeds(run.settings.validation_seeds)});
+    fit.plan.fit_json = fit_report_json(fit, options,
+                                        {run.settings.teacher.solver, format_seeds(run.settings.fit_seeds),
+                                         format_seeds(run.settings.validation_seeds)});
     run.folder.write(plan_name(nfe), fit.plan.to_json());
     done(run, "fit",
          fmt::format("a plan for NFE {}: validation RMSE {} from iPNDM's {}", nfe, number_text(fit.validation_after),
@@ -147,10 +152,11 @@ bool demo_predictor(DemoRun& run) {
   bar.close();
   if (trained.stopped) return false;
   trained.predictor.save(run.folder.file(kPredictor));
-  done(run, "predictor",
-       fmt::format("a step predictor from {} stored jumps; held-out loss {} against {} for the best constant",
-                   trained.report.examples, number_text(trained.report.loss), number_text(trained.report.constant_loss)),
-       watch.seconds());
+  done(
+      run, "predictor",
+      fmt::format("a step predictor from {} stored jumps; held-out loss {} against {} for the best constant",
+                  trained.report.examples, number_text(trained.report.loss), number_text(trained.report.constant_loss)),
+      watch.seconds());
   return true;
 }
 
@@ -173,7 +179,8 @@ bool demo_evaluate(DemoRun& run) {
   sweep.nfe = run.settings.nfe;
   settings.samplers = sweep_specs(sweep, run.model.info(), card, skipped);
   const auto add = [&](const SamplerSweep& more) {
-    for (SamplerSpec& spec : sweep_specs(more, run.model.info(), card, skipped)) settings.samplers.push_back(std::move(spec));
+    for (SamplerSpec& spec : sweep_specs(more, run.model.info(), card, skipped))
+      settings.samplers.push_back(std::move(spec));
   };
   SamplerSweep classic = sweep;
   classic.solvers = {"ipndm", "dpmpp_2m", "ddim"};
@@ -186,7 +193,8 @@ bool demo_evaluate(DemoRun& run) {
   adaptive.nfe = {8};
   adaptive.solvers = {"dpmpp_2m"};
   adaptive.policies.clear();
-  for (const char* tolerance : {"0.4", "0.2", "0.1"}) adaptive.policies.push_back(fmt::format("predictor:{},tolerance={}", predictor, tolerance));
+  for (const char* tolerance : {"0.4", "0.2", "0.1"})
+    adaptive.policies.push_back(fmt::format("predictor:{},tolerance={}", predictor, tolerance));
   add(adaptive);
   adaptive.solvers = {"heun"};
   adaptive.policies = {"pi:rtol=0.2,atol=0.2", "pi:rtol=0.1,atol=0.1"};
@@ -207,7 +215,8 @@ bool demo_evaluate(DemoRun& run) {
   const EvaluationResult result = evaluate(*run.model.denoiser, card, settings, hooks);
   bar.close();
   if (!result.complete) return false;
-  done(run, "evaluate", fmt::format("{} samplers on {} fresh seeds", result.samplers.size(), result.n), watch.seconds());
+  done(run, "evaluate", fmt::format("{} samplers on {} fresh seeds", result.samplers.size(), result.n),
+       watch.seconds());
   return true;
 }
 

@@ -15,7 +15,8 @@ std::vector<CudaDevice> cuda_devices() {
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp properties{};
     if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) continue;
-    out.push_back({properties.name, properties.major, properties.minor, static_cast<int64_t>(properties.totalGlobalMem)});
+    out.push_back(
+        {properties.name, properties.major, properties.minor, static_cast<int64_t>(properties.totalGlobalMem)});
   }
   return out;
 }

@@ -9,7 +9,7 @@ namespace stride {
 
 struct CudaDevice {
   std::string name;
-  int major = 0, minor = 0;     ///< compute capability
+  int major = 0, minor = 0;  ///< compute capability
   int64_t memory_bytes = 0;
 };
 /// The CUDA devices that this process may use; none without a GPU or a driver.

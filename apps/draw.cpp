@@ -4,12 +4,12 @@
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
-#include <algorithm>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/util/Exception.h>
+#include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fmt/format.h>
 #include <new>
 
 namespace stride {
@@ -21,7 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kExactRows = 32;
 
 Tensor ids_on_cpu(const std::vector<int64_t>& seeds, int64_t first, int64_t n) {
-  return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n), at::TensorOptions().dtype(at::kLong));
+  return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n),
+                    at::TensorOptions().dtype(at::kLong));
 }
 
 bool is_out_of_memory(const c10::Error& error) {
@@ -31,12 +32,14 @@ bool is_out_of_memory(const c10::Error& error) {
 
 Tensor pad_rows(const Tensor& rows, int64_t n) {
   if (rows.size(0) == n) return rows;
-  const Tensor index = at::arange(n, at::TensorOptions().dtype(at::kLong).device(rows.device())).clamp_max(rows.size(0) - 1);
+  const Tensor index =
+      at::arange(n, at::TensorOptions().dtype(at::kLong).device(rows.device())).clamp_max(rows.size(0) - 1);
   return rows.index_select(0, index);
 }
 
 RunResult first_rows(RunResult result, int64_t n) {
-  for (Tensor* rows : {&result.x, &result.ids, &result.status, &result.steps, &result.rejected, &result.nfe, &result.model_evals}) {
+  for (Tensor* rows :
+       {&result.x, &result.ids, &result.status, &result.steps, &result.rejected, &result.nfe, &result.model_evals}) {
     *rows = rows->narrow(0, 0, n);
   }
   return result;
@@ -69,16 +72,19 @@ class Drawing final {
     const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
     const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
     const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
-    RunConstant constant{ids, make_condition(denoiser_.info(), settings_.label, rows, settings_.device),
-                         sampler_.grid.rows(rows, settings_.device), {}};
+    RunConstant constant{ids,
+                         make_condition(denoiser_.info(), settings_.label, rows, settings_.device),
+                         sampler_.grid.rows(rows, settings_.device),
+                         {}};
     const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
     const Problem problem{denoiser_, *sampler_.term, noise, settings_.guidance};
     const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
     Tensor most_draws = at::zeros({}, ids.options());
-    RunResult result = sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
+    RunResult result =
+        sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
     if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
-      throw InputError(fmt::format("--noise: the run consumes {} draws a sample, but /eps has {}", most_draws.item<int64_t>(),
-                                   file_noise_->draws()));
+      throw InputError(fmt::format("--noise: the run consumes {} draws a sample, but /eps has {}",
+                                   most_draws.item<int64_t>(), file_noise_->draws()));
     }
     return rows == n ? result : first_rows(std::move(result), n);
   }
@@ -94,7 +100,8 @@ class Drawing final {
       out.observer = listener;
       return out;
     }
-    out.observer = [listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step, bool last) {
+    out.observer = [listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step,
+                                           bool last) {
       most_draws = at::maximum(most_draws, after.draws.max());
       if (listener) listener(before, after, step, last);
     };

@@ -6,10 +6,10 @@
 #include "framework/network_denoiser.h"
 #include "framework/parameterisation.h"
 
-#include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
+#include <cmath>
 
 namespace stride {
 namespace {

@@ -13,14 +13,14 @@
 namespace stride {
 
 struct ModelCard {
-  ModelInfo info;                                ///< sha256 is that of the weights, or of the card's text
-  GaussianMixtureOptions mixture;                ///< kind gaussian_mixture
-  std::string file;                              ///< as written in the card; empty for closed forms
-  std::string file_sha256;                       ///< what the card promises; empty: nothing
+  ModelInfo info;                  ///< sha256 is that of the weights, or of the card's text
+  GaussianMixtureOptions mixture;  ///< kind gaussian_mixture
+  std::string file;                ///< as written in the card; empty for closed forms
+  std::string file_sha256;         ///< what the card promises; empty: nothing
   std::string prediction = "edm";
   std::string time = "c_noise";
-  std::optional<Spec> noise_schedule;            ///< the card's, if it names one
-  std::vector<int64_t> batches;                  ///< sizes that the network accepts; empty: any
+  std::optional<Spec> noise_schedule;  ///< the card's, if it names one
+  std::vector<int64_t> batches;        ///< sizes that the network accepts; empty: any
 };
 
 /// Parses a card. `where` (the file's name) starts every message. Text that is not TOML, a missing key or a
@@ -30,9 +30,9 @@ struct ModelCard {
 /// A card with the bytes that belong to it.
 struct ModelSource {
   ModelCard card;
-  std::string where;   ///< path of the card, or "embedded:NAME"
-  std::string text;    ///< the card itself
-  std::string weights; ///< path of the weights file; empty where there is none
+  std::string where;    ///< path of the card, or "embedded:NAME"
+  std::string text;     ///< the card itself
+  std::string weights;  ///< path of the weights file; empty where there is none
 };
 
 /// Names of the models inside this program.

@@ -6,9 +6,9 @@
 #include "framework/hash.h"
 #include "neural/model_loader.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <filesystem>
 
 namespace stride {
 namespace {
@@ -26,8 +26,8 @@ ModelSource embedded_model(const std::string& name) {
   if (!card) {
     const auto names = embedded_models();
     const std::string guess = nearest(name, names);
-    throw UsageError(fmt::format("--model {}: neither a file nor an embedded model ({}){}", name, fmt::join(names, ", "),
-                                 guess.empty() ? "" : "; did you mean '" + guess + "'?"));
+    throw UsageError(fmt::format("--model {}: neither a file nor an embedded model ({}){}", name,
+                                 fmt::join(names, ", "), guess.empty() ? "" : "; did you mean '" + guess + "'?"));
   }
   ModelSource source;
   source.where = std::string(kEmbedded) + name;
@@ -62,8 +62,9 @@ std::string weights_bytes(const ModelSource& source) {
 std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Device device, at::ScalarType dtype) {
   const ModelCard& card = source.card;
   if (card.info.kind != "unet") {
-    throw UsageError(fmt::format("{}: models of kind '{}' are not built into this version; it runs gaussian_mixture and unet",
-                                 source.where, card.info.kind));
+    throw UsageError(
+        fmt::format("{}: models of kind '{}' are not built into this version; it runs gaussian_mixture and unet",
+                    source.where, card.info.kind));
   }
   if (card.prediction != "edm" || card.time != "c_noise") {
     throw UsageError(fmt::format("{}: a native unet has prediction = \"edm\" and time = \"c_noise\"", source.where));
@@ -72,8 +73,9 @@ std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Devi
   ModelInfo info = card.info;
   info.sha256 = sha256(bytes);
   if (!card.file_sha256.empty() && info.sha256 != card.file_sha256) {
-    throw InputError(fmt::format("{}: its SHA-256 is {}, but the card {} promises {}: the file is damaged, or another one",
-                                 source.weights, info.sha256, source.where, card.file_sha256));
+    throw InputError(
+        fmt::format("{}: its SHA-256 is {}, but the card {} promises {}: the file is damaged, or another one",
+                    source.weights, info.sha256, source.where, card.file_sha256));
   }
   return make_unet(info, parse_safetensors(bytes, source.weights), source.weights, device, dtype);
 }

@@ -3,9 +3,9 @@
 #include "framework/error.h"
 #include "framework/spec.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 
 namespace stride {
 namespace {
@@ -23,7 +23,8 @@ std::string canonical(const Option& option, const std::string& text, const std::
     case ValueKind::text:
       break;
   }
-  if (!option.choices.empty() && std::find(option.choices.begin(), option.choices.end(), text) == option.choices.end()) {
+  if (!option.choices.empty() &&
+      std::find(option.choices.begin(), option.choices.end(), text) == option.choices.end()) {
     throw UsageError(fmt::format("{}: '{}' is not one of {}", where, text, fmt::join(option.choices, ", ")));
   }
   return text;

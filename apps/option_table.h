@@ -14,7 +14,7 @@ enum class ValueKind { flag, text, integer, number };
 ///   {.name = "steps", .kind = ValueKind::integer, .fallback = "18", .value = "N", .help = "intervals of the grid",
 ///    .group = "Sampling", .key = "sampling.steps"}
 struct Option {
-  std::string name;                       ///< after the two dashes
+  std::string name;  ///< after the two dashes
   ValueKind kind = ValueKind::text;
   std::string fallback = {};              ///< default as text; empty: none (a flag's default is false)
   std::string value = "VALUE";            ///< what --help calls the value
@@ -55,7 +55,9 @@ class OptionValues final {
   [[nodiscard]] const std::vector<std::string>& list(const std::string& name) const;
 
   /// All values as text, whatever the kind; none where there is no value.
-  [[nodiscard]] const std::vector<std::string>& values(const std::string& name) const { return values_.at(name).values; }
+  [[nodiscard]] const std::vector<std::string>& values(const std::string& name) const {
+    return values_.at(name).values;
+  }
 
   /// The words that belong to no option.
   [[nodiscard]] const std::vector<std::string>& arguments() const noexcept { return arguments_; }
@@ -81,8 +83,8 @@ class OptionValues final {
   std::vector<std::string> arguments_;
 };
 
-/// Reads the TOML or JSON text of a `--config` file into `values`. Unknown keys and values of the wrong type are UsageErrors that name the key and `where`; text
-/// that does not parse is an InputError with the line.
+/// Reads the TOML or JSON text of a `--config` file into `values`. Unknown keys and values of the wrong type are
+/// UsageErrors that name the key and `where`; text that does not parse is an InputError with the line.
 void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command);
 
 /// One `--set key.path=value`, typed by the table.

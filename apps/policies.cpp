@@ -5,8 +5,8 @@
 #include "framework/fixed_grid.h"
 #include "neural/predictor_controller.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace stride {
 namespace {
@@ -26,7 +26,8 @@ std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const
 std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
   const SolverTraits& traits = request.solver.traits();
   if (!traits.error_order) {
-    throw UsageError(fmt::format("--policy pi needs a solver with an error estimate, and {} has none; heun has one", traits.name));
+    throw UsageError(
+        fmt::format("--policy pi needs a solver with an error estimate, and {} has none; heun has one", traits.name));
   }
   PiOptions options;
   options.rtol = reader.number("rtol", options.rtol);
@@ -37,7 +38,8 @@ std::unique_ptr<const StepController> make_pi(OptionReader& reader, const Policy
   options.first_ratio = reader.number("first_ratio", options.first_ratio);
   options.end = request.grid.end();
   options.final_zero = request.grid.final_zero();
-  if (const std::string reason = options.invalid_reason(); !reason.empty()) throw UsageError(fmt::format("--policy pi: {}", reason));
+  if (const std::string reason = options.invalid_reason(); !reason.empty())
+    throw UsageError(fmt::format("--policy pi: {}", reason));
   return std::make_unique<PiController>(options);
 }
 
@@ -46,13 +48,14 @@ std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const
   const StepPredictor predictor = StepPredictor::load(path);
   const PredictorInfo& info = predictor.info();
   if (info.base != request.solver.traits().name) {
-    throw UsageError(fmt::format("--policy predictor: {} knows the steps of {}, not of {}; add --solver {}", path, info.base,
-                                 request.solver.traits().name, info.base));
+    throw UsageError(fmt::format("--policy predictor: {} knows the steps of {}, not of {}; add --solver {}", path,
+                                 info.base, request.solver.traits().name, info.base));
   }
   if (info.model_sha256 != request.model.sha256 && !request.spec.allow_model_mismatch) {
-    throw UsageError(fmt::format("--policy predictor: {} was trained on another model ({:.12}…, this one is {:.12}…); "
-                                 "--allow-model-mismatch runs it all the same",
-                                 path, info.model_sha256, request.model.sha256));
+    throw UsageError(
+        fmt::format("--policy predictor: {} was trained on another model ({:.12}…, this one is {:.12}…); "
+                    "--allow-model-mismatch runs it all the same",
+                    path, info.model_sha256, request.model.sha256));
   }
   PredictorOptions options;
   options.tolerance = reader.number("tolerance", options.tolerance);
@@ -76,7 +79,8 @@ const std::vector<Policy>& policies() {
   static const std::vector<Policy> all = {
       {{"fixed", "every sample follows the grid", "", ""}, make_fixed},
       {{"pi", "error control a sample: its own step, rejections counted",
-        "rtol=0.05,atol=0.005,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5", "Söderlind 2003, ACM TOMS 29(1) eq. 3"},
+        "rtol=0.05,atol=0.005,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5",
+        "Söderlind 2003, ACM TOMS 29(1) eq. 3"},
        make_pi},
       {{"predictor", "a small network, trained on recorded trajectories, chooses each step; no rejections",
         "FILE,tolerance=0.05,safety=1,min_log_step=0.02,max_log_step=3", "made by stride train-predictor"},

@@ -15,9 +15,10 @@ struct PolicyTraits {
 };
 [[nodiscard]] const std::vector<PolicyTraits>& policy_traits();
 
-/// The controller that SamplerSpec::policy names, for a run on `grid` and `device`. Throws UsageError on unknown names and options,
-/// and on a solver that the policy cannot steer.
-[[nodiscard]] std::unique_ptr<const StepController> make_policy(const SamplerSpec& spec, const TimeGrid& grid, const Solver& solver,
-                                                                const ModelInfo& model, at::Device device);
+/// The controller that SamplerSpec::policy names, for a run on `grid` and `device`. Throws UsageError on unknown names
+/// and options, and on a solver that the policy cannot steer.
+[[nodiscard]] std::unique_ptr<const StepController> make_policy(const SamplerSpec& spec, const TimeGrid& grid,
+                                                                const Solver& solver, const ModelInfo& model,
+                                                                at::Device device);
 
 }  // namespace stride

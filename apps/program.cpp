@@ -5,14 +5,14 @@
 #include "framework/interrupt.h"
 #include "framework/spec.h"
 
-#include <algorithm>
 #include <c10/util/Exception.h>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <new>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cstdlib>
+#include <new>
 
 namespace stride {
 namespace {
@@ -47,8 +47,9 @@ const Command& find_command(const std::vector<std::unique_ptr<Command>>& command
     names.push_back(command->info().name);
   }
   const std::string guess = nearest(name, names);
-  throw UsageError(fmt::format("stride has no {} '{}'{}", name.starts_with("-") ? "option" : "command", name,
-                               guess.empty() ? "; stride --help lists the commands" : "; did you mean '" + guess + "'?"));
+  throw UsageError(
+      fmt::format("stride has no {} '{}'{}", name.starts_with("-") ? "option" : "command", name,
+                  guess.empty() ? "; stride --help lists the commands" : "; did you mean '" + guess + "'?"));
 }
 
 OptionValues settled(const CommandInfo& info, const Words& words, const OptionValues& typed) {
@@ -79,9 +80,9 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
   for (const Option& option : values.table()) {
     if (option.key.empty() || option.may_change) continue;
     if (values.values(option.name) != first.values(option.name)) {
-      throw UsageError(fmt::format("--resume {}: --{} was '{}' in that run and is '{}' now; leave it out, or start a new run",
-                                   path, option.name, fmt::join(first.values(option.name), ","),
-                                   fmt::join(values.values(option.name), ",")));
+      throw UsageError(fmt::format(
+          "--resume {}: --{} was '{}' in that run and is '{}' now; leave it out, or start a new run", path, option.name,
+          fmt::join(first.values(option.name), ","), fmt::join(values.values(option.name), ",")));
     }
   }
   return values;

@@ -1,11 +1,11 @@
 #include "apps/progress_bar.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
 
 namespace stride {
 namespace {

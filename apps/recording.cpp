@@ -15,9 +15,13 @@ Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, cons
   hooks.progress = progress;
   hooks.observe = [&](const Tensor&) -> Observer {
     tap = TrajectoryTap(points, sampler.grid.steps());
-    return [&tap](const RunState& before, const RunState& after, const StepResult& step, bool) { tap.see(before, after, step); };
+    return [&tap](const RunState& before, const RunState& after, const StepResult& step, bool) {
+      tap.see(before, after, step);
+    };
   };
-  hooks.chunk = [&](const Tensor& seeds, const RunResult& result) { acknowledge(writer.append(tap.batch(seeds, result))); };
+  hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+    acknowledge(writer.append(tap.batch(seeds, result)));
+  };
   Draws draws = draw(sampler, denoiser, settings, hooks);
   acknowledge(writer.seal());
   return draws;

@@ -10,8 +10,9 @@
 
 namespace stride {
 
-/// Draws the seeds of `settings` and appends their trajectories at the grid's `points` to `writer`; seals what is pending
-/// at the end. `durable` hears of seeds once they are on the disk. `progress` counts samples and may stop the work.
+/// Draws the seeds of `settings` and appends their trajectories at the grid's `points` to `writer`; seals what is
+/// pending at the end. `durable` hears of seeds once they are on the disk. `progress` counts samples and may stop the
+/// work.
 [[nodiscard]] Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                                         const std::vector<int64_t>& points, TrajectoryWriter& writer,
                                         const ProgressFn& progress,

@@ -3,9 +3,9 @@
 #include "solvers/plan.h"
 #include "solvers/registry.h"
 
-#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <cmath>
 
 namespace stride {
 namespace {
@@ -31,13 +31,15 @@ std::optional<TimeGrid> plan_grid(SamplerSpec& spec, const Spec& solver, const M
   const Plan plan = Plan::load(solver.argument);
   const auto disagrees = [&](const std::optional<int64_t>& asked) { return asked && *asked != plan.nfe(); };
   if (disagrees(spec.nfe) || disagrees(spec.steps) || !spec.sigmas.empty()) {
-    throw UsageError(fmt::format("{} is a plan of {} steps and brings its own grid: leave --steps, --nfe and --sigmas out",
-                                 solver.argument, plan.nfe()));
+    throw UsageError(
+        fmt::format("{} is a plan of {} steps and brings its own grid: leave --steps, --nfe and --sigmas out",
+                    solver.argument, plan.nfe()));
   }
   if (!plan.model_sha256.empty() && plan.model_sha256 != model.sha256 && !spec.allow_model_mismatch) {
-    throw UsageError(fmt::format("{} was fitted to another model ({:.12}…, this one is {:.12}…); --allow-model-mismatch runs it "
-                                 "all the same",
-                                 solver.argument, plan.model_sha256, model.sha256));
+    throw UsageError(
+        fmt::format("{} was fitted to another model ({:.12}…, this one is {:.12}…); --allow-model-mismatch runs it "
+                    "all the same",
+                    solver.argument, plan.model_sha256, model.sha256));
   }
   spec.schedule = "plan";
   spec.nfe.reset();
@@ -53,10 +55,12 @@ TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const Mode
   request.sigma_max = spec.sigma_max.value_or(model.sigma_max);
   request.noise_schedule = &schedule;
   if (!(request.sigma_min > 0.0) || !(request.sigma_min < request.sigma_max) || !std::isfinite(request.sigma_max)) {
-    throw UsageError(fmt::format("the noise levels must be positive and --sigma-min below --sigma-max; they are {} and {}",
-                                 request.sigma_min, request.sigma_max));
+    throw UsageError(
+        fmt::format("the noise levels must be positive and --sigma-min below --sigma-max; they are {} and {}",
+                    request.sigma_min, request.sigma_max));
   }
-  request.steps = spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
+  request.steps =
+      spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
   return make_grid(Spec::parse(spec.schedule), request);
 }
 
@@ -83,8 +87,9 @@ int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
     if (spent < nfe) below = spent;
     if (spent > nfe && above == 0) above = spent;
   }
-  throw UsageError(fmt::format("--nfe {}: no number of {} steps costs that{}; possible are {}{}", nfe, solver.traits().name,
-                               final_zero ? "" : " with --final sigma_min", below > 0 ? fmt::format("{} and ", below) : "", above));
+  throw UsageError(fmt::format("--nfe {}: no number of {} steps costs that{}; possible are {}{}", nfe,
+                               solver.traits().name, final_zero ? "" : " with --final sigma_min",
+                               below > 0 ? fmt::format("{} and ", below) : "", above));
 }
 
 Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card, at::Device device) {

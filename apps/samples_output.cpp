@@ -6,9 +6,9 @@
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 #include <map>
 
 namespace stride {
@@ -45,8 +45,9 @@ std::vector<std::string> parse_save(const std::string& text, const ModelInfo& mo
       throw UsageError(fmt::format("--save {}: '{}' is none of h5, npz, png", text, word));
     }
     if (word != "h5" && !is_image_shape(model.shape)) {
-      throw UsageError(fmt::format("--save {}: the samples of '{}' are no images [C, H, W] with 1 or 3 channels; h5 holds any shape",
-                                   word, model.name));
+      throw UsageError(
+          fmt::format("--save {}: the samples of '{}' are no images [C, H, W] with 1 or 3 channels; h5 holds any shape",
+                      word, model.name));
     }
     if (!wants(out, word.c_str())) out.push_back(word);
     begin = end + 1;
@@ -54,8 +55,8 @@ std::vector<std::string> parse_save(const std::string& text, const ModelInfo& mo
   return out;
 }
 
-Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds, const Sampler& sampler,
-                     const ModelInfo& model, at::ScalarType dtype) {
+Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds,
+                     const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype) {
   Samples out;
   out.x = draws.x.scalar_type() == at::kBFloat16 ? draws.x.to(at::kFloat) : draws.x;
   out.seed = draws.seeds;
@@ -70,12 +71,13 @@ Samples make_samples(const Draws& draws, const Samples* earlier, const std::vect
     out.status = at::cat({earlier->status, out.status});
   }
   const Tensor rows = rows_in_order(out.seed.contiguous(), seeds);
-  for (Tensor* values : {&out.x, &out.seed, &out.nfe, &out.model_evals, &out.status}) *values = values->index_select(0, rows);
+  for (Tensor* values : {&out.x, &out.seed, &out.nfe, &out.model_evals, &out.status})
+    *values = values->index_select(0, rows);
   if (sampler.fixed()) out.sigmas = at::tensor(sampler.grid.sigmas(), at::TensorOptions().dtype(at::kDouble));
-  out.attributes = {{"solver", sampler.spec.solver},   {"schedule", sampler.spec.schedule},
-                    {"final", to_string(sampler.spec.final)}, {"policy", sampler.spec.policy},
-                    {"term", sampler.spec.term},       {"dtype", at::toString(dtype)},
-                    {"model", model.name},             {"model_sha256", model.sha256}};
+  out.attributes = {
+      {"solver", sampler.spec.solver}, {"schedule", sampler.spec.schedule}, {"final", to_string(sampler.spec.final)},
+      {"policy", sampler.spec.policy}, {"term", sampler.spec.term},         {"dtype", at::toString(dtype)},
+      {"model", model.name},           {"model_sha256", model.sha256}};
   return out;
 }
 

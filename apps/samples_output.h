@@ -9,7 +9,8 @@
 
 namespace stride {
 
-/// What --save asks for: any of h5, npz, png. Throws UsageError on another word, and on pictures of samples that are none.
+/// What --save asks for: any of h5, npz, png. Throws UsageError on another word, and on pictures of samples that are
+/// none.
 [[nodiscard]] std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model);
 
 /// `draws` as `samples.h5` holds them. `earlier` (or none) are samples of the same run that were finished before it was

@@ -15,27 +15,54 @@ const char* kModelGroup = "Model";
 const char* kSamplerGroup = "Sampler";
 
 OptionTable grid_options(bool several) {
-  return {
-      {.name = "steps", .kind = ValueKind::integer, .value = "N",
-       .help = "intervals of the grid, the last one included (default 18)", .group = kSamplerGroup,
-       .key = "sampling.steps"},
-      {.name = "nfe", .kind = ValueKind::integer, .value = "N",
-       .help = "in place of --steps: the steps that cost N evaluations", .group = kSamplerGroup, .key = "sampling.nfe"},
-      {.name = "schedule", .fallback = "karras", .value = "NAME[:key=value,...]",
-       .help = "the grid of noise levels; `stride list schedules` shows all", .group = kSamplerGroup,
-       .key = "sampling.schedule", .repeatable = several},
-      {.name = "sigmas", .value = "LIST", .help = "the grid itself, e.g. 14.6,6.3,1,0", .group = kSamplerGroup,
-       .key = "sampling.sigmas"},
-      {.name = "final", .fallback = "zero", .value = "END",
-       .help = "zero: the last step jumps to 0; sigma_min: there is no jump", .group = kSamplerGroup,
-       .key = "sampling.final", .choices = {"zero", "sigma_min"}},
-      {.name = "sigma-min", .kind = ValueKind::number, .value = "S", .help = "smallest noise level (default: the model's)",
-       .group = kSamplerGroup, .key = "sampling.sigma_min"},
-      {.name = "sigma-max", .kind = ValueKind::number, .value = "S", .help = "where sampling starts (default: the model's)",
-       .group = kSamplerGroup, .key = "sampling.sigma_max"},
-      {.name = "noise-schedule", .value = "NAME[:key=value,...]",
-       .help = "betas behind timestep grids: linear, scaled_linear, cosine (default: the model's, else linear)",
-       .group = kSamplerGroup, .key = "sampling.noise_schedule"}};
+  return {{.name = "steps",
+           .kind = ValueKind::integer,
+           .value = "N",
+           .help = "intervals of the grid, the last one included (default 18)",
+           .group = kSamplerGroup,
+           .key = "sampling.steps"},
+          {.name = "nfe",
+           .kind = ValueKind::integer,
+           .value = "N",
+           .help = "in place of --steps: the steps that cost N evaluations",
+           .group = kSamplerGroup,
+           .key = "sampling.nfe"},
+          {.name = "schedule",
+           .fallback = "karras",
+           .value = "NAME[:key=value,...]",
+           .help = "the grid of noise levels; `stride list schedules` shows all",
+           .group = kSamplerGroup,
+           .key = "sampling.schedule",
+           .repeatable = several},
+          {.name = "sigmas",
+           .value = "LIST",
+           .help = "the grid itself, e.g. 14.6,6.3,1,0",
+           .group = kSamplerGroup,
+           .key = "sampling.sigmas"},
+          {.name = "final",
+           .fallback = "zero",
+           .value = "END",
+           .help = "zero: the last step jumps to 0; sigma_min: there is no jump",
+           .group = kSamplerGroup,
+           .key = "sampling.final",
+           .choices = {"zero", "sigma_min"}},
+          {.name = "sigma-min",
+           .kind = ValueKind::number,
+           .value = "S",
+           .help = "smallest noise level (default: the model's)",
+           .group = kSamplerGroup,
+           .key = "sampling.sigma_min"},
+          {.name = "sigma-max",
+           .kind = ValueKind::number,
+           .value = "S",
+           .help = "where sampling starts (default: the model's)",
+           .group = kSamplerGroup,
+           .key = "sampling.sigma_max"},
+          {.name = "noise-schedule",
+           .value = "NAME[:key=value,...]",
+           .help = "betas behind timestep grids: linear, scaled_linear, cosine (default: the model's, else linear)",
+           .group = kSamplerGroup,
+           .key = "sampling.noise_schedule"}};
 }
 
 std::vector<double> parse_sigmas(const std::string& text) {
@@ -57,7 +84,8 @@ bool in_table(const OptionValues& options, const std::string& name) {
   return false;
 }
 
-std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name, const std::string& otherwise) {
+std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name,
+                                    const std::string& otherwise) {
   if (!in_table(options, name)) return {otherwise};
   return options.values(name).empty() ? std::vector<std::string>{otherwise} : options.values(name);
 }
@@ -99,7 +127,8 @@ Tensor read_normals(const Context& context, const std::string& option, const std
   if (!in_table(context.options(), option) || !context.options().has(option)) return {};
   const Tensor values = read_dataset(context.options().text(option), dataset);
   if (!values.is_floating_point()) {
-    throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, context.options().text(option), dataset));
+    throw InputError(
+        fmt::format("--{} {}: /{} must hold floating-point numbers", option, context.options().text(option), dataset));
   }
   return values;
 }
@@ -110,50 +139,82 @@ void check_shape(const Tensor& values, int64_t leading, std::size_t samples, con
   wanted.insert(wanted.end(), model.shape.begin(), model.shape.end());
   const auto sizes = values.sizes();
   if (values.dim() < leading || sizes.slice(static_cast<std::size_t>(leading)) != at::IntArrayRef(wanted)) {
-    throw InputError(fmt::format("{} has the shape [{}], but this run needs [{}{}]: a row a seed, each like the model's sample",
-                                 what, fmt::join(sizes, ", "), leading > 0 ? "draws, " : "", fmt::join(wanted, ", ")));
+    throw InputError(
+        fmt::format("{} has the shape [{}], but this run needs [{}{}]: a row a seed, each like the model's sample",
+                    what, fmt::join(sizes, ", "), leading > 0 ? "draws, " : "", fmt::join(wanted, ", ")));
   }
 }
 
 }  // namespace
 
 OptionTable sampling_options(const SamplingTable& wanted) {
-  OptionTable table = {
-      {.name = "model", .fallback = "digits", .value = "CARD|NAME",
-       .help = "a model card (TOML), or an embedded model; `stride list models` shows them", .group = kModelGroup,
-       .key = "sampling.model"},
-      {.name = "allow-model-mismatch", .kind = ValueKind::flag,
-       .help = "accept a plan or predictor that was made for another model", .group = kModelGroup,
-       .key = "sampling.allow_model_mismatch"}};
+  OptionTable table = {{.name = "model",
+                        .fallback = "digits",
+                        .value = "CARD|NAME",
+                        .help = "a model card (TOML), or an embedded model; `stride list models` shows them",
+                        .group = kModelGroup,
+                        .key = "sampling.model"},
+                       {.name = "allow-model-mismatch",
+                        .kind = ValueKind::flag,
+                        .help = "accept a plan or predictor that was made for another model",
+                        .group = kModelGroup,
+                        .key = "sampling.allow_model_mismatch"}};
   if (wanted.condition) {
-    table.push_back({.name = "class", .kind = ValueKind::integer, .value = "N", .help = "condition on this label",
-                     .group = kModelGroup, .key = "sampling.class"});
-    table.push_back({.name = "guidance", .value = "SCALE[:rescale=R,interval=LOW-HIGH]",
-                     .help = "classifier-free guidance; needs --class", .group = kModelGroup, .key = "sampling.guidance"});
+    table.push_back({.name = "class",
+                     .kind = ValueKind::integer,
+                     .value = "N",
+                     .help = "condition on this label",
+                     .group = kModelGroup,
+                     .key = "sampling.class"});
+    table.push_back({.name = "guidance",
+                     .value = "SCALE[:rescale=R,interval=LOW-HIGH]",
+                     .help = "classifier-free guidance; needs --class",
+                     .group = kModelGroup,
+                     .key = "sampling.guidance"});
   }
   if (!wanted.solver.empty()) {
-    table.push_back({.name = "solver", .fallback = wanted.solver, .value = "NAME[:key=value,...]",
+    table.push_back({.name = "solver",
+                     .fallback = wanted.solver,
+                     .value = "NAME[:key=value,...]",
                      .help = "e.g. heun, ddim:eta=0.5, plan:FILE.json; `stride list solvers` shows all",
-                     .group = kSamplerGroup, .key = "sampling.solver", .repeatable = wanted.several});
-    table.push_back({.name = "term", .fallback = "ode", .value = "NAME[:eta=E]",
-                     .help = "what is integrated: ode, or sde for solvers that can", .group = kSamplerGroup,
+                     .group = kSamplerGroup,
+                     .key = "sampling.solver",
+                     .repeatable = wanted.several});
+    table.push_back({.name = "term",
+                     .fallback = "ode",
+                     .value = "NAME[:eta=E]",
+                     .help = "what is integrated: ode, or sde for solvers that can",
+                     .group = kSamplerGroup,
                      .key = "sampling.term"});
   }
   if (wanted.grid) table = table + grid_options(wanted.several);
   if (wanted.policy) {
-    table.push_back({.name = "policy", .fallback = "fixed", .value = "NAME[:key=value,...]",
-                     .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE", .group = kSamplerGroup,
-                     .key = "sampling.policy", .repeatable = wanted.several});
+    table.push_back({.name = "policy",
+                     .fallback = "fixed",
+                     .value = "NAME[:key=value,...]",
+                     .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
+                     .group = kSamplerGroup,
+                     .key = "sampling.policy",
+                     .repeatable = wanted.several});
   }
   if (wanted.starts) {
-    table = table + OptionTable{
-        {.name = "init", .value = "FILE.h5", .help = "/x: unit normals in place of the seeds' noise",
-         .group = kSamplerGroup, .key = "sampling.init"},
-        {.name = "init-scale", .fallback = "sigma", .value = "HOW",
-         .help = "multiply the start by sigma, or vp: sqrt(1 + sigma^2)", .group = kSamplerGroup,
-         .key = "sampling.init_scale", .choices = {"sigma", "vp"}},
-        {.name = "noise", .value = "FILE.h5", .help = "/eps: unit normals that stochastic solvers consume in order",
-         .group = kSamplerGroup, .key = "sampling.noise"}};
+    table = table + OptionTable{{.name = "init",
+                                 .value = "FILE.h5",
+                                 .help = "/x: unit normals in place of the seeds' noise",
+                                 .group = kSamplerGroup,
+                                 .key = "sampling.init"},
+                                {.name = "init-scale",
+                                 .fallback = "sigma",
+                                 .value = "HOW",
+                                 .help = "multiply the start by sigma, or vp: sqrt(1 + sigma^2)",
+                                 .group = kSamplerGroup,
+                                 .key = "sampling.init_scale",
+                                 .choices = {"sigma", "vp"}},
+                                {.name = "noise",
+                                 .value = "FILE.h5",
+                                 .help = "/eps: unit normals that stochastic solvers consume in order",
+                                 .group = kSamplerGroup,
+                                 .key = "sampling.noise"}};
   }
   return table;
 }
@@ -187,7 +248,8 @@ DrawSettings draw_settings(const Context& context, const ModelInfo& model) {
   settings.device = context.device();
   settings.dtype = context.dtype();
   if (in_table(options, "class") && options.has("class")) settings.label = options.integer("class");
-  if (in_table(options, "guidance") && options.has("guidance")) settings.guidance = parse_guidance(options.text("guidance"));
+  if (in_table(options, "guidance") && options.has("guidance"))
+    settings.guidance = parse_guidance(options.text("guidance"));
   if (settings.guidance.active() && !settings.label) {
     throw UsageError("--guidance needs a condition to guide towards: add --class N");
   }
@@ -225,12 +287,13 @@ BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, 
     return {};
   }
   if (model.conditions.size() != 1 || model.conditions[0].classes < 1) {
-    throw UsageError(fmt::format("the model '{}' needs conditions other than one label, which this version cannot give it",
-                                 model.name));
+    throw UsageError(fmt::format(
+        "the model '{}' needs conditions other than one label, which this version cannot give it", model.name));
   }
   const int64_t classes = model.conditions[0].classes;
   if (label && (*label < 0 || *label >= classes)) {
-    throw UsageError(fmt::format("--class {}: the model '{}' has the classes 0 to {}", *label, model.name, classes - 1));
+    throw UsageError(
+        fmt::format("--class {}: the model '{}' has the classes 0 to {}", *label, model.name, classes - 1));
   }
   return BatchState({at::full({n}, label.value_or(-1), at::TensorOptions().dtype(at::kLong).device(device))});
 }

@@ -17,12 +17,12 @@ namespace stride {
 
 /// Which of the sampling options a command takes, and their defaults.
 struct SamplingTable {
-  bool several = false;          ///< --solver and --schedule may be repeated
-  bool grid = true;              ///< --steps --nfe --final --schedule --sigmas --noise-schedule --sigma-min --sigma-max
-  bool policy = true;            ///< --policy
-  bool condition = true;         ///< --class --guidance
-  bool starts = true;            ///< --init --init-scale --noise
-  std::string solver = "heun";   ///< default of --solver; empty: the command has no --solver
+  bool several = false;         ///< --solver and --schedule may be repeated
+  bool grid = true;             ///< --steps --nfe --final --schedule --sigmas --noise-schedule --sigma-min --sigma-max
+  bool policy = true;           ///< --policy
+  bool condition = true;        ///< --class --guidance
+  bool starts = true;           ///< --init --init-scale --noise
+  std::string solver = "heun";  ///< default of --solver; empty: the command has no --solver
 };
 inline constexpr int64_t kDefaultSteps = 18;
 /// --model, --class, --guidance and what `wanted` names. Section "sampling" of configurations.
@@ -31,21 +31,21 @@ inline constexpr int64_t kDefaultSteps = 18;
 /// One sampler in words, as results and reports name it.
 struct SamplerSpec {
   std::string solver = "heun";
-  std::string schedule = "karras";         ///< of the grid; a plan brings its own
+  std::string schedule = "karras";  ///< of the grid; a plan brings its own
   std::string policy = "fixed";
-  std::string term = "ode";                ///< "ode" or "sde:eta=…"
+  std::string term = "ode";  ///< "ode" or "sde:eta=…"
   Final final = Final::zero;
-  std::optional<int64_t> steps;            ///< intervals of the grid; at most one of steps and nfe
-  std::optional<int64_t> nfe;              ///< evaluations wanted
-  std::vector<double> sigmas;              ///< an explicit grid; schedule, steps and final are then its own
+  std::optional<int64_t> steps;                ///< intervals of the grid; at most one of steps and nfe
+  std::optional<int64_t> nfe;                  ///< evaluations wanted
+  std::vector<double> sigmas;                  ///< an explicit grid; schedule, steps and final are then its own
   std::optional<double> sigma_min, sigma_max;  ///< none: the model's
-  std::string noise_schedule;              ///< none: the model's, else diffusers' linear one
-  bool allow_model_mismatch = false;       ///< a plan or predictor made for another model
+  std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
+  bool allow_model_mismatch = false;           ///< a plan or predictor made for another model
 };
 
 /// The same, built and checked against a model. Immutable; move-only.
 struct Sampler {
-  SamplerSpec spec;                         ///< resolved: a plan's steps and final filled in
+  SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
   std::unique_ptr<const Solver> solver;
   TimeGrid grid;
   std::unique_ptr<const StepController> controller;
@@ -72,23 +72,24 @@ struct Sampler {
 
 /// What is the same for all samples of a run, whatever the sampler.
 struct DrawSettings {
-  std::vector<int64_t> seeds;              ///< one sample each: its id
+  std::vector<int64_t> seeds;  ///< one sample each: its id
   int64_t batch = 64;
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   Guidance guidance;
-  std::optional<int64_t> label;            ///< --class; none: the model's null condition where it takes one
-  Tensor init;                             ///< undefined, or unit normals `[N, …]` in the order of seeds
-  bool init_scale_vp = false;              ///< scale by √(1 + σ₀²) in place of σ₀
-  Tensor noise;                            ///< undefined, or unit normals `[M, N, …]`
-  bool exact = false;                      ///< --numerics exact: padded micro-batches of one size
-  bool oom_backoff = false;                ///< --oom backoff: halve the batch when memory runs out
+  std::optional<int64_t> label;  ///< --class; none: the model's null condition where it takes one
+  Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
+  bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
+  Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
+  bool exact = false;            ///< --numerics exact: padded micro-batches of one size
+  bool oom_backoff = false;      ///< --oom backoff: halve the batch when memory runs out
   int64_t max_steps = 10000;
 };
 
 /// Reads the options of `sampling_options` and the common ones. Opens --init and --noise files.
 [[nodiscard]] DrawSettings draw_settings(const Context& context, const ModelInfo& model);
-/// The same settings for some of the seeds: --init and --noise rows go along. Throws UsageError on a seed that is not there.
+/// The same settings for some of the seeds: --init and --noise rows go along. Throws UsageError on a seed that is not
+/// there.
 [[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);
 /// The condition of `n` rows: the label in every row, or "none" where the model knows that.
 [[nodiscard]] BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n,
@@ -99,13 +100,13 @@ struct DrawSettings {
 
 /// What became of the samples; rows in the order of the seeds, on the CPU, data in the run's dtype.
 struct Draws {
-  Tensor x;            ///< `[n, …]`
-  Tensor seeds;        ///< int64 `[n]`
-  Tensor status;       ///< int8 `[n]`
+  Tensor x;                                  ///< `[n, …]`
+  Tensor seeds;                              ///< int64 `[n]`
+  Tensor status;                             ///< int8 `[n]`
   Tensor steps, rejected, nfe, model_evals;  ///< int64 `[n]`
-  double seconds = 0;  ///< wall time in the sampler, device synchronised
-  int64_t batch = 0;   ///< rows run together in the end (smaller than asked after --oom backoff)
-  bool stopped = false;  ///< asked to stop: n is then the number that was finished
+  double seconds = 0;                        ///< wall time in the sampler, device synchronised
+  int64_t batch = 0;                         ///< rows run together in the end (smaller than asked after --oom backoff)
+  bool stopped = false;                      ///< asked to stop: n is then the number that was finished
 };
 
 /// Who listens while samples are drawn.

@@ -8,7 +8,8 @@ namespace stride {
 /// `stride record` keeps its store in this folder of its run folder.
 inline constexpr const char* kStoreFolder = "store";
 
-/// The store that `path` means: the folder itself, or the one inside a run folder. Throws InputError when neither is one.
+/// The store that `path` means: the folder itself, or the one inside a run folder. Throws InputError when neither is
+/// one.
 [[nodiscard]] std::string find_store(const std::string& path);
 
 }  // namespace stride

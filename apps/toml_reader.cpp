@@ -3,8 +3,8 @@
 #include "framework/error.h"
 #include "framework/spec.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <stdexcept>
 
 namespace stride {

@@ -5,9 +5,9 @@
 #include "framework/run_dir.h"
 
 #include <ATen/Parallel.h>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <filesystem>
 
 namespace stride {
 namespace {
@@ -28,8 +28,8 @@ std::string toml_number(double value) {
 }
 
 std::string lines_of_data(const ImageData& data) {
-  return fmt::format("data = {}\ndata_source = {}\ndata_licence = {}\ndata_sha256 = \"{}\"\ndata_images = {}\n", quoted(data.name),
-                     quoted(data.source), quoted(data.licence), data.sha256, data.size());
+  return fmt::format("data = {}\ndata_source = {}\ndata_licence = {}\ndata_sha256 = \"{}\"\ndata_images = {}\n",
+                     quoted(data.name), quoted(data.source), quoted(data.licence), data.sha256, data.size());
 }
 
 }  // namespace
@@ -50,23 +50,27 @@ std::string unet_card(const UNetCard& card, const UNetConfig& config, const Imag
   std::string text = fmt::format(
       "# Written by `stride train-denoiser`.\n[model]\nname = {}\nkind = \"unet\"\nfile = {}\nsha256 = \"{}\"\n"
       "prediction = \"edm\"\ntime = \"c_noise\"\nshape = [{}]\nsigma_data = {}\n"
-      "# What is sampled: from a σ that drowns the data to one below its finest detail.\nsigma_min = {}\nsigma_max = {}\n",
+      "# What is sampled: from a σ that drowns the data to one below its finest detail.\nsigma_min = {}\nsigma_max = "
+      "{}\n",
       quoted(card.name), quoted(card.file), card.sha256, fmt::join(data.shape(), ", "), toml_number(config.sigma_data),
       toml_number(card.sigma_min), toml_number(card.sigma_max));
   if (config.classes > 0) text += fmt::format("conditions = [{{ name = \"class\", classes = {} }}]\n", config.classes);
-  text += fmt::format("\n[provenance]\ncommand = {}\nparameters = {}\nimages_seen = {}\nloss = {:.5f}\n", quoted(card.command),
-                      card.parameters, card.images_seen, card.loss);
+  text += fmt::format("\n[provenance]\ncommand = {}\nparameters = {}\nimages_seen = {}\nloss = {:.5f}\n",
+                      quoted(card.command), card.parameters, card.images_seen, card.loss);
   return text + lines_of_data(data);
 }
 
 std::string feature_card(const std::string& name, const std::string& file, const std::string& sha256,
                          const TrainedFeatures& trained, const ImageData& data, const std::string& command) {
   return fmt::format(
-             "# Written by `stride train-denoiser --network features`. No denoiser: what Fréchet distances are measured in.\n"
-             "[features]\nname = {}\nfile = {}\nsha256 = \"{}\"\nshape = [{}]\nsize = {}\n\n[provenance]\ncommand = {}\n"
+             "# Written by `stride train-denoiser --network features`. No denoiser: what Fréchet distances are "
+             "measured in.\n"
+             "[features]\nname = {}\nfile = {}\nsha256 = \"{}\"\nshape = [{}]\nsize = {}\n\n[provenance]\ncommand = "
+             "{}\n"
              "parameters = {}\ntrain_accuracy = {:.4f}\ntest_accuracy = {:.4f}\ntest_images = {}\n",
-             quoted(name), quoted(file), sha256, fmt::join(trained.config.shape, ", "), trained.config.features, quoted(command),
-             count(feature_layout(trained.config)), trained.train_accuracy, trained.test_accuracy, trained.test_images) +
+             quoted(name), quoted(file), sha256, fmt::join(trained.config.shape, ", "), trained.config.features,
+             quoted(command), count(feature_layout(trained.config)), trained.train_accuracy, trained.test_accuracy,
+             trained.test_images) +
          lines_of_data(data);
 }
 

@@ -27,7 +27,8 @@ struct UNetCard {
 [[nodiscard]] std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data);
 /// The text of a feature network's card.toml.
 [[nodiscard]] std::string feature_card(const std::string& name, const std::string& file, const std::string& sha256,
-                                       const TrainedFeatures& trained, const ImageData& data, const std::string& command);
+                                       const TrainedFeatures& trained, const ImageData& data,
+                                       const std::string& command);
 
 /// The command that repeats a training: every option that somebody gave, and the number of threads.
 [[nodiscard]] std::string training_command(const Context& context);

@@ -24,7 +24,8 @@ std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps) {
     if (point < 0 || point > steps) {
       throw UsageError(fmt::format("--save-at {}: the grid has the points 0 to {}", text, steps));
     }
-    if (!points.empty() && point <= points.back()) throw UsageError(fmt::format("--save-at {}: the points must increase", text));
+    if (!points.empty() && point <= points.back())
+      throw UsageError(fmt::format("--save-at {}: the points must increase", text));
     points.push_back(point);
     begin = end + 1;
   }

@@ -3,10 +3,10 @@
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
-#include <array>
-#include <bit>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <array>
+#include <bit>
 
 namespace stride {
 namespace {
@@ -33,12 +33,18 @@ uint32_t crc32(const std::string& bytes) {
 
 const char* descr(at::ScalarType type) {
   switch (type) {
-    case at::kByte: return "|u1";
-    case at::kInt: return "<i4";
-    case at::kLong: return "<i8";
-    case at::kFloat: return "<f4";
-    case at::kDouble: return "<f8";
-    default: throw UsageError("a .npy file here holds uint8, int32, int64, float32 or float64");
+    case at::kByte:
+      return "|u1";
+    case at::kInt:
+      return "<i4";
+    case at::kLong:
+      return "<i8";
+    case at::kFloat:
+      return "<f4";
+    case at::kDouble:
+      return "<f8";
+    default:
+      throw UsageError("a .npy file here holds uint8, int32, int64, float32 or float64");
   }
 }
 
@@ -73,7 +79,8 @@ std::string npy_bytes(const Tensor& values) {
   for (const int64_t extent : data.sizes()) shape += fmt::format("{}, ", extent);
   if (data.dim() > 1) shape.resize(shape.size() - 2);
   if (data.dim() == 1) shape.pop_back();
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr(data.scalar_type()), shape);
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr(data.scalar_type()), shape);
   constexpr std::size_t kPrefix = 10, kAlign = 64;
   header.append((kAlign - (kPrefix + header.size() + 1) % kAlign) % kAlign, ' ');
   header += '\n';
@@ -90,7 +97,8 @@ std::string npz_bytes(const std::vector<std::pair<std::string, Tensor>>& arrays)
   for (const auto& [key, values] : arrays) {
     const std::string name = key + ".npy";
     const std::string bytes = npy_bytes(values);
-    if (out.size() + bytes.size() > kLargest) throw UsageError("an .npz file of more than 4 GiB: save fewer samples to one file");
+    if (out.size() + bytes.size() > kLargest)
+      throw UsageError("an .npz file of more than 4 GiB: save fewer samples to one file");
     const auto offset = static_cast<uint32_t>(out.size());
     const uint32_t crc = crc32(bytes);
     put<uint32_t>(out, 0x04034B50U);

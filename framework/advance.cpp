@@ -4,15 +4,19 @@
 
 namespace stride {
 
-RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x, Times sigma) {
+RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x,
+                   Times sigma) {
   const Tensor zero = at::zeros({x.size(0)}, x.options().dtype(at::kLong));
   const bool planned = controller.planned_steps().has_value();
   const Status status = planned && *controller.planned_steps() == 0 ? Status::ok : Status::running;
   BatchState history = solver.init(x);
   BatchState memory = controller.init(constant, x, sigma);
-  return {std::move(constant), std::move(x), std::move(sigma), zero, zero.clone(),
-          at::full_like(zero, static_cast<int8_t>(status), zero.options().dtype(at::kChar)), zero.clone(), zero.clone(),
-          zero.clone(), std::move(history), std::move(memory), planned};
+  return {std::move(constant), std::move(x),
+          std::move(sigma),    zero,
+          zero.clone(),        at::full_like(zero, static_cast<int8_t>(status), zero.options().dtype(at::kChar)),
+          zero.clone(),        zero.clone(),
+          zero.clone(),        std::move(history),
+          std::move(memory),   planned};
 }
 
 RunState advance(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& state,
@@ -20,8 +24,8 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
   const Tensor running = state.running();
   // Rows that ended are carried along: their step is made somewhere harmless and thrown away.
   const Times proposed = controller.propose(state);
-  Step step(problem, state.constant, state.sigma, state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5),
-            state.index, state.draws);
+  Step step(problem, state.constant, state.sigma,
+            state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws);
   StepResult result = solver.step(step, state.x, state.history);
   const Decision decision = controller.decide(state, step, result, solver.traits());
 

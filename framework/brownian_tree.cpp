@@ -25,7 +25,8 @@ BrownianTree::BrownianTree(uint32_t seed, double sigma_min, double sigma_max, in
 Tensor BrownianTree::path(const Tensor& ids, const Times& sigma, const Tensor& like) const {
   const int64_t elements = like[0].numel();
   const auto node = [&](int64_t level, const Tensor& index) {
-    return philox_normals(ids, index, at::full_like(ids, level), NoiseStream::brownian, seed_, elements).to(at::kDouble);
+    return philox_normals(ids, index, at::full_like(ids, level), NoiseStream::brownian, seed_, elements)
+        .to(at::kDouble);
   };
   const auto column = [](const Times& t) { return t.unsqueeze(1); };
   Times lower = at::full_like(sigma, low_);

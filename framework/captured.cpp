@@ -52,7 +52,8 @@ struct CapturedStep::Impl {
   at::cuda::CUDAGraph graph;
 };
 
-CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& example) {
+CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller,
+                           const RunState& example) {
   if (!example.x.is_cuda()) throw UsageError("CapturedStep: the run is on the CPU; CUDA graphs need a CUDA device");
   const at::NoGradGuard no_grad;
   const c10::cuda::CUDAGuard device(example.x.device());
@@ -87,9 +88,11 @@ void CapturedStep::replay() { impl_->graph.replay(); }
 
 const RunState& CapturedStep::state() const noexcept { return impl_->state; }
 
-RunResult sample_captured(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& start) {
+RunResult sample_captured(const Problem& problem, const Solver& solver, const StepController& controller,
+                          const RunState& start) {
   const auto steps = controller.planned_steps();
-  if (!steps) throw UsageError("sample_captured: the controller does not know its number of steps; use sample, or a fixed grid");
+  if (!steps)
+    throw UsageError("sample_captured: the controller does not know its number of steps; use sample, or a fixed grid");
   const at::NoGradGuard no_grad;
   RunState state = start;
   if (*steps > 0) {
@@ -100,9 +103,14 @@ RunResult sample_captured(const Problem& problem, const Solver& solver, const St
   }
   if (controller.final_zero()) state = finish(problem, solver, state);
   const Tensor lost = (state.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(state.x).logical_not());
-  return {state.x,     state.constant.ids, state.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
-          state.index, state.rejected,     state.nfe,
-          state.model_evals, false};
+  return {state.x,
+          state.constant.ids,
+          state.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          state.index,
+          state.rejected,
+          state.nfe,
+          state.model_evals,
+          false};
 }
 
 }  // namespace stride

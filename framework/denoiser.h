@@ -27,8 +27,8 @@ struct ConditionSpec {
 struct ModelInfo {
   std::string name;
   std::string kind;
-  std::string sha256;               ///< of its weights, or of its card where it has none
-  std::vector<int64_t> shape;       ///< of one sample, without the batch
+  std::string sha256;          ///< of its weights, or of its card where it has none
+  std::vector<int64_t> shape;  ///< of one sample, without the batch
   double sigma_min = 0.002;
   double sigma_max = 80.0;
   double sigma_data = 0.5;

@@ -12,7 +12,9 @@ class FixedGrid final : public StepController {
  public:
   explicit FixedGrid(const TimeGrid& grid) : steps_(grid.steps()), end_(grid.end()), final_zero_(grid.final_zero()) {}
 
-  [[nodiscard]] std::optional<int64_t> planned_steps() const noexcept override { return steps_ - (final_zero_ ? 1 : 0); }
+  [[nodiscard]] std::optional<int64_t> planned_steps() const noexcept override {
+    return steps_ - (final_zero_ ? 1 : 0);
+  }
   [[nodiscard]] double end() const noexcept override { return end_; }
   [[nodiscard]] bool final_zero() const noexcept override { return final_zero_; }
   [[nodiscard]] BatchState init(const RunConstant& constant, const Tensor& x, const Times& sigma) const override;

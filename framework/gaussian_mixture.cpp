@@ -14,13 +14,15 @@ namespace stride {
 std::string GaussianMixtureOptions::invalid_reason(const std::vector<int64_t>& shape) const {
   if (weights.empty()) return "gaussian_mixture: weights is empty; give at least one component";
   if (means.size() != weights.size() || std.size() != weights.size())
-    return fmt::format("gaussian_mixture: {} weights, {} means and {} std; give one of each a component", weights.size(),
-                       means.size(), std.size());
+    return fmt::format("gaussian_mixture: {} weights, {} means and {} std; give one of each a component",
+                       weights.size(), means.size(), std.size());
   if (!classes.empty() && classes.size() != weights.size())
-    return fmt::format("gaussian_mixture: {} classes for {} components; give one a component or none", classes.size(), weights.size());
+    return fmt::format("gaussian_mixture: {} classes for {} components; give one a component or none", classes.size(),
+                       weights.size());
   const int64_t dimensions = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
   for (std::size_t k = 0; k < weights.size(); ++k) {
-    if (!(std::isfinite(weights[k]) && weights[k] > 0.0)) return fmt::format("gaussian_mixture: weight {} must be positive", k);
+    if (!(std::isfinite(weights[k]) && weights[k] > 0.0))
+      return fmt::format("gaussian_mixture: weight {} must be positive", k);
     if (!(std::isfinite(std[k]) && std[k] >= 0.0)) return fmt::format("gaussian_mixture: std {} must be at least 0", k);
     if (static_cast<int64_t>(means[k].size()) != dimensions)
       return fmt::format("gaussian_mixture: mean {} has {} numbers, the shape has {}", k, means[k].size(), dimensions);
@@ -45,18 +47,18 @@ GaussianMixture::GaussianMixture(ModelInfo info, const GaussianMixtureOptions& o
 }
 
 Evaluation GaussianMixture::evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const {
-  const Tensor means = means_.unsqueeze(0);                                // [1, K, D]
-  const Tensor offset = x.flatten(1).to(at::kDouble).unsqueeze(1) - means;            // [B, K, D]
+  const Tensor means = means_.unsqueeze(0);                                       // [1, K, D]
+  const Tensor offset = x.flatten(1).to(at::kDouble).unsqueeze(1) - means;        // [B, K, D]
   const Tensor variance = variances_.unsqueeze(0) + sigma.square().unsqueeze(1);  // [B, K]
   const auto dimensions = static_cast<double>(means_.size(1));
-  Tensor log_posterior = log_weights_.unsqueeze(0) - 0.5 * offset.square().sum(2) / variance -
-                         0.5 * dimensions * variance.log();
+  Tensor log_posterior =
+      log_weights_.unsqueeze(0) - 0.5 * offset.square().sum(2) / variance - 0.5 * dimensions * variance.log();
   if (classes_.defined() && !condition.empty()) {
     const Tensor label = condition[0].unsqueeze(1);
     const Tensor belongs = (classes_.unsqueeze(0) == label).logical_or(label < 0);
     log_posterior = log_posterior.masked_fill(belongs.logical_not(), -std::numeric_limits<double>::infinity());
   }
-  const Tensor posterior = log_posterior.softmax(1).unsqueeze(2);                     // [B, K, 1]
+  const Tensor posterior = log_posterior.softmax(1).unsqueeze(2);  // [B, K, 1]
   const Tensor shrink = (variances_.unsqueeze(0) / variance).unsqueeze(2);
   const Tensor denoised = (posterior * (means + shrink * offset)).sum(1);
   return {denoised.view(x.sizes()).to(x.scalar_type()), {}, {}};

@@ -26,20 +26,22 @@ History History::empty(int64_t capacity, const Tensor& x) {
   return history;
 }
 
-History History::from_state(const BatchState& state, const Tensor& x) {
-  if (state.empty()) return empty(0, x);
-  TORCH_INTERNAL_ASSERT(state.size() % kSlotsPerEntry == 1, "not a history: ", state.size(), " slots");
+History History::from_state(const BatchState& state, const Tensor& x, int64_t extras) {
+  const std::size_t size = state.size() - static_cast<std::size_t>(extras);
+  if (size == 0) return empty(0, x);
+  TORCH_INTERNAL_ASSERT(size % kSlotsPerEntry == 1, "not a history: ", size, " slots");
   History history;
   history.count_ = state[0];
-  for (std::size_t slot = 1; slot < state.size(); slot += kSlotsPerEntry)
+  for (std::size_t slot = 1; slot < size; slot += kSlotsPerEntry)
     history.entries_.push_back({state[slot], state[slot + 1], state[slot + 2]});
   return history;
 }
 
-BatchState History::state() const {
-  if (entries_.empty()) return {};
-  std::vector<Tensor> slots{count_};
+BatchState History::state(std::vector<Tensor> extras) const {
+  std::vector<Tensor> slots;
+  if (!entries_.empty()) slots.push_back(count_);
   for (const HistoryEntry& entry : entries_) slots.insert(slots.end(), {entry.sigma, entry.denoised, entry.slope});
+  slots.insert(slots.end(), extras.begin(), extras.end());
   return BatchState(std::move(slots));
 }
 

@@ -21,9 +21,11 @@ class History final {
  public:
   /// An empty history for `x` `[B, …]`.
   [[nodiscard]] static History empty(int64_t capacity, const Tensor& x);
-  /// A view of `state`; no slots are the history of capacity 0 of a method that looks at none, shaped by `x`.
-  [[nodiscard]] static History from_state(const BatchState& state, const Tensor& x);
-  [[nodiscard]] BatchState state() const;
+  /// A view of `state`; no slots are the history of capacity 0 of a method that looks at none, shaped by `x`. The
+  /// last `extras` slots (SolverTraits::extras) are a method's own and are left out.
+  [[nodiscard]] static History from_state(const BatchState& state, const Tensor& x, int64_t extras = 0);
+  /// The slots, then a method's own.
+  [[nodiscard]] BatchState state(std::vector<Tensor> extras = {}) const;
 
   [[nodiscard]] int64_t capacity() const noexcept { return static_cast<int64_t>(entries_.size()); }
   /// The j-th newest entry, 0 ≤ j < capacity().

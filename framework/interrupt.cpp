@@ -42,9 +42,12 @@ InterruptGuard::~InterruptGuard() {
 
 std::optional<ExitCode> interrupted() noexcept {
   switch (caught_signal) {
-    case SIGINT: return ExitCode::interrupted;
-    case SIGTERM: return ExitCode::terminated;
-    default: return std::nullopt;
+    case SIGINT:
+      return ExitCode::interrupted;
+    case SIGTERM:
+      return ExitCode::terminated;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -3,12 +3,12 @@
 #include "framework/error.h"
 #include "framework/run_dir.h"
 
-#include <cstdio>
 #include <fmt/format.h>
+#include <unistd.h>
+#include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 #include <vector>
 
 namespace stride {
@@ -21,10 +21,14 @@ std::string json_line(LogLevel level, const std::string& message) {
 
 const char* colour_of(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return "\x1b[2m";
-    case LogLevel::info: return "";
-    case LogLevel::warning: return "\x1b[33m";
-    case LogLevel::error: return "\x1b[31m";
+    case LogLevel::debug:
+      return "\x1b[2m";
+    case LogLevel::info:
+      return "";
+    case LogLevel::warning:
+      return "\x1b[33m";
+    case LogLevel::error:
+      return "\x1b[31m";
   }
   return "";
 }
@@ -33,10 +37,14 @@ const char* colour_of(LogLevel level) {
 
 const char* to_string(LogLevel level) noexcept {
   switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warning: return "warning";
-    case LogLevel::error: return "error";
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
   }
   return "";
 }

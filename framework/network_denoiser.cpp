@@ -33,16 +33,25 @@ NetworkDenoiser::NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> 
 Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const {
   Tensor time = sigma;
   switch (time_) {
-    case TimeInput::sigma: break;
-    case TimeInput::timestep: time = schedule_->timestep(sigma); break;
-    case TimeInput::c_noise: time = sigma.log() * 0.25; break;
-    case TimeInput::flow_t: time = sigma / (sigma + 1.0); break;
+    case TimeInput::sigma:
+      break;
+    case TimeInput::timestep:
+      time = schedule_->timestep(sigma);
+      break;
+    case TimeInput::c_noise:
+      time = sigma.log() * 0.25;
+      break;
+    case TimeInput::flow_t:
+      time = sigma / (sigma + 1.0);
+      break;
   }
   const Scalings scale = parameterisation_->at(sigma);
   const Tensor output = network_->forward(x * per_sample(scale.in, x), time.to(x.scalar_type()), condition);
   return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, {}};
 }
 
-BatchState NetworkDenoiser::null_condition(const BatchState& condition) const { return network_->null_condition(condition); }
+BatchState NetworkDenoiser::null_condition(const BatchState& condition) const {
+  return network_->null_condition(condition);
+}
 
 }  // namespace stride

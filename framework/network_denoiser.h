@@ -29,8 +29,9 @@ enum class TimeInput { sigma, timestep, c_noise, flow_t };
 class NetworkDenoiser final : public Denoiser {
  public:
   /// `schedule` is needed for TimeInput::timestep only; throws UsageError when it is missing there.
-  NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network, std::shared_ptr<const Parameterisation> parameterisation,
-                  TimeInput time, std::shared_ptr<const NoiseSchedule> schedule = nullptr);
+  NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
+                  std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
+                  std::shared_ptr<const NoiseSchedule> schedule = nullptr);
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;

@@ -8,7 +8,8 @@
 namespace stride {
 
 Tensor NoNoise::normal(const NoiseDraw& /*draw*/, const Tensor& /*like*/) const {
-  throw UsageError("a stochastic solver asked for noise, but the run has no noise source; give it PhiloxNoise or a BrownianTree");
+  throw UsageError(
+      "a stochastic solver asked for noise, but the run has no noise source; give it PhiloxNoise or a BrownianTree");
 }
 
 Tensor PhiloxNoise::normal(const NoiseDraw& draw, const Tensor& like) const {
@@ -22,7 +23,9 @@ Tensor PhiloxNoise::initial(const Tensor& ids, at::IntArrayRef shape, at::Scalar
   std::vector<int64_t> sizes{ids.size(0)};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
   const Tensor zero = at::zeros_like(ids);
-  return philox_normals(ids, zero, zero, NoiseStream::initial, seed_, c10::multiply_integers(shape)).view(sizes).to(dtype);
+  return philox_normals(ids, zero, zero, NoiseStream::initial, seed_, c10::multiply_integers(shape))
+      .view(sizes)
+      .to(dtype);
 }
 
 }  // namespace stride

@@ -60,11 +60,13 @@ Tensor NoiseSchedule::timestep(const Times& sigma) const {
 NoiseSchedule make_noise_schedule(const Spec& spec) {
   OptionReader options(spec, "noise schedule");
   const int64_t steps = options.integer("steps", 1000);
-  if (steps < 2 || steps > 1'000'000) throw UsageError(fmt::format("noise schedule: steps must lie in 2 … 1000000, not {}", steps));
+  if (steps < 2 || steps > 1'000'000)
+    throw UsageError(fmt::format("noise schedule: steps must lie in 2 … 1000000, not {}", steps));
   const std::string rule = options.word("interpolation", "log_linear");
   if (rule != "log_linear" && rule != "linear")
     throw UsageError(fmt::format("noise schedule: interpolation must be log_linear or linear, not '{}'", rule));
-  const auto interpolation = rule == "linear" ? NoiseSchedule::Interpolation::linear : NoiseSchedule::Interpolation::log_linear;
+  const auto interpolation =
+      rule == "linear" ? NoiseSchedule::Interpolation::linear : NoiseSchedule::Interpolation::log_linear;
   std::vector<double> betas(static_cast<std::size_t>(steps));
   const auto fraction = [&](std::size_t t) { return static_cast<double>(t) / static_cast<double>(steps - 1); };
   if (spec.name == "linear") {
@@ -78,7 +80,9 @@ NoiseSchedule make_noise_schedule(const Spec& spec) {
     for (std::size_t t = 0; t < betas.size(); ++t) betas[t] = std::pow(start + (end - start) * fraction(t), 2);
   } else if (spec.name == "cosine") {
     // Nichol & Dhariwal 2021 (arXiv:2102.09672) eq. 17, betas capped at 0.999.
-    const auto alpha_bar = [&](double t) { return std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2.0), 2); };
+    const auto alpha_bar = [&](double t) {
+      return std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2.0), 2);
+    };
     for (std::size_t t = 0; t < betas.size(); ++t) {
       const double from = static_cast<double>(t) / static_cast<double>(steps);
       const double to = static_cast<double>(t + 1) / static_cast<double>(steps);

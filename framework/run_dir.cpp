@@ -4,8 +4,8 @@
 #include "framework/file.h"
 #include "framework/lock.h"
 
-#include <ctime>
 #include <fmt/format.h>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
@@ -37,8 +37,10 @@ std::string given_folder(const std::string& path) {
   const auto slash = path.rfind('/');
   if (slash != std::string::npos && slash > 0) make_folders(path.substr(0, slash));
   if (!make_folder_exclusive(path) && !list_folder(path).empty()) {
-    throw UsageError(fmt::format("--outdir {} exists and is not empty: choose another folder, or continue that run with "
-                                 "--resume {}", path, path));
+    throw UsageError(
+        fmt::format("--outdir {} exists and is not empty: choose another folder, or continue that run with "
+                    "--resume {}",
+                    path, path));
   }
   return path;
 }
@@ -111,8 +113,9 @@ std::string shell_quote(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) {
     out += out.empty() ? "" : " ";
-    const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "0123456789_-+=./:,@%") == std::string::npos;
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-+=./:,@%") == std::string::npos;
     if (plain) {
       out += word;
       continue;

@@ -9,7 +9,7 @@ namespace stride {
 
 /// What a new run folder is made from.
 struct RunDirOptions {
-  std::string outdir;                     ///< the folder itself; empty: a new one under `root`
+  std::string outdir;  ///< the folder itself; empty: a new one under `root`
   std::string root = "runs";
   std::string command;                    ///< "sample"
   std::string config_toml;                ///< full, resolved

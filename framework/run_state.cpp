@@ -25,11 +25,16 @@ BatchState read_state(const std::map<std::string, Tensor>& in, const std::string
 
 const char* to_string(Status status) noexcept {
   switch (status) {
-    case Status::running: return "running";
-    case Status::ok: return "ok";
-    case Status::max_steps: return "max steps";
-    case Status::step_underflow: return "step underflow";
-    case Status::non_finite: return "non-finite";
+    case Status::running:
+      return "running";
+    case Status::ok:
+      return "ok";
+    case Status::max_steps:
+      return "max steps";
+    case Status::step_underflow:
+      return "step underflow";
+    case Status::non_finite:
+      return "non-finite";
   }
   return "unknown";
 }
@@ -38,19 +43,31 @@ Tensor RunState::running() const { return status == static_cast<int8_t>(Status::
 
 RunState RunState::select(const Tensor& rows) const {
   const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
-  return {constant.select(rows), pick(x),           pick(sigma), pick(index),          pick(rejected),     pick(status),
-          pick(nfe),             pick(model_evals), pick(draws), history.select(rows), memory.select(rows), lockstep};
+  return {constant.select(rows), pick(x),   pick(sigma),       pick(index), pick(rejected),
+          pick(status),          pick(nfe), pick(model_evals), pick(draws), history.select(rows),
+          memory.select(rows),   lockstep};
 }
 
 RunState RunState::concat(const RunState& a, const RunState& b) {
   const auto join = [](const Tensor& s, const Tensor& t) { return at::cat({s, t}); };
   TORCH_INTERNAL_ASSERT(a.constant.params.has_value() == b.constant.params.has_value(), "params in one state only");
-  RunConstant constant{join(a.constant.ids, b.constant.ids), BatchState::concat(a.constant.condition, b.constant.condition),
-                       join(a.constant.grid, b.constant.grid), {}};
+  RunConstant constant{join(a.constant.ids, b.constant.ids),
+                       BatchState::concat(a.constant.condition, b.constant.condition),
+                       join(a.constant.grid, b.constant.grid),
+                       {}};
   if (a.constant.params) constant.params = join(*a.constant.params, *b.constant.params);
-  return {std::move(constant), join(a.x, b.x), join(a.sigma, b.sigma), join(a.index, b.index),
-          join(a.rejected, b.rejected), join(a.status, b.status), join(a.nfe, b.nfe), join(a.model_evals, b.model_evals),
-          join(a.draws, b.draws), BatchState::concat(a.history, b.history), BatchState::concat(a.memory, b.memory), false};
+  return {std::move(constant),
+          join(a.x, b.x),
+          join(a.sigma, b.sigma),
+          join(a.index, b.index),
+          join(a.rejected, b.rejected),
+          join(a.status, b.status),
+          join(a.nfe, b.nfe),
+          join(a.model_evals, b.model_evals),
+          join(a.draws, b.draws),
+          BatchState::concat(a.history, b.history),
+          BatchState::concat(a.memory, b.memory),
+          false};
 }
 
 void RunState::copy_from(const RunState& from) const {
@@ -67,9 +84,15 @@ void RunState::copy_from(const RunState& from) const {
 }
 
 std::map<std::string, Tensor> RunState::tensors() const {
-  std::map<std::string, Tensor> out{{"x", x},           {"sigma", sigma}, {"index", index},
-                                    {"rejected", rejected}, {"status", status}, {"nfe", nfe},
-                                    {"model_evals", model_evals}, {"draws", draws}, {"ids", constant.ids},
+  std::map<std::string, Tensor> out{{"x", x},
+                                    {"sigma", sigma},
+                                    {"index", index},
+                                    {"rejected", rejected},
+                                    {"status", status},
+                                    {"nfe", nfe},
+                                    {"model_evals", model_evals},
+                                    {"draws", draws},
+                                    {"ids", constant.ids},
                                     {"grid", constant.grid},
                                     {"lockstep", at::full({1}, lockstep ? 1 : 0, at::kLong)}};
   if (constant.params) out.emplace("params", *constant.params);
@@ -82,14 +105,24 @@ std::map<std::string, Tensor> RunState::tensors() const {
 RunState RunState::from_tensors(const std::map<std::string, Tensor>& in) {
   const auto get = [&](const char* name) {
     const auto found = in.find(name);
-    if (found == in.end()) throw InputError(fmt::format("saved run state: '{}' is missing; the file is not one, or was cut", name));
+    if (found == in.end())
+      throw InputError(fmt::format("saved run state: '{}' is missing; the file is not one, or was cut", name));
     return found->second;
   };
   RunConstant constant{get("ids"), read_state(in, "condition"), get("grid"), {}};
   if (in.contains("params")) constant.params = get("params");
-  return {std::move(constant), get("x"),           get("sigma"), get("index"),
-          get("rejected"),     get("status"),      get("nfe"),   get("model_evals"),
-          get("draws"),        read_state(in, "history"), read_state(in, "memory"), get("lockstep").item<int64_t>() != 0};
+  return {std::move(constant),
+          get("x"),
+          get("sigma"),
+          get("index"),
+          get("rejected"),
+          get("status"),
+          get("nfe"),
+          get("model_evals"),
+          get("draws"),
+          read_state(in, "history"),
+          read_state(in, "memory"),
+          get("lockstep").item<int64_t>() != 0};
 }
 
 }  // namespace stride

@@ -100,16 +100,17 @@ RunResult sample(const Problem& problem, const Solver& solver, const StepControl
                  const SampleOptions& options) {
   if (const std::string reason = options.invalid_reason(); !reason.empty()) throw UsageError(reason);
   if (problem.term.stochastic() && !solver.traits().integrates_sde)
-    throw UsageError("solver '" + solver.traits().name +
-                     "' integrates ODEs only, but the term is stochastic; use ProbabilityFlow, or a solver for SDEs such as euler");
+    throw UsageError(
+        "solver '" + solver.traits().name +
+        "' integrates ODEs only, but the term is stochastic; use ProbabilityFlow, or a solver for SDEs such as euler");
   if (start.batch() == 0) throw UsageError("sample: the batch is empty; give at least one seed");
   const at::NoGradGuard no_grad;
   const Run run(problem, solver, controller, options);
   const std::optional<int64_t> steps = controller.planned_steps();
   auto [end, stopped] = steps ? run.fixed(start, *steps) : run.adaptive(start);
   const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
-  return {end.x,     end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
-          end.index, end.rejected,     end.nfe,
+  return {end.x,           end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          end.index,       end.rejected,     end.nfe,
           end.model_evals, stopped};
 }
 

@@ -11,11 +11,11 @@ namespace stride {
 using Observer = std::function<void(const RunState& before, const RunState& after, const StepResult& step, bool last)>;
 
 struct SampleOptions {
-  int64_t max_steps = 10000;  ///< attempts a row, for adaptive controllers
-  int64_t poll_every = 4;     ///< attempts between two looks at the device, for adaptive controllers
-  bool compact = true;        ///< drop finished rows from the batch
-  Observer observer = {};     ///< none: nothing is observed. Not called with compaction's row order: rows
-                              ///< are those of `before.constant.ids`
+  int64_t max_steps = 10000;        ///< attempts a row, for adaptive controllers
+  int64_t poll_every = 4;           ///< attempts between two looks at the device, for adaptive controllers
+  bool compact = true;              ///< drop finished rows from the batch
+  Observer observer = {};           ///< none: nothing is observed. Not called with compaction's row order: rows
+                                    ///< are those of `before.constant.ids`
   std::function<bool()> stop = {};  ///< polled between steps; true ends the run early
 
   /// Empty when valid, else what is wrong and how to fix it.
@@ -23,13 +23,13 @@ struct SampleOptions {
 };
 
 struct RunResult {
-  Tensor x;            ///< `[B, …]`, in the order of the start
-  Tensor ids;          ///< int64 `[B]`
-  Tensor status;       ///< int8 `[B]`
-  Tensor steps;        ///< int64 `[B]`, accepted, the last jump included
-  Tensor rejected;     ///< int64 `[B]`
-  Tensor nfe;          ///< int64 `[B]`
-  Tensor model_evals;  ///< int64 `[B]`
+  Tensor x;              ///< `[B, …]`, in the order of the start
+  Tensor ids;            ///< int64 `[B]`
+  Tensor status;         ///< int8 `[B]`
+  Tensor steps;          ///< int64 `[B]`, accepted, the last jump included
+  Tensor rejected;       ///< int64 `[B]`
+  Tensor nfe;            ///< int64 `[B]`
+  Tensor model_evals;    ///< int64 `[B]`
   bool stopped = false;  ///< SampleOptions::stop ended it
 
   /// True if every sample ended with Status::ok. Looks at the device.

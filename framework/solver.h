@@ -23,9 +23,9 @@ struct Problem {
 
 /// What a run carries but never changes. `select` reaches it; `where` and `copy` leave it alone.
 struct RunConstant {
-  Tensor ids;             ///< int64 `[B]`: the samples' identities (their seeds, in the command line)
-  BatchState condition;   ///< in the order of the model's conditions
-  Tensor grid;            ///< float64 `[B, N+1]`, decreasing; the last may be 0 (the last jump)
+  Tensor ids;                    ///< int64 `[B]`: the samples' identities (their seeds, in the command line)
+  BatchState condition;          ///< in the order of the model's conditions
+  Tensor grid;                   ///< float64 `[B, N+1]`, decreasing; the last may be 0 (the last jump)
   std::optional<Tensor> params;  ///< learned, float64 `[B, P]`
 
   [[nodiscard]] RunConstant select(const Tensor& rows) const;
@@ -78,17 +78,20 @@ struct StepResult {
 struct SolverTraits {
   std::string name = {};
   std::vector<std::string> aliases = {};
-  std::string family = {};           ///< "one-step", "multistep", "stochastic", "learned"
-  std::optional<int> order = {};     ///< global order with an exact start; none: makes no claim
-  std::optional<int> start_order = {};///< global order with the method's own start
-  std::optional<int> error_order = {};///< order of the error estimate's method + 1, where there is one
-  std::optional<double> strong_order = {};///< for stochastic methods, additive noise
-  int64_t history = 0;               ///< past evaluations it reads
-  bool stochastic = false;           ///< it draws noise of its own
-  bool integrates_sde = false;       ///< it honours a stochastic Term
-  std::string reference = {};        ///< paper and equation
-  std::string summary = {};          ///< one line for people
-  std::string options = {};          ///< the options it takes, for `stride list solvers`
+  std::string family = {};                  ///< "one-step", "multistep", "stochastic", "learned"
+  std::optional<int> order = {};            ///< global order with an exact start; none: makes no claim
+  std::optional<int> start_order = {};      ///< global order with the method's own start
+  std::optional<int> error_order = {};      ///< order of the error estimate's method + 1, where there is one
+  std::optional<double> strong_order = {};  ///< for stochastic methods, additive noise
+  int64_t history = 0;                      ///< past evaluations it reads
+  int64_t extras = 0;                       ///< tensors of its own memory, after the history's slots
+  bool stochastic = false;                  ///< it draws noise of its own
+  bool integrates_sde = false;              ///< it honours a stochastic Term
+  std::string reference = {};               ///< paper and equation
+  std::string summary = {};                 ///< one line for people
+  std::string options = {};                 ///< the options it takes, for `stride list solvers`
+  std::vector<std::string> variants = {};   ///< options that the suites run besides the defaults, e.g. "order=2"
+  std::vector<std::string> also = {};       ///< who else has it: "k-diffusion", "diffusers", "ComfyUI", …
   /// Evaluations of a run of N steps; `final_zero`: the last step is the jump to 0.
   std::function<int64_t(int64_t steps, bool final_zero)> nfe = {};
 };

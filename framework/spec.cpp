@@ -64,13 +64,16 @@ std::string Spec::text() const {
 double OptionReader::number(const std::string& key, double fallback) {
   known_.insert(key);
   const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback : parse_number(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
+  return found == spec_.options.end() ? fallback
+                                      : parse_number(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
 }
 
 int64_t OptionReader::integer(const std::string& key, int64_t fallback) {
   known_.insert(key);
   const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback : parse_integer(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
+  return found == spec_.options.end()
+             ? fallback
+             : parse_integer(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
 }
 
 bool OptionReader::flag(const std::string& key, bool fallback) {

@@ -22,7 +22,7 @@ struct Spec {
 };
 
 /// Reads the options of a Spec, typed, and finds the ones nobody asked for.
-class OptionReader final {
+class OptionReader {
  public:
   /// `what` names the thing for messages, e.g. "solver".
   OptionReader(const Spec& spec, std::string what) : spec_(spec), what_(std::move(what)) {}
@@ -35,6 +35,9 @@ class OptionReader final {
 
   /// Throws UsageError, with the nearest known key, if an option or argument was not read.
   void done() const;
+
+ protected:
+  [[nodiscard]] const Spec& spec() const noexcept { return spec_; }
 
  private:
   const Spec& spec_;

@@ -19,7 +19,8 @@ namespace {
 // Evenly spaced points of [0, 1], both ends included; one point is 0.
 std::vector<double> unit_points(int64_t count) {
   std::vector<double> points(static_cast<std::size_t>(count), 0.0);
-  for (int64_t i = 1; i < count; ++i) points[static_cast<std::size_t>(i)] = static_cast<double>(i) / static_cast<double>(count - 1);
+  for (int64_t i = 1; i < count; ++i)
+    points[static_cast<std::size_t>(i)] = static_cast<double>(i) / static_cast<double>(count - 1);
   return points;
 }
 
@@ -51,7 +52,8 @@ std::vector<double> exponential(OptionReader& /*options*/, const GridRequest& re
 
 const NoiseSchedule& required_schedule(const GridRequest& request, const char* name) {
   if (request.noise_schedule == nullptr)
-    throw UsageError(fmt::format("schedule '{}' lives on timesteps: give --noise-schedule linear, scaled_linear or cosine", name));
+    throw UsageError(
+        fmt::format("schedule '{}' lives on timesteps: give --noise-schedule linear, scaled_linear or cosine", name));
   return *request.noise_schedule;
 }
 
@@ -63,7 +65,8 @@ std::vector<double> at_timesteps(const NoiseSchedule& schedule, const std::vecto
 
 void require_levels(int64_t count, const NoiseSchedule& schedule, const char* name) {
   if (count > schedule.size())
-    throw UsageError(fmt::format("schedule '{}': {} levels do not fit {} timesteps; use fewer steps", name, count, schedule.size()));
+    throw UsageError(
+        fmt::format("schedule '{}': {} levels do not fit {} timesteps; use fewer steps", name, count, schedule.size()));
 }
 
 // diffusers' three spacings; Lin et al. 2023 (arXiv:2305.08891) table 2.
@@ -85,7 +88,8 @@ std::vector<double> leading(OptionReader& options, const GridRequest& request) {
   std::vector<double> timesteps;
   for (int64_t i = count - 1; i >= 0; --i) timesteps.push_back(static_cast<double>(i * ratio + offset));
   if (offset < 0 || timesteps.front() > static_cast<double>(schedule.size() - 1))
-    throw UsageError(fmt::format("schedule 'leading': offset {} leads out of the {} timesteps", offset, schedule.size()));
+    throw UsageError(
+        fmt::format("schedule 'leading': offset {} leads out of the {} timesteps", offset, schedule.size()));
   return at_timesteps(schedule, timesteps);
 }
 
@@ -106,7 +110,8 @@ std::vector<double> read_numbers(const std::string& path) {
   std::stringstream content;
   content << file.rdbuf();
   std::string text = content.str();
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
   std::istringstream words(text);
   std::vector<double> numbers;
   for (std::string word; words >> word;) {
@@ -128,11 +133,31 @@ struct Row {
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> table{
-      {{"exponential", {"logsnr"}, "evenly spaced in ln σ (log-SNR)", "", "Lu et al. 2022, arXiv:2206.00927 §3", false}, exponential},
-      {{"karras", {}, "evenly spaced in σ^(1/ρ)", "rho=7", "Karras et al. 2022, arXiv:2206.00364 eq. 5", false}, karras},
-      {{"leading", {}, "every (T/N)-th timestep, from offset", "offset=0", "Lin et al. 2023, arXiv:2305.08891 table 2", true}, leading},
-      {{"linspace", {}, "evenly spaced timesteps, both ends included", "", "Lin et al. 2023, arXiv:2305.08891 table 2", true}, linspace},
-      {{"trailing", {}, "every (T/N)-th timestep, counted from the last", "", "Lin et al. 2023, arXiv:2305.08891 table 2", true}, trailing},
+      {{"exponential", {"logsnr"}, "evenly spaced in ln σ (log-SNR)", "", "Lu et al. 2022, arXiv:2206.00927 §3", false},
+       exponential},
+      {{"karras", {}, "evenly spaced in σ^(1/ρ)", "rho=7", "Karras et al. 2022, arXiv:2206.00364 eq. 5", false},
+       karras},
+      {{"leading",
+        {},
+        "every (T/N)-th timestep, from offset",
+        "offset=0",
+        "Lin et al. 2023, arXiv:2305.08891 table 2",
+        true},
+       leading},
+      {{"linspace",
+        {},
+        "evenly spaced timesteps, both ends included",
+        "",
+        "Lin et al. 2023, arXiv:2305.08891 table 2",
+        true},
+       linspace},
+      {{"trailing",
+        {},
+        "every (T/N)-th timestep, counted from the last",
+        "",
+        "Lin et al. 2023, arXiv:2305.08891 table 2",
+        true},
+       trailing},
   };
   return table;
 }
@@ -148,7 +173,8 @@ Final parse_final(const std::string& text) {
 const char* to_string(Final final) noexcept { return final == Final::zero ? "zero" : "sigma_min"; }
 
 TimeGrid::TimeGrid(std::vector<double> sigmas) : sigmas_(std::move(sigmas)) {
-  if (sigmas_.size() < 2) throw UsageError(fmt::format("a grid needs at least two noise levels, not {}", sigmas_.size()));
+  if (sigmas_.size() < 2)
+    throw UsageError(fmt::format("a grid needs at least two noise levels, not {}", sigmas_.size()));
   for (std::size_t i = 0; i < sigmas_.size(); ++i) {
     if (!std::isfinite(sigmas_[i]) || sigmas_[i] < 0.0)
       throw UsageError(fmt::format("grid: level {} is {}; levels must be finite and at least 0", i, sigmas_[i]));
@@ -159,7 +185,11 @@ TimeGrid::TimeGrid(std::vector<double> sigmas) : sigmas_(std::move(sigmas)) {
 }
 
 Tensor TimeGrid::rows(int64_t batch, const at::Device& device) const {
-  return at::tensor(sigmas_, at::TensorOptions().dtype(at::kDouble)).to(device).unsqueeze(0).expand({batch, -1}).contiguous();
+  return at::tensor(sigmas_, at::TensorOptions().dtype(at::kDouble))
+      .to(device)
+      .unsqueeze(0)
+      .expand({batch, -1})
+      .contiguous();
 }
 
 const std::vector<GridTraits>& grid_traits() {
@@ -181,20 +211,24 @@ TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
     return TimeGrid(read_numbers(path));
   }
   if (!(request.sigma_min > 0.0 && request.sigma_min < request.sigma_max && std::isfinite(request.sigma_max)))
-    throw UsageError(fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
+    throw UsageError(
+        fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
   std::vector<std::string> names{"custom"};
   for (const Row& row : stride::rows()) {
     names.push_back(row.traits.name);
     names.insert(names.end(), row.traits.aliases.begin(), row.traits.aliases.end());
-    if (std::find(names.end() - 1 - static_cast<std::ptrdiff_t>(row.traits.aliases.size()), names.end(), spec.name) == names.end()) continue;
+    if (std::find(names.end() - 1 - static_cast<std::ptrdiff_t>(row.traits.aliases.size()), names.end(), spec.name) ==
+        names.end())
+      continue;
     std::vector<double> sigmas = row.build(options, request);
     options.done();
     if (request.final == Final::zero) sigmas.push_back(0.0);
     return TimeGrid(std::move(sigmas));
   }
   const std::string near = nearest(spec.name, names);
-  throw UsageError(fmt::format("unknown schedule '{}'; {}", spec.name,
-                               near.empty() ? fmt::format("there are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near)));
+  throw UsageError(fmt::format(
+      "unknown schedule '{}'; {}", spec.name,
+      near.empty() ? fmt::format("there are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near)));
 }
 
 }  // namespace stride

@@ -4,8 +4,8 @@
 #include "framework/file.h"
 #include "framework/safetensors.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 namespace stride {
 
@@ -30,14 +30,16 @@ std::optional<TrainingState> load_checkpoint(const std::string& path, const std:
   if (entry("format") != "stride-checkpoint" || entry("version") != "1")
     throw InputError(fmt::format("{}: is not a training checkpoint; remove it or train somewhere else", path));
   if (entry("identity") != identity)
-    throw UsageError(fmt::format("{}: is the checkpoint of another training; train into another folder, or remove the file to "
-                                 "start again.\n  there: {}\n  here:  {}",
-                                 path, entry("identity"), identity));
+    throw UsageError(
+        fmt::format("{}: is the checkpoint of another training; train into another folder, or remove the file to "
+                    "start again.\n  there: {}\n  here:  {}",
+                    path, entry("identity"), identity));
   const auto tensor = [&](const std::string& name, at::ScalarType type, int64_t size) {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end() || found->second.scalar_type() != type || found->second.dim() != 1 ||
         found->second.size(0) != size)
-      throw InputError(fmt::format("{}: tensor '{}' is missing or of another shape; the checkpoint is damaged", path, name));
+      throw InputError(
+          fmt::format("{}: tensor '{}' is missing or of another shape; the checkpoint is damaged", path, name));
     return found->second;
   };
   TrainingState state;

@@ -4,11 +4,11 @@
 #include "framework/file.h"
 #include "framework/hash.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 namespace stride {
 namespace {
@@ -32,8 +32,8 @@ std::string FeatureConfig::invalid_reason() const {
 }
 
 std::string FeatureConfig::to_json() const {
-  const nlohmann::json json = {{"format", kFormat},     {"version", kVersion},   {"shape", shape},
-                               {"channels", channels},  {"features", features},  {"classes", classes}};
+  const nlohmann::json json = {{"format", kFormat},    {"version", kVersion},  {"shape", shape},
+                               {"channels", channels}, {"features", features}, {"classes", classes}};
   return json.dump();
 }
 
@@ -78,7 +78,8 @@ FeatureOutput feature_forward(const FeatureConfig& /*config*/, const Weights& we
   Tensor x = images;
   for (int i = 0; i < 3; ++i) {
     const auto name = fmt::format("conv{}", i);
-    x = at::silu(at::conv2d(x, weight(name + ".weight"), weight(name + ".bias"), /*stride=*/i == 1 ? 2 : 1, /*padding=*/1));
+    x = at::silu(
+        at::conv2d(x, weight(name + ".weight"), weight(name + ".bias"), /*stride=*/i == 1 ? 2 : 1, /*padding=*/1));
   }
   FeatureOutput output;
   output.features = at::linear(x.flatten(1), weight("features.weight"), weight("features.bias"));
@@ -92,7 +93,8 @@ FeatureNetwork::FeatureNetwork(const Safetensors& file, const std::string& where
     : sha256_(std::move(sha256)) {
   const auto found = file.metadata.find("network");
   if (found == file.metadata.end())
-    throw InputError(fmt::format("{}: has no description of a network in its metadata: it is not a feature network", where));
+    throw InputError(
+        fmt::format("{}: has no description of a network in its metadata: it is not a feature network", where));
   config_ = FeatureConfig::from_json(found->second, where);
   check_weights(feature_layout(config_), file.tensors, where);
   weights_ = convert(file.tensors, at::kCPU, at::kDouble);
@@ -104,14 +106,15 @@ FeatureNetwork FeatureNetwork::load(const std::string& path, const std::string& 
   const std::string bytes = read_file(path);
   const std::string found = stride::sha256(bytes);
   if (!sha256.empty() && sha256 != found)
-    throw InputError(fmt::format("{}: has SHA-256 {}, expected {}: another file, or a damaged one", path, found, sha256));
+    throw InputError(
+        fmt::format("{}: has SHA-256 {}, expected {}: another file, or a damaged one", path, found, sha256));
   return {parse_safetensors(bytes, path), path, found};
 }
 
 FeatureOutput FeatureNetwork::run(const Tensor& images) const {
   if (images.dim() != 4 || images.sizes().slice(1) != at::IntArrayRef(config_.shape))
-    throw UsageError(fmt::format("the features '{}' are of images [{}], not of [{}]", name_, fmt::join(config_.shape, ", "),
-                                 fmt::join(images.sizes().slice(1), ", ")));
+    throw UsageError(fmt::format("the features '{}' are of images [{}], not of [{}]", name_,
+                                 fmt::join(config_.shape, ", "), fmt::join(images.sizes().slice(1), ", ")));
   const at::NoGradGuard no_grad;
   std::vector<Tensor> features, logits;
   for (int64_t at = 0; at == 0 || at < images.size(0); at += kChunk) {

@@ -15,8 +15,8 @@ namespace stride {
 /// A small convolutional classifier: three 3×3 convolutions (the second halves the resolution), a linear layer to the
 /// features, a linear layer to the classes.
 struct FeatureConfig {
-  std::vector<int64_t> shape = {1, 8, 8};       ///< of one image; height and width even
-  std::vector<int64_t> channels = {16, 32, 32}; ///< of the convolutions
+  std::vector<int64_t> shape = {1, 8, 8};        ///< of one image; height and width even
+  std::vector<int64_t> channels = {16, 32, 32};  ///< of the convolutions
   int64_t features = 64;
   int64_t classes = 10;
 
@@ -70,9 +70,9 @@ struct FeatureTraining {
   int64_t batch = 64;
   double learning_rate = 2e-3;
   double weight_decay = 0.05;
-  double dropout = 0.3;       ///< of the features
-  double noise = 0.1;         ///< standard deviation of the noise added to the images
-  double test_share = 0.2;    ///< of the images, chosen by the seed, never trained on
+  double dropout = 0.3;     ///< of the features
+  double noise = 0.1;       ///< standard deviation of the noise added to the images
+  double test_share = 0.2;  ///< of the images, chosen by the seed, never trained on
   uint64_t seed = 0;
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;
@@ -88,8 +88,8 @@ struct TrainedFeatures {
 
 /// Trains a feature network on labelled images. Throws UsageError without labels, QualityError when the loss stops
 /// being finite.
-[[nodiscard]] TrainedFeatures train_features(const FeatureConfig& config, const ImageData& data, const FeatureTraining& training,
-                                             const ProgressFn& progress);
+[[nodiscard]] TrainedFeatures train_features(const FeatureConfig& config, const ImageData& data,
+                                             const FeatureTraining& training, const ProgressFn& progress);
 
 void write_features(const std::string& path, const TrainedFeatures& trained, const std::string& name,
                     const std::map<std::string, std::string>& facts = {});

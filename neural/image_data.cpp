@@ -5,8 +5,8 @@
 #include "framework/hash.h"
 #include "framework/safetensors.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <charconv>
 
@@ -63,7 +63,8 @@ ImageData parse_images(std::string_view bytes, const std::string& path) {
     data.labels = labels->second;
     if (data.labels.scalar_type() != at::kLong || data.labels.dim() != 1 || data.labels.size(0) != data.size() ||
         data.labels.min().item<int64_t>() < 0 || data.labels.max().item<int64_t>() >= data.classes)
-      throw InputError(fmt::format("{}: 'labels' must be I64 [{}] between 0 and {}", path, data.size(), data.classes - 1));
+      throw InputError(
+          fmt::format("{}: 'labels' must be I64 [{}] between 0 and {}", path, data.size(), data.classes - 1));
   }
   return data;
 }

@@ -3,9 +3,9 @@
 #include "framework/error.h"
 #include "neural/unet.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ATen/ATen.h>
 
 #include <cmath>
 
@@ -24,7 +24,8 @@ void write_unet(const std::string& path, const UNetConfig& config, const Weights
 UNetConfig unet_description(const Safetensors& file, const std::string& where) {
   const auto found = file.metadata.find("network");
   if (found == file.metadata.end())
-    throw InputError(fmt::format("{}: has no description of a network in its metadata: it is not a UNet of this program", where));
+    throw InputError(
+        fmt::format("{}: has no description of a network in its metadata: it is not a UNet of this program", where));
   return UNetConfig::from_json(found->second, where);
 }
 
@@ -37,7 +38,8 @@ std::shared_ptr<const Denoiser> make_unet(const ModelInfo& info, const Safetenso
     throw InputError(fmt::format("{}: takes images [{}, H, W] with H and W divisible by {}, the card says [{}]", where,
                                  config.image_channels, config.stride(), fmt::join(info.shape, ", ")));
   if (std::abs(info.sigma_data - config.sigma_data) > 1e-12 * config.sigma_data)
-    throw InputError(fmt::format("{}: was trained with sigma_data = {}, the card says {}", where, config.sigma_data, info.sigma_data));
+    throw InputError(fmt::format("{}: was trained with sigma_data = {}, the card says {}", where, config.sigma_data,
+                                 info.sigma_data));
   const int64_t classes = info.conditions.size() == 1 ? info.conditions[0].classes : 0;
   if (info.conditions.size() > 1 || classes != config.classes)
     throw InputError(fmt::format("{}: has {} classes, the card's conditions say otherwise", where, config.classes));

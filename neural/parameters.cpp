@@ -3,9 +3,9 @@
 #include "framework/error.h"
 #include "neural/random.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ATen/ATen.h>
 
 #include <cmath>
 
@@ -30,9 +30,15 @@ Tensor initial_parameters(const Layout& layout, uint64_t seed) {
   for (const auto& spec : layout) {
     const int64_t n = spec.numel();
     switch (spec.init) {
-      case Init::zero: parts.push_back(at::zeros({n}, at::kFloat)); break;
-      case Init::one: parts.push_back(at::ones({n}, at::kFloat)); break;
-      case Init::normal: parts.push_back(at::randn({n}, generator, at::kFloat)); break;
+      case Init::zero:
+        parts.push_back(at::zeros({n}, at::kFloat));
+        break;
+      case Init::one:
+        parts.push_back(at::ones({n}, at::kFloat));
+        break;
+      case Init::normal:
+        parts.push_back(at::randn({n}, generator, at::kFloat));
+        break;
       case Init::fan_in:
         parts.push_back(at::randn({n}, generator, at::kFloat) / std::sqrt(static_cast<double>(n / spec.shape.at(0))));
         break;
@@ -43,7 +49,8 @@ Tensor initial_parameters(const Layout& layout, uint64_t seed) {
 
 Weights unpack(const Layout& layout, const Tensor& flat) {
   if (flat.dim() != 1 || flat.size(0) != count(layout))
-    throw UsageError(fmt::format("a flat vector of {} parameters does not fit a network of {}", flat.numel(), count(layout)));
+    throw UsageError(
+        fmt::format("a flat vector of {} parameters does not fit a network of {}", flat.numel(), count(layout)));
   Weights weights;
   int64_t at = 0;
   for (const auto& spec : layout) {
@@ -69,7 +76,8 @@ void check_weights(const Layout& layout, const Weights& weights, const std::stri
   for (const auto& spec : layout) {
     const auto found = weights.find(spec.name);
     if (found == weights.end())
-      throw InputError(fmt::format("{}: tensor '{}' is missing; the file's own description asks for it", where, spec.name));
+      throw InputError(
+          fmt::format("{}: tensor '{}' is missing; the file's own description asks for it", where, spec.name));
     const Tensor& tensor = found->second;
     if (tensor.sizes() != at::IntArrayRef(spec.shape))
       throw InputError(fmt::format("{}: tensor '{}' has shape [{}], the file's own description asks for [{}]", where,
@@ -81,8 +89,8 @@ void check_weights(const Layout& layout, const Weights& weights, const std::stri
     extra.erase(spec.name);
   }
   if (!extra.empty())
-    throw InputError(fmt::format("{}: tensor '{}' is unknown to the network that the file describes", where,
-                                 extra.begin()->first));
+    throw InputError(
+        fmt::format("{}: tensor '{}' is unknown to the network that the file describes", where, extra.begin()->first));
 }
 
 Weights convert(const Weights& weights, const at::Device& device, at::ScalarType dtype) {

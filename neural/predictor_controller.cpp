@@ -3,8 +3,8 @@
 #include "framework/error.h"
 #include "neural/step_features.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -58,13 +58,14 @@ Decision PredictorController::decide(const RunState& state, const Step& step, co
   const BatchState& memory = state.memory;
   const Tensor known = memory[kKnown] + 1;
   const Tensor slope = (state.x - result.denoised) / per_sample(step.from, state.x);
-  const StepKnowledge knowledge{step.to,         result.x,          step.from,     result.denoised, slope,
-                                memory[kSigma],  memory[kDenoised], memory[kSlope], known,          memory[kStart]};
+  const StepKnowledge knowledge{step.to,        result.x,          step.from,      result.denoised, slope,
+                                memory[kSigma], memory[kDenoised], memory[kSlope], known,           memory[kStart]};
   const Times next = next_sigma(step.to, step_features(knowledge));
 
   Decision decision;
   decision.memory = BatchState({next, memory[kStart], known, step.from, result.denoised, slope});
-  const Tensor status = at::where(step.to <= options_.end, static_cast<int64_t>(Status::ok), static_cast<int64_t>(Status::running));
+  const Tensor status =
+      at::where(step.to <= options_.end, static_cast<int64_t>(Status::ok), static_cast<int64_t>(Status::running));
   decision.status = at::where(all_finite(result.denoised).logical_and(all_finite(result.x)), status,
                               at::full_like(status, static_cast<int64_t>(Status::non_finite)))
                         .to(at::kChar);

@@ -21,8 +21,8 @@ struct PredictorOptions {
 };
 
 /// Chooses each row's next σ from what the run knows: no evaluation beyond the solver's, no rejection, no look at the
-/// device. A step that would pass end(), or leave less than the smallest step to it, lands on it exactly. A row whose D(x) is not finite ends as
-/// Status::non_finite.
+/// device. A step that would pass end(), or leave less than the smallest step to it, lands on it exactly. A row whose
+/// D(x) is not finite ends as Status::non_finite.
 class PredictorController final : public StepController {
  public:
   /// `predictor` on the device of the run. Throws UsageError when the options are invalid.

@@ -36,13 +36,15 @@ Places draw_places(int64_t points, at::Generator& generator) {
   return places;
 }
 
-StepExamples examples_at(const TrajectoryBatch& group, const Places& places, int64_t points, const ExampleOptions& options,
-                         at::Generator& generator) {
+StepExamples examples_at(const TrajectoryBatch& group, const Places& places, int64_t points,
+                         const ExampleOptions& options, at::Generator& generator) {
   const int64_t n = group.size();
   const auto sigma = [&](int64_t point) { return group.sigma.select(1, point); };
   const auto state = [&](int64_t point) { return group.x.select(1, point); };
   const auto said = [&](int64_t point) { return group.denoised.select(1, point); };
-  const auto slope = [&](int64_t point) { return (state(point) - said(point)) / per_sample(sigma(point), state(point)); };
+  const auto slope = [&](int64_t point) {
+    return (state(point) - said(point)) / per_sample(sigma(point), state(point));
+  };
   const bool one = places.last >= 0;
   const bool two = places.before >= 0;
   const Tensor nothing = at::zeros_like(state(0));
@@ -78,7 +80,8 @@ StepExamples examples_at(const TrajectoryBatch& group, const Places& places, int
   std::vector<StepExamples> parts;
   for (int64_t i = 0; i < options.tolerances; ++i) {
     const Tensor log_tolerance = at::rand({n}, generator, at::kDouble) * (high - low) + low;
-    parts.push_back({features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), one ? 3.0 : 2.0), group.seed});
+    parts.push_back(
+        {features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), one ? 3.0 : 2.0), group.seed});
   }
   return StepExamples::concat(parts);
 }
@@ -87,7 +90,7 @@ StepExamples examples_at(const TrajectoryBatch& group, const Places& places, int
 
 Tensor jump_errors(const Jumps& jumps) {
   const auto wide = [](const Tensor& t) { return t.to(at::kDouble); };
-  const Tensor like = wide(jumps.target);  // [n, M, …]
+  const Tensor like = wide(jumps.target);         // [n, M, …]
   const auto spread = [&](const Tensor& value) {  // [n, M] over the sample
     auto shape = value.sizes().vec();
     shape.resize(static_cast<std::size_t>(like.dim()), 1);
@@ -123,7 +126,7 @@ Tensor largest_step(const Tensor& errors, const Tensor& steps, const Tensor& tol
 }
 
 StepExamples StepExamples::concat(const std::vector<StepExamples>& parts) {
-  const auto join = [&](Tensor StepExamples::* member) {
+  const auto join = [&](Tensor StepExamples::*member) {
     std::vector<Tensor> tensors;
     for (const auto& part : parts) tensors.push_back(part.*member);
     return at::cat(tensors);
@@ -142,7 +145,8 @@ StepExamples make_step_examples(const TrajectoryBatch& batch, const ExampleOptio
   // The last jump, to σ = 0, is not a step that anybody chooses.
   const int64_t points = batch.sigma.gt(0.0).all(0).sum().item<int64_t>();
   if (points < 3)
-    throw UsageError("step predictor: the trajectories have fewer than three points; record a dense teacher (40 steps or more)");
+    throw UsageError(
+        "step predictor: the trajectories have fewer than three points; record a dense teacher (40 steps or more)");
   std::vector<StepExamples> parts;
   for (int64_t pass = 0; pass < options.jumps; ++pass) {
     for (int64_t from = 0; from < batch.size(); from += kGroup) {

@@ -18,13 +18,13 @@ struct Jumps {
 };
 
 /// RMS over a sample of (jump − stored state): float64 `[n, M]`. The jump is one step of DPM-Solver++(2M), Lu et al.
-/// 2022 (arXiv:2211.01095) algorithm 2: x_c = (σ_c/σ_b)·x_b + (1 − σ_c/σ_b)·(D_b + h/(2·h_last)·(D_b − D_a)), h and h_last the
-/// steps in ln σ; without a last evaluation, D_b alone (DDIM).
+/// 2022 (arXiv:2211.01095) algorithm 2: x_c = (σ_c/σ_b)·x_b + (1 − σ_c/σ_b)·(D_b + h/(2·h_last)·(D_b − D_a)), h and
+/// h_last the steps in ln σ; without a last evaluation, D_b alone (DDIM).
 [[nodiscard]] Tensor jump_errors(const Jumps& jumps);
 
 /// ln of the largest step in ln σ whose error stays at or below the tolerance: float64 `[n]`, from `errors` and
-/// `steps` `[n, M]` (steps ascending) and `tolerance` `[n]`. Between two stored points the error is taken for a power of the step;
-/// below the first it is taken to grow with the power `order`; beyond the last point is the last point.
+/// `steps` `[n, M]` (steps ascending) and `tolerance` `[n]`. Between two stored points the error is taken for a power
+/// of the step; below the first it is taken to grow with the power `order`; beyond the last point is the last point.
 [[nodiscard]] Tensor largest_step(const Tensor& errors, const Tensor& steps, const Tensor& tolerance, double order);
 
 /// One row: what a run would know, a tolerance, and the right answer.
@@ -42,8 +42,8 @@ struct StepExamples {
 struct ExampleOptions {
   double tolerance_min = 2e-3;  ///< the tolerances, log-uniform between these
   double tolerance_max = 0.5;
-  int64_t jumps = 24;           ///< starts drawn a trajectory
-  int64_t tolerances = 4;       ///< drawn a start
+  int64_t jumps = 24;      ///< starts drawn a trajectory
+  int64_t tolerances = 4;  ///< drawn a start
   uint64_t seed = 0;
 };
 

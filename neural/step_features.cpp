@@ -36,8 +36,9 @@ Tensor quarter_means(const Tensor& x) {
 // Root mean square of the differences between neighbours.
 Tensor gradient_energy(const Tensor& x) {
   const auto difference = [](const Tensor& t, int64_t dim) {
-    return t.size(dim) < 2 ? at::zeros({t.size(0)}, t.options().dtype(at::kDouble))
-                           : flat(t.narrow(dim, 1, t.size(dim) - 1) - t.narrow(dim, 0, t.size(dim) - 1)).square().mean(1);
+    return t.size(dim) < 2
+               ? at::zeros({t.size(0)}, t.options().dtype(at::kDouble))
+               : flat(t.narrow(dim, 1, t.size(dim) - 1) - t.narrow(dim, 0, t.size(dim) - 1)).square().mean(1);
   };
   if (x.dim() >= 4) return (difference(x, -1) + difference(x, -2)).sqrt();
   return difference(flat(x), 1).sqrt();
@@ -53,12 +54,12 @@ Tensor mean_std(const Tensor& x) {
 
 const std::vector<std::string>& step_feature_names() {
   static const std::vector<std::string> names = {
-      "ln sigma",           "ln last ratio",       "ln ratio before",       "one evaluation known",
-      "two known",          "ln |direction|",      "ln |change|",           "cosine of directions",
-      "ln |change of D|",   "ln |x| scaled",       "mean of D",             "std of D",
-      "D quarter 1",        "D quarter 2",         "D quarter 3",           "D quarter 4",
-      "D gradient energy",  "x_T mean",            "x_T std",               "x_T quarter 1",
-      "x_T quarter 2",      "x_T quarter 3",       "x_T quarter 4"};
+      "ln sigma",          "ln last ratio",  "ln ratio before", "one evaluation known",
+      "two known",         "ln |direction|", "ln |change|",     "cosine of directions",
+      "ln |change of D|",  "ln |x| scaled",  "mean of D",       "std of D",
+      "D quarter 1",       "D quarter 2",    "D quarter 3",     "D quarter 4",
+      "D gradient energy", "x_T mean",       "x_T std",         "x_T quarter 1",
+      "x_T quarter 2",     "x_T quarter 3",  "x_T quarter 4"};
   return names;
 }
 
@@ -90,7 +91,8 @@ Tensor step_features(const StepKnowledge& k) {
       only(two, log_of(rms(k.denoised - k.previous_denoised))),
       log_of(rms(k.x) / (k.sigma * k.sigma + 1.0).sqrt()),
   };
-  const Tensor pooled = at::cat({mean_std(k.denoised), quarter_means(k.denoised), gradient_energy(k.denoised).unsqueeze(1)}, 1);
+  const Tensor pooled =
+      at::cat({mean_std(k.denoised), quarter_means(k.denoised), gradient_energy(k.denoised).unsqueeze(1)}, 1);
   return at::cat({at::stack(scalars, 1), only(one, pooled), k.start}, 1);
 }
 

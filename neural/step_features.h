@@ -11,16 +11,16 @@ namespace stride {
 /// The state before a step from `sigma`, for a batch. Of evaluations that were not made yet (see `known`) the values
 /// are not looked at.
 struct StepKnowledge {
-  Times sigma;               ///< float64 `[B]`: where the next step starts
-  Tensor x;                  ///< `[B, …]` there
-  Times last_sigma;          ///< float64 `[B]`: the last evaluation,
-  Tensor denoised;           ///< `[B, …]` what it said
-  Tensor slope;              ///< and its direction (x − D)/σ
-  Times previous_sigma;      ///< the same of the evaluation before
+  Times sigma;           ///< float64 `[B]`: where the next step starts
+  Tensor x;              ///< `[B, …]` there
+  Times last_sigma;      ///< float64 `[B]`: the last evaluation,
+  Tensor denoised;       ///< `[B, …]` what it said
+  Tensor slope;          ///< and its direction (x − D)/σ
+  Times previous_sigma;  ///< the same of the evaluation before
   Tensor previous_denoised;
   Tensor previous_slope;
-  Tensor known;              ///< int64 `[B]`: evaluations made so far
-  Tensor start;              ///< float64 `[B, start_features()]`: start_statistics of the run's beginning
+  Tensor known;  ///< int64 `[B]`: evaluations made so far
+  Tensor start;  ///< float64 `[B, start_features()]`: start_statistics of the run's beginning
 };
 
 /// Names of the features, in order; without the tolerance.

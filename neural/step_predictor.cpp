@@ -3,9 +3,9 @@
 #include "framework/error.h"
 #include "neural/step_features.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <ATen/ATen.h>
 
 #include <cmath>
 
@@ -27,7 +27,8 @@ Tensor rowwise_linear(const Tensor& x, const Tensor& weight, const Tensor& bias)
 }
 
 template <typename Linear, typename Activation>
-Tensor forward(const PredictorInfo& info, const Weights& weights, Tensor x, const Linear& linear, const Activation& activation) {
+Tensor forward(const PredictorInfo& info, const Weights& weights, Tensor x, const Linear& linear,
+               const Activation& activation) {
   const std::size_t layers = info.hidden.size();
   for (std::size_t i = 0; i <= layers; ++i) {
     x = linear(x, weights.at(fmt::format("layer{}.weight", i)), weights.at(fmt::format("layer{}.bias", i)));
@@ -57,7 +58,8 @@ PredictorInfo from_json(const std::string& text, const std::string& where) {
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     if (json.at("features").get<std::vector<std::string>>() != step_feature_names())
-      throw InputError(fmt::format("{}: was trained on other features than this program computes; train it again", where));
+      throw InputError(
+          fmt::format("{}: was trained on other features than this program computes; train it again", where));
     json.at("base").get_to(info.base);
     json.at("model_sha256").get_to(info.model_sha256);
     json.at("sample_shape").get_to(info.sample_shape);
@@ -105,7 +107,8 @@ StepPredictor::StepPredictor(PredictorInfo info, Weights weights, Tensor mean, T
   check_weights(predictor_layout(info_), weights_, where);
   check_weights({{"feature_mean", {inputs()}}, {"feature_scale", {inputs()}}},
                 {{"feature_mean", mean_}, {"feature_scale", scale_}}, where);
-  if (!scale_.gt(0.0).all().item<bool>()) throw InputError(fmt::format("{}: tensor 'feature_scale' must be positive", where));
+  if (!scale_.gt(0.0).all().item<bool>())
+    throw InputError(fmt::format("{}: tensor 'feature_scale' must be positive", where));
   weights_ = convert(weights_, mean_.device(), at::kDouble);
   mean_ = mean_.to(at::kDouble);
   scale_ = scale_.to(at::kDouble);

@@ -12,13 +12,13 @@ namespace stride {
 
 /// What a predictor was made for and from.
 struct PredictorInfo {
-  std::string base = "dpmpp_2m";      ///< the solver whose local error it knows
-  std::string model_sha256;           ///< of the denoiser behind the trajectories
-  std::vector<int64_t> sample_shape;  ///< without the batch
-  double sigma_min = 0.0, sigma_max = 0.0;            ///< the positive range of the trajectories
-  double tolerance_min = 0.0, tolerance_max = 0.0;    ///< the range of tolerances it was trained on
-  double quantile = 0.4;              ///< of the largest step that it aims at
-  std::vector<int64_t> hidden = {32, 32};             ///< widths of the hidden layers
+  std::string base = "dpmpp_2m";                    ///< the solver whose local error it knows
+  std::string model_sha256;                         ///< of the denoiser behind the trajectories
+  std::vector<int64_t> sample_shape;                ///< without the batch
+  double sigma_min = 0.0, sigma_max = 0.0;          ///< the positive range of the trajectories
+  double tolerance_min = 0.0, tolerance_max = 0.0;  ///< the range of tolerances it was trained on
+  double quantile = 0.4;                            ///< of the largest step that it aims at
+  std::vector<int64_t> hidden = {32, 32};           ///< widths of the hidden layers
   bool operator==(const PredictorInfo&) const = default;
 };
 

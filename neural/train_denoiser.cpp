@@ -7,9 +7,9 @@
 #include "neural/random.h"
 #include "neural/unet.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -33,10 +33,8 @@ Draws draw(const DenoiserTraining& training, const Tensor& images, const Tensor&
   const int64_t batch = images.size(0);
   Draws draws;
   draws.noise = at::randn(images.sizes(), generator, at::kFloat).to(device);
-  draws.log_sigma = at::randn({batch}, generator, at::kDouble)
-                        .mul(training.log_sigma_std)
-                        .add(training.log_sigma_mean)
-                        .to(device);
+  draws.log_sigma =
+      at::randn({batch}, generator, at::kDouble).mul(training.log_sigma_std).add(training.log_sigma_mean).to(device);
   draws.labels = labels;
   if (!regularise) return draws;
   if (labels.defined() && training.class_dropout > 0.0) {
@@ -79,7 +77,8 @@ void check_fit(const UNetConfig& config, const ImageData& data) {
   const std::string reason = config.invalid_reason();
   if (!reason.empty()) throw UsageError("the network: " + reason);
   if (config.image_channels != data.images.size(1))
-    throw UsageError(fmt::format("the network takes {} channels, the images have {}", config.image_channels, data.images.size(1)));
+    throw UsageError(
+        fmt::format("the network takes {} channels, the images have {}", config.image_channels, data.images.size(1)));
   if (config.classes != 0 && config.classes != data.classes)
     throw UsageError(fmt::format("the network has {} classes, the images have {}", config.classes, data.classes));
 }
@@ -131,8 +130,9 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
     if (pending.empty()) return;
     const double loss = at::stack(pending).mean().item<double>();
     if (!std::isfinite(loss))
-      throw QualityError(fmt::format("training stopped: the loss is not finite after {} steps. Try a lower learning rate{}",
-                                     state.adam.step, checkpoint.empty() ? "" : "; the last checkpoint is kept"));
+      throw QualityError(
+          fmt::format("training stopped: the loss is not finite after {} steps. Try a lower learning rate{}",
+                      state.adam.step, checkpoint.empty() ? "" : "; the last checkpoint is kept"));
     result.losses.push_back({state.adam.step, loss});
     pending.clear();
   };
@@ -159,8 +159,9 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
 
     const bool last = state.adam.step == total;
     if (last || state.adam.step % kRecordEvery == 0) record();
-    const bool go_on = !progress || progress(state.adam.step, total,
-                                             result.losses.empty() ? "" : fmt::format("loss {:.4f}", result.losses.back().loss));
+    const bool go_on =
+        !progress || progress(state.adam.step, total,
+                              result.losses.empty() ? "" : fmt::format("loss {:.4f}", result.losses.back().loss));
     result.stopped = !go_on && !last;
     if (!checkpoint.empty() && (last || result.stopped || state.adam.step % training.checkpoint_every == 0)) {
       record();
@@ -180,8 +181,8 @@ double denoiser_loss(const UNetConfig& config, const Weights& weights, const Ima
   const Tensor labels = config.classes > 0 ? data.labels : Tensor();
   double sum = 0.0;
   for (int64_t i = 0; i < repeats; ++i) {
-    const Draws draws =
-        draw(training, data.images, labels, false, make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise));
+    const Draws draws = draw(training, data.images, labels, false,
+                             make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise));
     sum += edm_loss(config, weights, data.images, draws).item<double>();
   }
   return sum / static_cast<double>(repeats);

@@ -11,7 +11,7 @@
 namespace stride {
 
 struct DenoiserTraining {
-  int64_t images = 1'500'000;       ///< images seen in all
+  int64_t images = 1'500'000;  ///< images seen in all
   int64_t batch = 128;
   double learning_rate = 2e-3;      ///< the highest; warm-up, then half a cosine down to 0
   int64_t warmup = 500;             ///< steps
@@ -20,7 +20,7 @@ struct DenoiserTraining {
   double class_dropout = 0.15;      ///< labels replaced by "none", for guidance and unconditional samples
   double log_sigma_mean = -1.2;     ///< of the noise levels seen: Karras et al. 2022 table 1
   double log_sigma_std = 1.2;
-  double clip = 1.0;                ///< largest gradient norm; 0: no limit
+  double clip = 1.0;  ///< largest gradient norm; 0: no limit
   uint64_t seed = 0;
   int64_t checkpoint_every = 1000;  ///< steps
 
@@ -49,9 +49,9 @@ struct TrainedDenoiser {
 /// result is a function of the arguments, the kind of processor and the number of threads.
 /// Throws UsageError for invalid options and for a checkpoint of another training, InputError for a damaged one, and
 /// QualityError when the loss stops being finite (the last checkpoint stays).
-[[nodiscard]] TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, const DenoiserTraining& training,
-                                             const std::string& checkpoint, const at::Device& device,
-                                             const ProgressFn& progress);
+[[nodiscard]] TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data,
+                                             const DenoiserTraining& training, const std::string& checkpoint,
+                                             const at::Device& device, const ProgressFn& progress);
 
 /// The loss of `weights` on `data`, averaged over `repeats` noise levels and noises an image; deterministic.
 [[nodiscard]] double denoiser_loss(const UNetConfig& config, const Weights& weights, const ImageData& data,

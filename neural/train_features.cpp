@@ -4,9 +4,9 @@
 #include "neural/features.h"
 #include "neural/random.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -83,8 +83,8 @@ TrainedFeatures train_features(const FeatureConfig& config, const ImageData& dat
   }
   result.weights = convert(unpack(layout, flat), at::kCPU, at::kFloat);
   result.train_accuracy = accuracy(config, result.weights, images, labels);
-  result.test_accuracy = accuracy(config, result.weights, data.images.index_select(0, test_rows),
-                                  data.labels.index_select(0, test_rows));
+  result.test_accuracy =
+      accuracy(config, result.weights, data.images.index_select(0, test_rows), data.labels.index_select(0, test_rows));
   result.test_images = test_size;
   return result;
 }

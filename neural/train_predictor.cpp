@@ -5,9 +5,9 @@
 #include "neural/batch_order.h"
 #include "neural/step_features.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -63,7 +63,8 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
     state = update.state;
     if (state.step % kRecordEvery == 0 || state.step == training.steps) {
       const double value = loss.item<double>();
-      if (!std::isfinite(value)) throw QualityError("step predictor: the loss is not finite; try a lower learning rate");
+      if (!std::isfinite(value))
+        throw QualityError("step predictor: the loss is not finite; try a lower learning rate");
       note = fmt::format("loss {:.4f}", value);
     }
     if (progress && !progress(before + state.step, total, note)) fitted.stopped = true;
@@ -75,12 +76,14 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
 }  // namespace
 
 std::string PredictorTraining::invalid_reason() const {
-  if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max && std::isfinite(examples.tolerance_max)))
+  if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max &&
+        std::isfinite(examples.tolerance_max)))
     return "the tolerances must be positive, the smallest below the largest";
   if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances a trajectory must be positive";
   if (!(quantile > 0.0 && quantile < 1.0)) return "quantile must lie between 0 and 1";
   if (steps < 1 || batch < 1) return "steps and batch must be positive";
-  if (!(learning_rate > 0.0) || !(weight_decay >= 0.0)) return "learning_rate must be positive and weight_decay not negative";
+  if (!(learning_rate > 0.0) || !(weight_decay >= 0.0))
+    return "learning_rate must be positive and weight_decay not negative";
   if (!(held_out > 0.0 && held_out < 1.0)) return "held_out must lie between 0 and 1";
   for (const int64_t width : hidden)
     if (width < 1 || width > 4096) return "each hidden width must lie between 1 and 4096";
@@ -101,7 +104,8 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   const Tensor ids = std::get<0>(at::_unique(examples.trajectory));
   const auto kept = static_cast<int64_t>(std::lround(training.held_out * static_cast<double>(ids.size(0))));
   if (kept < 1 || kept >= ids.size(0))
-    throw UsageError(fmt::format("step predictor: {} trajectories are too few to hold some out; record more", ids.size(0)));
+    throw UsageError(
+        fmt::format("step predictor: {} trajectories are too few to hold some out; record more", ids.size(0)));
   const Tensor held = ids.index_select(0, BatchOrder(training.seed, ids.size(0), kept).indices(0));
   const Tensor is_held = at::isin(examples.trajectory, held);
   const StepExamples train = examples.select(is_held.logical_not().nonzero().squeeze(1));
@@ -130,7 +134,8 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   const Tensor constant = at::quantile(train.log_step, training.quantile);
   report.constant_loss = pinball(test.log_step, constant.expand_as(test.log_step), training.quantile).item<double>();
   report.schedule_loss =
-      pinball(test.log_step, predictor_forward(info, blind.weights, test_inputs * schedule), training.quantile).item<double>();
+      pinball(test.log_step, predictor_forward(info, blind.weights, test_inputs * schedule), training.quantile)
+          .item<double>();
   const Tensor predicted = predictor_forward(info, seeing.weights, test_inputs);
   report.loss = pinball(test.log_step, predicted, training.quantile).item<double>();
   report.within = predicted.le(test.log_step).to(at::kDouble).mean().item<double>();
@@ -138,7 +143,8 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   return {StepPredictor(info, seeing.weights, mean, scale, "step predictor"), report, seeing.stopped};
 }
 
-TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training, const ProgressFn& progress) {
+TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training,
+                                 const ProgressFn& progress) {
   const std::string reason = training.invalid_reason();
   if (!reason.empty()) throw UsageError("step predictor: " + reason);
   const TrajectoryConfig& config = store.config();

@@ -11,12 +11,12 @@ namespace stride {
 struct PredictorTraining {
   ExampleOptions examples;
   std::vector<int64_t> hidden = {32, 32};
-  double quantile = 0.4;       ///< of the largest allowed step; below 0.5 is cautious
+  double quantile = 0.4;  ///< of the largest allowed step; below 0.5 is cautious
   int64_t steps = 3000;
   int64_t batch = 1024;
   double learning_rate = 3e-3;
   double weight_decay = 1e-4;
-  double held_out = 0.15;      ///< share of the trajectories that only measures
+  double held_out = 0.15;  ///< share of the trajectories that only measures
   uint64_t seed = 0;
 
   /// Empty when valid, else what is wrong and how to fix it.
@@ -39,9 +39,9 @@ struct TrainedPredictor {
   bool stopped = false;
 };
 
-/// Fits by AdamW on the pinball loss (Koenker & Bassett 1978, doi:10.2307/1913643) of ln step. The result is a function of the
-/// arguments. Throws UsageError for invalid options and too few trajectories, QualityError when the loss stops being
-/// finite. `source` has what the file should say of the trajectories' origin.
+/// Fits by AdamW on the pinball loss (Koenker & Bassett 1978, doi:10.2307/1913643) of ln step. The result is a function
+/// of the arguments. Throws UsageError for invalid options and too few trajectories, QualityError when the loss stops
+/// being finite. `source` has what the file should say of the trajectories' origin.
 [[nodiscard]] TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo source,
                                                const PredictorTraining& training, const ProgressFn& progress);
 

@@ -2,8 +2,8 @@
 
 #include "framework/error.h"
 
-#include <fmt/format.h>
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <numbers>
@@ -113,12 +113,13 @@ Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tens
                     const Tensor& labels, const Regulariser& regulariser) {
   if (input.dim() != 4 || input.size(1) != config.image_channels || input.size(2) % config.stride() != 0 ||
       input.size(3) % config.stride() != 0)
-    throw UsageError(fmt::format("the UNet takes [B, {}, H, W] with H and W divisible by {}, not a tensor of {} dimensions{}",
-                                 config.image_channels, config.stride(), input.dim(),
-                                 input.dim() == 4 ? fmt::format(" [{}, {}, {}, {}]", input.size(0), input.size(1),
-                                                                input.size(2), input.size(3))
-                                                  : std::string()));
-  if (config.classes > 0 && !labels.defined()) throw UsageError("this UNet has classes: a label is needed (−1 means none)");
+    throw UsageError(fmt::format(
+        "the UNet takes [B, {}, H, W] with H and W divisible by {}, not a tensor of {} dimensions{}",
+        config.image_channels, config.stride(), input.dim(),
+        input.dim() == 4 ? fmt::format(" [{}, {}, {}, {}]", input.size(0), input.size(1), input.size(2), input.size(3))
+                         : std::string()));
+  if (config.classes > 0 && !labels.defined())
+    throw UsageError("this UNet has classes: a label is needed (−1 means none)");
   return Pass(config, weights, input, regulariser).run(input, time, labels);
 }
 

@@ -16,8 +16,8 @@ using Regulariser = std::function<Tensor(const Tensor&)>;
 /// 1/√2 as in Karras et al. 2022 (arXiv:2206.00364).
 /// `input` `[B, C, H, W]`, `time` `[B]` (ln σ / 4), `labels` int64 `[B]` where the model has classes (negative: none).
 /// Returns `[B, C, H, W]` in the dtype of `input`; the weights are cast where theirs differs. Gradients flow.
-[[nodiscard]] Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tensor& input, const Tensor& time,
-                                  const Tensor& labels, const Regulariser& regulariser = {});
+[[nodiscard]] Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tensor& input,
+                                  const Tensor& time, const Tensor& labels, const Regulariser& regulariser = {});
 
 /// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise.
 class UNet final : public Network {

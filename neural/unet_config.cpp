@@ -45,16 +45,17 @@ std::string UNetConfig::invalid_reason() const {
     if (width < 1 || width > 8192 || width % groups != 0)
       return fmt::format("the width {} must lie between 1 and 8192 and be divisible by the {} groups", width, groups);
   if (blocks < 1 || blocks > 64) return "blocks must lie between 1 and 64";
-  if (embedding < 2 || embedding > 8192 || embedding % 2 != 0) return "embedding must be even and lie between 2 and 8192";
+  if (embedding < 2 || embedding > 8192 || embedding % 2 != 0)
+    return "embedding must be even and lie between 2 and 8192";
   if (classes < 0 || classes > 1'000'000) return "classes must lie between 0 and 1000000";
   if (!(sigma_data > 0.0 && sigma_data < 1e6)) return "sigma_data must be positive";
   return "";
 }
 
 std::string UNetConfig::to_json() const {
-  const nlohmann::json json = {{"format", kFormat},       {"version", kVersion},   {"image_channels", image_channels},
-                               {"channels", channels},    {"blocks", blocks},      {"embedding", embedding},
-                               {"groups", groups},        {"classes", classes},    {"attention", attention},
+  const nlohmann::json json = {{"format", kFormat},       {"version", kVersion}, {"image_channels", image_channels},
+                               {"channels", channels},    {"blocks", blocks},    {"embedding", embedding},
+                               {"groups", groups},        {"classes", classes},  {"attention", attention},
                                {"sigma_data", sigma_data}};
   return json.dump();
 }

@@ -27,7 +27,7 @@ class Ancestral final : public Solver {
 StepResult ancestral_step(Step& step, const Tensor& x, const BatchState& history, double eta) {
   const Tensor denoised = step.denoise(x, step.from);
   const Times ratio = step.to / step.from;
-  const Times share_up = eta * (1.0 - ratio.square()).sqrt();  // σ_up / σ_to
+  const Times share_up = eta * (1.0 - ratio.square()).sqrt();   // σ_up / σ_to
   const Times keep = ratio * (1.0 - share_up.square()).sqrt();  // σ_down / σ
   Tensor next = denoised + per_sample(keep, x) * (x - denoised);
   if (eta != 0.0) next = next + per_sample(step.to * share_up, x) * step.noise(x);
@@ -35,10 +35,13 @@ StepResult ancestral_step(Step& step, const Tensor& x, const BatchState& history
 }
 
 std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta) {
-  if (!(eta >= 0.0 && eta <= 1.0)) throw UsageError(fmt::format("solver '{}': eta must lie in 0 … 1, not {}", traits.name, eta));
+  if (!(eta >= 0.0 && eta <= 1.0))
+    throw UsageError(fmt::format("solver '{}': eta must lie in 0 … 1, not {}", traits.name, eta));
   traits.stochastic = eta != 0.0;
-  if (!traits.stochastic) traits.strong_order.reset();
-  else traits.order = traits.start_order = std::nullopt;  // a path's order is the strong order
+  if (!traits.stochastic)
+    traits.strong_order.reset();
+  else
+    traits.order = traits.start_order = std::nullopt;  // a path's order is the strong order
   return std::make_unique<Ancestral>(std::move(traits), eta);
 }
 

@@ -13,11 +13,13 @@ const SolverTraits& traits_ddim() {
                                    .reference = "Song, Meng & Ermon 2021, arXiv:2010.02502, eq. 12 and 16",
                                    .summary = "deterministic at eta = 0, ancestral at eta = 1",
                                    .options = "eta=0",
+                                   .variants = {"eta=0.5", "eta=1"},
+                                   .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI"},
                                    .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_ddim(OptionReader& options) {
+std::unique_ptr<Solver> make_ddim(SolverOptions& options) {
   return make_ancestral_solver(traits_ddim(), options.number("eta", 0.0));
 }
 

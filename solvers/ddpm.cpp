@@ -12,10 +12,11 @@ const SolverTraits& traits_ddpm() {
                                    .reference = "Ho, Jain & Abbeel 2020, arXiv:2006.11239, alg. 2, eq. 6-7",
                                    .summary = "ancestral sampling, posterior variance",
                                    .options = "",
+                                   .also = {"diffusers", "ComfyUI", "InvokeAI"},
                                    .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_ddpm(OptionReader& /*options*/) { return make_ancestral_solver(traits_ddpm(), 1.0); }
+std::unique_ptr<Solver> make_ddpm(SolverOptions& /*options*/) { return make_ancestral_solver(traits_ddpm(), 1.0); }
 
 }  // namespace stride

@@ -27,19 +27,21 @@ class Dpmpp2m final : public Solver {
 }  // namespace
 
 const SolverTraits& traits_dpmpp_2m() {
-  static const SolverTraits traits{.name = "dpmpp_2m",
-                                   .aliases = {"DPM++ 2M", "dpm++2m", "DPMSolverMultistepScheduler"},
-                                   .family = "multistep",
-                                   .order = 2,
-                                   .start_order = 2,
-                                   .history = 1,
-                                   .reference = "Lu et al. 2022, arXiv:2211.01095, alg. 2",
-                                   .summary = "second order in log-SNR, one evaluation a step",
-                                   .options = "",
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "dpmpp_2m",
+      .aliases = {"DPM++ 2M", "dpm++2m", "DPMSolverMultistepScheduler"},
+      .family = "multistep",
+      .order = 2,
+      .start_order = 2,
+      .history = 1,
+      .reference = "Lu et al. 2022, arXiv:2211.01095, alg. 2",
+      .summary = "second order in log-SNR, one evaluation a step",
+      .options = "",
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_dpmpp_2m(OptionReader& /*options*/) { return std::make_unique<Dpmpp2m>(); }
+std::unique_ptr<Solver> make_dpmpp_2m(SolverOptions& /*options*/) { return std::make_unique<Dpmpp2m>(); }
 
 }  // namespace stride

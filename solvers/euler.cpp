@@ -14,7 +14,8 @@ class Euler final : public Solver {
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor denoised = step.denoise(x, step.from);
     Tensor next = x + per_sample(step.to - step.from, x) * step.term().drift(x, step.from, denoised);
-    if (step.term().stochastic()) next = next + per_sample(step.term().noise_std(step.from, step.to), x) * step.noise(x);
+    if (step.term().stochastic())
+      next = next + per_sample(step.term().noise_std(step.from, step.to), x) * step.noise(x);
     return {next, history, denoised, {}};
   }
 };
@@ -22,20 +23,22 @@ class Euler final : public Solver {
 }  // namespace
 
 const SolverTraits& traits_euler() {
-  static const SolverTraits traits{.name = "euler",
-                                   .aliases = {"Euler", "EulerDiscreteScheduler"},
-                                   .family = "one-step",
-                                   .order = 1,
-                                   .start_order = 1,
-                                   .strong_order = 1.0,
-                                   .integrates_sde = true,
-                                   .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 1 without lines 6-8",
-                                   .summary = "one evaluation, one tangent",
-                                   .options = "",
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "euler",
+      .aliases = {"Euler", "EulerDiscreteScheduler"},
+      .family = "one-step",
+      .order = 1,
+      .start_order = 1,
+      .strong_order = 1.0,
+      .integrates_sde = true,
+      .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 1 without lines 6-8",
+      .summary = "one evaluation, one tangent",
+      .options = "",
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_euler(OptionReader& /*options*/) { return std::make_unique<Euler>(); }
+std::unique_ptr<Solver> make_euler(SolverOptions& /*options*/) { return std::make_unique<Euler>(); }
 
 }  // namespace stride

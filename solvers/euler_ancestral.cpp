@@ -4,19 +4,21 @@
 namespace stride {
 
 const SolverTraits& traits_euler_ancestral() {
-  static const SolverTraits traits{.name = "euler_ancestral",
-                                   .aliases = {"Euler a", "euler_a", "EulerAncestralDiscreteScheduler"},
-                                   .family = "stochastic",
-                                   .strong_order = 1.0,
-                                   .stochastic = true,
-                                   .reference = "k-diffusion; in EDM coordinates Song et al. 2021, arXiv:2010.02502, eq. 16",
-                                   .summary = "Euler down to σ_down, then noise up to the next level",
-                                   .options = "eta=1",
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "euler_ancestral",
+      .aliases = {"Euler a", "euler_a", "EulerAncestralDiscreteScheduler"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .stochastic = true,
+      .reference = "k-diffusion; in EDM coordinates Song et al. 2021, arXiv:2010.02502, eq. 16",
+      .summary = "Euler down to σ_down, then noise up to the next level",
+      .options = "eta=1",
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_euler_ancestral(OptionReader& options) {
+std::unique_ptr<Solver> make_euler_ancestral(SolverOptions& options) {
   return make_ancestral_solver(traits_euler_ancestral(), options.number("eta", 1.0));
 }
 

@@ -33,10 +33,12 @@ const SolverTraits& traits_heun() {
                                    .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 1",
                                    .summary = "two evaluations a step; its Euler part gives an error estimate",
                                    .options = "",
+                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler",
+                                            "EDM", "stable-diffusion.cpp"},
                                    .nfe = evaluations(2)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_heun(OptionReader& /*options*/) { return std::make_unique<Heun>(); }
+std::unique_ptr<Solver> make_heun(SolverOptions& /*options*/) { return std::make_unique<Heun>(); }
 
 }  // namespace stride

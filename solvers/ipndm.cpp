@@ -29,7 +29,10 @@ class Ipndm final : public Solver {
       for (const double weight : adams_bashforth(k)) weights.push_back(weight * (step.to - step.from));
       orders.push_back(std::move(weights));
     }
-    return {combine(x, slope, past, weights_by_count(past.count(), orders)), past.push({step.from, denoised, slope}).state(), denoised, {}};
+    return {combine(x, slope, past, weights_by_count(past.count(), orders)),
+            past.push({step.from, denoised, slope}).state(),
+            denoised,
+            {}};
   }
 
  private:
@@ -40,20 +43,23 @@ class Ipndm final : public Solver {
 }  // namespace
 
 const SolverTraits& traits_ipndm() {
-  static const SolverTraits traits{.name = "ipndm",
-                                   .aliases = {"iPNDM"},
-                                   .family = "multistep",
-                                   .order = 2,
-                                   .start_order = 2,
-                                   .history = 3,
-                                   .reference = "Zhang & Chen 2023, arXiv:2204.13902, sec. 3.2",
-                                   .summary = "fixed-step Adams-Bashforth weights; second order on a stretched grid, strong at few steps",
-                                   .options = "order=4",
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "ipndm",
+      .aliases = {"iPNDM"},
+      .family = "multistep",
+      .order = 2,
+      .start_order = 2,
+      .history = 3,
+      .reference = "Zhang & Chen 2023, arXiv:2204.13902, sec. 3.2",
+      .summary = "fixed-step Adams-Bashforth weights; second order on a stretched grid, strong at few steps",
+      .options = "order=4",
+      .variants = {"order=2"},
+      .also = {"ComfyUI", "diff-sampler", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_ipndm(OptionReader& options) {
+std::unique_ptr<Solver> make_ipndm(SolverOptions& options) {
   const int64_t order = options.integer("order", 4);
   if (order < 1 || order > 4) throw UsageError(fmt::format("solver 'ipndm': order must lie in 1 … 4, not {}", order));
   return std::make_unique<Ipndm>(order);

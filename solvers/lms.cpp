@@ -30,7 +30,10 @@ class Lms final : public Solver {
       orders.push_back(adams_weights(step.from, step.to, nodes));
       if (k < past.capacity()) nodes.push_back(past[k].sigma);
     }
-    return {combine(x, slope, past, weights_by_count(past.count(), orders)), past.push({step.from, denoised, slope}).state(), denoised, {}};
+    return {combine(x, slope, past, weights_by_count(past.count(), orders)),
+            past.push({step.from, denoised, slope}).state(),
+            denoised,
+            {}};
   }
 
   [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
@@ -54,11 +57,13 @@ const SolverTraits& traits_lms() {
                                    .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5; k-diffusion",
                                    .summary = "variable-step Adams-Bashforth in sigma",
                                    .options = "order=4",
+                                   .variants = {"order=1", "order=2", "order=3"},
+                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
                                    .nfe = evaluations(1)};
   return traits;
 }
 
-std::unique_ptr<Solver> make_lms(OptionReader& options) {
+std::unique_ptr<Solver> make_lms(SolverOptions& options) {
   const int64_t order = options.integer("order", 4);
   if (order < 1 || order > 4) throw UsageError(fmt::format("solver 'lms': order must lie in 1 … 4, not {}", order));
   return std::make_unique<Lms>(order);

@@ -16,6 +16,7 @@ namespace stride {
 [[nodiscard]] std::vector<Times> weights_by_count(const Tensor& count, const std::vector<std::vector<Times>>& orders);
 
 /// x + Σ_j weights[j]·slope_j with slope_0 = `slope` and slope_j = past[j − 1].
-[[nodiscard]] Tensor combine(const Tensor& x, const Tensor& slope, const History& past, const std::vector<Times>& weights);
+[[nodiscard]] Tensor combine(const Tensor& x, const Tensor& slope, const History& past,
+                             const std::vector<Times>& weights);
 
 }  // namespace stride

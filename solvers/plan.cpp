@@ -6,22 +6,24 @@
 
 #include <ATen/ATen.h>
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fmt/format.h>
 #include <utility>
 
 namespace stride {
 
 const SolverTraits& traits_plan() {
-  static const SolverTraits traits{.name = "plan",
-                                   .family = "learned",
-                                   .history = kPlanWindow - 1,
-                                   .reference = "Stride: a table made by stride fit; iPNDM's update (Zhang & Chen 2023, arXiv:2204.13902) with free weights",
-                                   .summary = "a fitted few-step plan: its own grid, history weights and model times",
-                                   .options = "FILE.json",
-                                   .nfe = [](int64_t steps, bool /*final_zero*/) { return steps; }};
+  static const SolverTraits traits{
+      .name = "plan",
+      .family = "learned",
+      .history = kPlanWindow - 1,
+      .reference =
+          "Stride: a table made by stride fit; iPNDM's update (Zhang & Chen 2023, arXiv:2204.13902) with free weights",
+      .summary = "a fitted few-step plan: its own grid, history weights and model times",
+      .options = "FILE.json",
+      .nfe = [](int64_t steps, bool /*final_zero*/) { return steps; }};
   return traits;
 }
 
@@ -63,7 +65,8 @@ class PlanSolver final : public Solver {
   [[nodiscard]] Tensor row_of(const Step& step) const {
     const RunConstant& constant = step.constant();
     if (const int64_t steps = constant.grid.size(1) - 1; steps != nfe_)
-      throw UsageError(fmt::format("the plan has {} steps, but the grid has {}: a plan runs on its own grid only", nfe_, steps));
+      throw UsageError(
+          fmt::format("the plan has {} steps, but the grid has {}: a plan runs on its own grid only", nfe_, steps));
     const int64_t width = traits_.history + 2;
     if (constant.params && constant.params->size(1) != nfe_ * width)
       throw UsageError(fmt::format("a plan of {} steps and window {} takes {} parameters a row, not {}", nfe_,
@@ -107,7 +110,8 @@ std::string Plan::invalid_reason() const {
     if (weights[i].empty() || weights[i].size() > most)
       return fmt::format("weights row {} has {} entries; it may have 1 to {}", i, weights[i].size(), most);
     if (!all_finite_numbers(weights[i])) return fmt::format("weights row {} has an entry that is not finite", i);
-    if (!(std::isfinite(scale_time[i]) && scale_time[i] > 0.0)) return fmt::format("scale_time entry {} is not a positive number", i);
+    if (!(std::isfinite(scale_time[i]) && scale_time[i] > 0.0))
+      return fmt::format("scale_time entry {} is not a positive number", i);
   }
   return {};
 }
@@ -119,7 +123,8 @@ std::vector<double> plan_params(const Plan& plan, int window) {
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     std::vector<double> row = plan.weights[i];
     if (row.size() > static_cast<std::size_t>(window))
-      throw UsageError(fmt::format("row {} of the plan has {} weights, more than the window of {}", i, row.size(), window));
+      throw UsageError(
+          fmt::format("row {} of the plan has {} weights, more than the window of {}", i, row.size(), window));
     row.resize(static_cast<std::size_t>(window), 0.0);
     params.insert(params.end(), row.begin(), row.end());
     params.push_back(plan.scale_time.at(i));
@@ -132,7 +137,7 @@ std::unique_ptr<Solver> make_plan_solver(Plan plan) {
   return std::make_unique<PlanSolver>(plan);
 }
 
-std::unique_ptr<Solver> make_plan(OptionReader& options) {
+std::unique_ptr<Solver> make_plan(SolverOptions& options) {
   return make_plan_solver(Plan::load(options.argument("plan needs its file: plan:FILE.json")));
 }
 

@@ -2,8 +2,8 @@
 #include "framework/error.h"
 #include "solvers/plan.h"
 
-#include <filesystem>
 #include <fmt/format.h>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -63,9 +63,11 @@ Plan Plan::from_json(const std::string& text, const std::string& where) {
   plan.scale_time = numbers(member(root, "scale_time", where), "'scale_time'", where);
   const json& rows = member(root, "weights", where);
   if (!rows.is_array()) malformed(where, "'weights' is not a list of rows");
-  for (const json& row : rows) plan.weights.push_back(numbers(row, fmt::format("row {} of 'weights'", plan.weights.size()), where));
+  for (const json& row : rows)
+    plan.weights.push_back(numbers(row, fmt::format("row {} of 'weights'", plan.weights.size()), where));
   if (const std::string reason = plan.invalid_reason(); !reason.empty()) malformed(where, reason);
-  if (member(root, "nfe", where) != plan.nfe()) malformed(where, fmt::format("'nfe' is not {}, the number of its steps", plan.nfe()));
+  if (member(root, "nfe", where) != plan.nfe())
+    malformed(where, fmt::format("'nfe' is not {}, the number of its steps", plan.nfe()));
   if (member(root, "final", where) != (plan.final_zero() ? "zero" : "sigma_min"))
     malformed(where, "'final' does not say what its last sigma says");
   if (const auto fit = root.find("fit"); fit != root.end() && !fit->is_null()) {
@@ -84,12 +86,12 @@ std::string Plan::to_json() const {
   // Written by hand at the top level, so that each row of the table is one line.
   const auto line = [](const char* key, const json& value) { return fmt::format("  \"{}\": {}", key, value.dump()); };
   std::string rows;
-  for (const std::vector<double>& row : weights) rows += fmt::format("{}\n    {}", rows.empty() ? "" : ",", json(row).dump());
+  for (const std::vector<double>& row : weights)
+    rows += fmt::format("{}\n    {}", rows.empty() ? "" : ",", json(row).dump());
   std::string text = "{\n";
-  for (const std::string& entry :
-       {line("format", "stride-plan"), line("version", kVersion), line("nfe", nfe()),
-        line("final", final_zero() ? "zero" : "sigma_min"), line("sigmas", sigmas),
-        fmt::format("  \"weights\": [{}\n  ]", rows), line("scale_time", scale_time)})
+  for (const std::string& entry : {line("format", "stride-plan"), line("version", kVersion), line("nfe", nfe()),
+                                   line("final", final_zero() ? "zero" : "sigma_min"), line("sigmas", sigmas),
+                                   fmt::format("  \"weights\": [{}\n  ]", rows), line("scale_time", scale_time)})
     text += entry + ",\n";
   text += line("model", model_sha256);
   if (!fit_json.empty()) text += ",\n" + line("fit", parsed(fit_json, "the plan's fit report"));

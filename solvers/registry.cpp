@@ -14,7 +14,7 @@ namespace {
 
 struct Row {
   const SolverTraits& (*traits)();
-  std::unique_ptr<Solver> (*make)(OptionReader&);
+  std::unique_ptr<Solver> (*make)(SolverOptions&);
 };
 
 const std::vector<Row>& rows() {
@@ -29,13 +29,22 @@ const std::vector<Row>& rows() {
 std::string folded(const std::string& name) {
   std::string out;
   for (const char c : name) {
-    if (c == ' ' || c == '-') out += '_';
-    else out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (c == ' ' || c == '-')
+      out += '_';
+    else
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return out;
 }
 
 }  // namespace
+
+const NoiseSchedule& SolverOptions::noise_schedule() const {
+  if (context_.noise_schedule == nullptr)
+    throw UsageError(fmt::format(
+        "solver '{}' lives on timesteps: give --noise-schedule linear, scaled_linear or cosine", spec().name));
+  return *context_.noise_schedule;
+}
 
 const std::vector<std::string>& solver_names() {
   static const std::vector<std::string> names = [] {
@@ -62,11 +71,11 @@ const SolverTraits& solver_traits(const std::string& name) {
                                             : fmt::format("did you mean '{}'?", near)));
 }
 
-std::unique_ptr<Solver> make_solver(const Spec& spec) {
+std::unique_ptr<Solver> make_solver(const Spec& spec, SolverContext context) {
   const SolverTraits& traits = solver_traits(spec.name);
   for (const Row& row : rows()) {
     if (&row.traits() != &traits) continue;
-    OptionReader options(spec, "solver");
+    SolverOptions options(spec, context);
     std::unique_ptr<Solver> solver = row.make(options);
     options.done();
     return solver;
@@ -74,6 +83,8 @@ std::unique_ptr<Solver> make_solver(const Spec& spec) {
   throw UsageError("unknown solver '" + spec.name + "'");
 }
 
-std::unique_ptr<Solver> make_solver(const std::string& text) { return make_solver(Spec::parse(text)); }
+std::unique_ptr<Solver> make_solver(const std::string& text, SolverContext context) {
+  return make_solver(Spec::parse(text), context);
+}
 
 }  // namespace stride

@@ -1,6 +1,7 @@
 // All samplers by name.
 #pragma once
 
+#include "framework/noise_schedule.h"
 #include "framework/solver.h"
 #include "framework/spec.h"
 
@@ -10,6 +11,25 @@
 
 namespace stride {
 
+/// What some solvers need besides their options. References outlive the call, not more.
+struct SolverContext {
+  /// The timestep axis, for methods whose steps live on it; nullptr: none is known.
+  const NoiseSchedule* noise_schedule = nullptr;
+};
+
+/// The options of a solver, and what it is built in.
+class SolverOptions final : public OptionReader {
+ public:
+  explicit SolverOptions(const Spec& spec, SolverContext context = {})
+      : OptionReader(spec, "solver"), context_(context) {}
+
+  /// Throws UsageError, saying what to give, where the run has no timestep axis.
+  [[nodiscard]] const NoiseSchedule& noise_schedule() const;
+
+ private:
+  SolverContext context_;
+};
+
 /// Canonical names, sorted.
 [[nodiscard]] const std::vector<std::string>& solver_names();
 
@@ -18,7 +38,7 @@ namespace stride {
 
 /// Builds `name:options`; aliases are accepted, case and the difference between space, '-' and '_' are
 /// not looked at. Throws UsageError on an unknown name ("did you mean") or option.
-[[nodiscard]] std::unique_ptr<Solver> make_solver(const Spec& spec);
-[[nodiscard]] std::unique_ptr<Solver> make_solver(const std::string& text);
+[[nodiscard]] std::unique_ptr<Solver> make_solver(const Spec& spec, SolverContext context = {});
+[[nodiscard]] std::unique_ptr<Solver> make_solver(const std::string& text, SolverContext context = {});
 
 }  // namespace stride

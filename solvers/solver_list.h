@@ -2,15 +2,15 @@
 #pragma once
 
 #include "framework/solver.h"
-#include "framework/spec.h"
+#include "solvers/registry.h"
 
 #include <memory>
 
 namespace stride {
 
-#define STRIDE_SOLVER(name)                 \
-  const SolverTraits& traits_##name();      \
-  std::unique_ptr<Solver> make_##name(OptionReader& options);
+#define STRIDE_SOLVER(name)            \
+  const SolverTraits& traits_##name(); \
+  std::unique_ptr<Solver> make_##name(SolverOptions& options);
 #include "solvers/solvers.def"
 #undef STRIDE_SOLVER
 

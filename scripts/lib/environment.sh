@@ -3,6 +3,7 @@
 #   STRIDE_VENV    virtual environment with LibTorch (the torch wheel) and the CUDA toolkit
 #   STRIDE_SITE    its site-packages
 #   STRIDE_CUDA    CUDA root inside it
+#   STRIDE_ORACLE_PYTHON  after stride_oracles: the Python with the reference implementations
 #   STRIDE_CACHE   per-user cache folder that holds it, and ccache
 #
 # Everything is idempotent: a second call asks dpkg once and looks at one stamp file.
@@ -118,6 +119,29 @@ stride_make_venv() {
   stride_link_cuda "$(stride_site_packages "$venv")/nvidia/cu13"
   "$venv/bin/python" -c 'import torch' >&2 || stride_fail "torch does not load from $venv; remove that folder and run again."
   touch "$venv/.complete"
+}
+
+# stride_oracles: the reference implementations that the parity tests compare with, in an environment of their own
+# that borrows torch; leaves its Python in STRIDE_ORACLE_PYTHON.
+stride_oracles() {
+  local pins=$stride_root/scripts/lib/oracles.txt key venv
+  key=$( (cat "$pins"; echo "$STRIDE_VENV") | sha256sum | cut -c1-12)
+  venv=$STRIDE_CACHE/oracles-$key
+  if [ ! -e "$venv/.complete" ] || ! [ -x "$venv/bin/python" ]; then
+    exec 9>"$venv.lock"
+    flock 9
+    if [ ! -e "$venv/.complete" ]; then
+      stride_say "making the environment of reference implementations in $venv (once)"
+      rm -rf "$venv"
+      env -u PYTHONPATH -u PYTHONHOME "$(stride_python)" -m venv "$venv" || stride_fail "python3 -m venv failed"
+      # --no-deps: the file lists all that is imported, and torch is the build environment's.
+      stride_pip "$venv" --no-deps -r "$pins" || stride_fail "pip could not install the reference implementations of $pins"
+      echo "$STRIDE_SITE" >"$(stride_site_packages "$venv")/torch.pth"
+      touch "$venv/.complete"
+    fi
+    exec 9>&-
+  fi
+  export STRIDE_ORACLE_PYTHON=$venv/bin/python
 }
 
 stride_site_packages() { echo "$1"/lib/python3*/site-packages; }

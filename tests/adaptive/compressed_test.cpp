@@ -1,6 +1,6 @@
 // The compressed problem is the full problem: design §3.
-#include "adaptive/ceres_solver.h"
 #include "adaptive/compressed.h"
+#include "adaptive/ceres_solver.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 
@@ -55,7 +55,8 @@ struct Curve {
 
   [[nodiscard]] Full full(const std::vector<double>& p) const {
     const Tensor e = at::exp(t * -p[1]);
-    return {(p[0] * e + p[2] * t - y).view({30, 1}), at::stack({e, -p[0] * t * e, t, at::zeros_like(t)}).view({4, 30, 1})};
+    return {(p[0] * e + p[2] * t - y).view({30, 1}),
+            at::stack({e, -p[0] * t * e, t, at::zeros_like(t)}).view({4, 30, 1})};
   }
   [[nodiscard]] NormalEquations operator()(const std::vector<double>& p, bool want_jacobian) const {
     const Full f = full(p);
@@ -79,12 +80,13 @@ std::vector<double> full_optimum(const Curve& curve, std::vector<double> p) {
 
 }  // namespace
 
-TEST_CASE("compressed least squares has the cost, gradient and Gauss-Newton matrix of the full problem", "[compressed]") {
+TEST_CASE("compressed least squares has the cost, gradient and Gauss-Newton matrix of the full problem",
+          "[compressed]") {
   const bool deficient = GENERATE(false, true);
   CAPTURE(deficient);
   const Full full = problem(deficient);
-  const Tensor j = full.jacobian.flatten(1);     // [P, M]
-  const Tensor r = full.residual.flatten();      // [M]
+  const Tensor j = full.jacobian.flatten(1);  // [P, M]
+  const Tensor r = full.residual.flatten();   // [M]
   const SquareRoot root = square_root(compressed(full));
 
   const Tensor small_r = tensor(root.r).view({5, 5});

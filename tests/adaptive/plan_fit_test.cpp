@@ -50,11 +50,13 @@ TEST_CASE("plan fit recovers a known plan from its own end points", "[plan-fit]"
   CHECK(fit.validation_before > 1e-3);
   CHECK(fit.validation_after <= 1e-6 * fit.validation_before);
   CHECK(fitted_rmse(model, fit.plan, held_out) == Approx(fit.validation_after));
-  // Moving a time, with s_i and the weights beside it moved to match, changes nothing: what a plan does are these numbers.
+  // Moving a time, with s_i and the weights beside it moved to match, changes nothing: what a plan does are these
+  // numbers.
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(fit.plan.scale_time[i] * fit.plan.sigmas[i] == Approx(known.scale_time[i] * known.sigmas[i]).epsilon(1e-3));
     const double gap = fit.plan.sigmas[i + 1] - fit.plan.sigmas[i], known_gap = known.sigmas[i + 1] - known.sigmas[i];
-    for (std::size_t j = 0; j <= i; ++j) CHECK(gap * fit.plan.weights[i][j] == Approx(known_gap * known.weights[i][j]).epsilon(1e-3));
+    for (std::size_t j = 0; j <= i; ++j)
+      CHECK(gap * fit.plan.weights[i][j] == Approx(known_gap * known.weights[i][j]).epsilon(1e-3));
   }
 }
 
@@ -87,7 +89,8 @@ TEST_CASE("plan fit gives the same plan twice", "[plan-fit]") {
   const PlanFitData train = data(model, 0, 32), validation = data(model, 500, 32);
   PlanFitOptions how = options(3);
   how.iterations = 4;
-  CHECK(fit_plan(model, {}, train, validation, how).plan.to_json() == fit_plan(model, {}, train, validation, how).plan.to_json());
+  CHECK(fit_plan(model, {}, train, validation, how).plan.to_json() ==
+        fit_plan(model, {}, train, validation, how).plan.to_json());
 }
 
 TEST_CASE("plan fit returns the best plan so far when stopped or out of budget", "[plan-fit]") {
@@ -96,11 +99,12 @@ TEST_CASE("plan fit returns the best plan so far when stopped or out of budget",
   PlanFitOptions how = options(4);
   const int64_t stop_after = 3;
   int64_t last = 0;
-  const PlanFitResult stopped = fit_plan(model, {}, train, validation, how, [&](int64_t done, int64_t total, const std::string&) {
-    CHECK(done <= total);
-    last = done;
-    return done < stop_after;
-  });
+  const PlanFitResult stopped =
+      fit_plan(model, {}, train, validation, how, [&](int64_t done, int64_t total, const std::string&) {
+        CHECK(done <= total);
+        last = done;
+        return done < stop_after;
+      });
   CHECK(stopped.stopped);
   CHECK(last == stop_after);
   REQUIRE(stopped.plan.nfe() == 4);
@@ -115,7 +119,8 @@ TEST_CASE("plan fit returns the best plan so far when stopped or out of budget",
   CHECK(cheap.evaluations < whole.evaluations);
   CHECK(cheap.plan.nfe() == 4);
 
-  const PlanFitResult none = fit_plan(model, {}, train, validation, options(4), [](int64_t, int64_t, const std::string&) { return false; });
+  const PlanFitResult none =
+      fit_plan(model, {}, train, validation, options(4), [](int64_t, int64_t, const std::string&) { return false; });
   CHECK(none.stopped);
   CHECK(none.plan.nfe() == 0);
 }
@@ -170,7 +175,8 @@ TEST_CASE("teacher counts its evaluations, stops between batches and refuses sto
   CHECK(run.x.sizes() == start.sizes());
   CHECK(run.evaluations == 10 * 11);  // heun to zero: 2N − 1
   CHECK(how.text() == "heun:steps=6");
-  const TeacherRun part = teacher_endpoints(model, {}, start, {}, how, [](int64_t done, int64_t, const std::string&) { return done < 8; });
+  const TeacherRun part =
+      teacher_endpoints(model, {}, start, {}, how, [](int64_t done, int64_t, const std::string&) { return done < 8; });
   CHECK(part.stopped);
   CHECK(part.x.size(0) == 8);
   CHECK(difference(part.x, run.x.slice(0, 0, 8)) == 0.0);

@@ -28,7 +28,8 @@ inline GaussianMixture plan_mixture(bool classes = false, double width = 1.0) {
   return {info, options};
 }
 
-inline Tensor plan_start(int64_t first_seed, int64_t count, at::ScalarType dtype = at::kDouble, double sigma_max = 80.0) {
+inline Tensor plan_start(int64_t first_seed, int64_t count, at::ScalarType dtype = at::kDouble,
+                         double sigma_max = 80.0) {
   return PhiloxNoise().initial(at::arange(first_seed, first_seed + count, at::kLong), {2, 4}, dtype) * sigma_max;
 }
 

@@ -6,7 +6,8 @@ using namespace stride::test;
 
 TEST_CASE("plan parameters count 11, 17, 23, 29, 41 at NFE 3, 4, 5, 6, 8", "[plan]") {
   const Final final = GENERATE(Final::zero, Final::sigma_min);
-  for (const auto& [nfe, count] : std::vector<std::pair<int64_t, int64_t>>{{1, 2}, {3, 11}, {4, 17}, {5, 23}, {6, 29}, {8, 41}})
+  for (const auto& [nfe, count] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 2}, {3, 11}, {4, 17}, {5, 23}, {6, 29}, {8, 41}})
     CHECK(PlanParameters({.nfe = nfe, .final = final}).size() == count);
 }
 
@@ -41,7 +42,8 @@ TEST_CASE("plan parameters and plans are each other's inverse", "[plan]") {
 TEST_CASE("plan parameters refuse plans of another space", "[plan]") {
   const PlanParameters space({.nfe = 5, .final = Final::zero});
   const PlanParameters longer({.nfe = 6, .final = Final::zero}), positive({.nfe = 5, .final = Final::sigma_min});
-  const PlanParameters wide({.nfe = 5, .final = Final::zero, .sigma_max = 50.0}), narrow({.nfe = 5, .final = Final::zero, .window = 2});
+  const PlanParameters wide({.nfe = 5, .final = Final::zero, .sigma_max = 50.0}),
+      narrow({.nfe = 5, .final = Final::zero, .window = 2});
   CHECK_THROWS_AS(space.parameters(longer.plan(zeros(longer))), UsageError);
   CHECK_THROWS_AS(space.parameters(positive.plan(zeros(positive))), UsageError);
   CHECK_THROWS_AS(space.parameters(wide.plan(zeros(wide))), UsageError);
@@ -70,7 +72,8 @@ TEST_CASE("plan parameters chain logits to times as their own differences say", 
       CHECK(std::log(turned.sigmas[k] + 1e-300) - std::log(expected.sigmas[k] + 1e-300) == Approx(0.0).margin(1e-8));
     for (std::size_t i = 0; i < 5; ++i) {
       CHECK(turned.scale_time[i] == Approx(expected.scale_time[i]).epsilon(1e-12));
-      for (std::size_t j = 0; j < turned.weights[i].size(); ++j) CHECK(turned.weights[i][j] == Approx(expected.weights[i][j]).margin(1e-12));
+      for (std::size_t j = 0; j < turned.weights[i].size(); ++j)
+        CHECK(turned.weights[i][j] == Approx(expected.weights[i][j]).margin(1e-12));
     }
   }
 }

@@ -29,7 +29,8 @@ class Counting final : public Denoiser {
 };
 
 /// Differences of whole runs, one plan at a time: what the batched code must give.
-Tensor plain_jacobian(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs, double fd_step, bool central) {
+Tensor plain_jacobian(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs, double fd_step,
+                      bool central) {
   std::vector<Tensor> columns;
   for (const PlanColumn& column : space.columns()) {
     const double h = space.turn(plan, column, fd_step);
@@ -86,7 +87,8 @@ TEST_CASE("plan runs: the evaluations they report are the ones made, and a prefi
   const Counting model(mixture);
   const PlanInputs inputs{model, {}, plan_start(0, 8), {}};
   const PlanParameters space({.nfe = 5, .final = Final::sigma_min});
-  const PlanDerivatives runs = plan_derivatives(space, space.plan(zeros(space)), inputs, {.rows = 40, .stop = {}}, 2e-3);
+  const PlanDerivatives runs =
+      plan_derivatives(space, space.plan(zeros(space)), inputs, {.rows = 40, .stop = {}}, 2e-3);
   CHECK(runs.evaluations == model.rows);
   // The run itself; then twice each: scales 5 + 4 + 3 + 2 + 1, times 4 + 3 + 2 + 1, weights 1·4 + 2·3 + 3·2 + 4·1.
   CHECK(runs.evaluations == 8 * (5 + 2 * (15 + 10 + 20)));

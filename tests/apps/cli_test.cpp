@@ -14,12 +14,12 @@
 namespace stride {
 namespace {
 
+using nlohmann::json;
 using testing::eventually;
 using testing::Outcome;
 using testing::Process;
 using testing::slurp;
 using testing::TemporaryFolder;
-using nlohmann::json;
 
 const char* const kCard = R"([model]
 kind = "gaussian_mixture"
@@ -34,7 +34,9 @@ classes = [0, 1]
 class Place final {
  public:
   Place() { write("gm.toml", kCard); }
-  [[nodiscard]] Outcome operator()(const std::vector<std::string>& words) const { return testing::run_stride(folder_.path(), words); }
+  [[nodiscard]] Outcome operator()(const std::vector<std::string>& words) const {
+    return testing::run_stride(folder_.path(), words);
+  }
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
   void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
   [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
@@ -103,8 +105,8 @@ TEST_CASE("cli: --dry-run checks everything and touches nothing") {
 TEST_CASE("cli: configurations resolve in order and round-trip") {
   const Place place;
   place.write("a.toml", "[sampling]\nmodel = \"gm.toml\"\nsteps = 5\nschedule = \"exponential\"\n[run]\nbatch = 3\n");
-  const Outcome first = place({"sample", "--config", "a.toml", "--set", "sampling.schedule=karras:rho=5", "--set", "run.batch=4",
-                               "--batch", "9", "--print-config"});
+  const Outcome first = place({"sample", "--config", "a.toml", "--set", "sampling.schedule=karras:rho=5", "--set",
+                               "run.batch=4", "--batch", "9", "--print-config"});
   REQUIRE(first.code == 0);
   CHECK(first.out.find("steps = 5") != std::string::npos);
   CHECK(first.out.find("schedule = \"karras:rho=5\"") != std::string::npos);
@@ -117,13 +119,14 @@ TEST_CASE("cli: configurations resolve in order and round-trip") {
 
 TEST_CASE("cli: a run folder holds what the contract names, and a sample is its seed's") {
   const Place place;
-  const Outcome all = place({"sample", "--model", "gm.toml", "--seeds", "0-9", "--steps", "6", "--solver", "euler_ancestral", "--json", "--class", "1",
-                             "--guidance", "2:interval=0.1-5"});
+  const Outcome all = place({"sample", "--model", "gm.toml", "--seeds", "0-9", "--steps", "6", "--solver",
+                             "euler_ancestral", "--json", "--class", "1", "--guidance", "2:interval=0.1-5"});
   REQUIRE(all.code == 0);
   const json result = json::parse(all.out);
   const std::string run = place.path(result.at("run_dir"));
   CHECK(std::filesystem::path(run).parent_path().filename() == "runs");
-  for (const char* name : {"config.toml", "command.txt", "manifest.json", "metrics.jsonl", "log.ndjson", "results.json", "samples.h5", "DONE"}) {
+  for (const char* name : {"config.toml", "command.txt", "manifest.json", "metrics.jsonl", "log.ndjson", "results.json",
+                           "samples.h5", "DONE"}) {
     INFO(name);
     CHECK(std::filesystem::exists(run + "/" + name));
   }
@@ -138,7 +141,8 @@ TEST_CASE("cli: a run folder holds what the contract names, and a sample is its 
   CHECK(samples.sigmas.size(0) == 7);
 
   // The same run from its own configuration, seed by seed in another order.
-  const Outcome some = place({"sample", "--config", run + "/config.toml", "--seeds", "7,5", "--batch", "1", "--outdir", "some", "--quiet"});
+  const Outcome some = place(
+      {"sample", "--config", run + "/config.toml", "--seeds", "7,5", "--batch", "1", "--outdir", "some", "--quiet"});
   REQUIRE(some.code == 0);
   CHECK(some.err.empty());
   const Samples few = read_samples(place.path("some/samples.h5"));
@@ -158,7 +162,8 @@ TEST_CASE("cli: a run folder holds what the contract names, and a sample is its 
 
 TEST_CASE("cli: an interrupt saves what is finished, and --resume ends like an undisturbed run") {
   const Place place;
-  const std::vector<std::string> words = {"sample", "--model", "gm.toml", "--seeds", "0-799", "--batch", "16", "--steps", "80"};
+  const std::vector<std::string> words = {"sample",  "--model", "gm.toml", "--seeds", "0-799",
+                                          "--batch", "16",      "--steps", "80"};
   for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
     const std::string outdir = signal == SIGINT ? "int" : "term";
     std::vector<std::string> line = {STRIDE_EXECUTABLE};
@@ -198,11 +203,13 @@ TEST_CASE("cli: an interrupt saves what is finished, and --resume ends like an u
 TEST_CASE("cli: record writes a store that reads back as the sampler's steps; merge joins stores") {
   const Place place;
   const auto record = [&](const std::string& seeds, const std::string& outdir) {
-    return place({"record", "--model", "gm.toml", "--seeds", seeds, "--steps", "5", "--solver", "heun", "--batch", "3", "--outdir", outdir});
+    return place({"record", "--model", "gm.toml", "--seeds", seeds, "--steps", "5", "--solver", "heun", "--batch", "3",
+                  "--outdir", outdir});
   };
   REQUIRE(record("0-6", "a").code == 0);
   REQUIRE(record("10-12", "b").code == 0);
-  REQUIRE(place({"sample", "--model", "gm.toml", "--seeds", "0-6", "--steps", "5", "--solver", "heun", "--outdir", "s"}).code == 0);
+  REQUIRE(place({"sample", "--model", "gm.toml", "--seeds", "0-6", "--steps", "5", "--solver", "heun", "--outdir", "s"})
+              .code == 0);
   const TrajectoryStore store(place.path("a/store"));
   CHECK(store.size() == 7);
   const TrajectoryBatch all = store.all();
@@ -216,7 +223,9 @@ TEST_CASE("cli: record writes a store that reads back as the sampler's steps; me
   CHECK(json::parse(place({"inspect", "a/store", "--json"}).out).at("trajectories") == 7);
   REQUIRE(place({"record", "merge", "a", "b/store", "--outdir", "c"}).code == 0);
   CHECK(TrajectoryStore(place.path("c/store")).size() == 10);
-  REQUIRE(place({"record", "--model", "gm.toml", "--seeds", "0-1", "--steps", "5", "--save-at", "0,2,5", "--outdir", "d"}).code == 0);
+  REQUIRE(
+      place({"record", "--model", "gm.toml", "--seeds", "0-1", "--steps", "5", "--save-at", "0,2,5", "--outdir", "d"})
+          .code == 0);
   const TrajectoryBatch some = TrajectoryStore(place.path("d/store")).all();
   CHECK(at::equal(some.x, all.x.narrow(0, 0, 2).index_select(1, at::tensor({0, 2, 5}, at::kLong))));
   CHECK(at::equal(some.denoised, all.denoised.narrow(0, 0, 2).index_select(1, at::tensor({0, 2}, at::kLong))));

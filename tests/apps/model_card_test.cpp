@@ -48,7 +48,8 @@ TEST_CASE("model card: a mixture and a network are read") {
   CHECK(labelled.info.conditions[0].classes == 2);
 
   const ModelCard net = parse_model_card(
-      network("sha256 = \"" + std::string(64, 'a') + "\"\nbatches = [1, 8]\ninterpolation = \"linear\"\n"
+      network("sha256 = \"" + std::string(64, 'a') +
+              "\"\nbatches = [1, 8]\ninterpolation = \"linear\"\n"
               "noise_schedule = { kind = \"scaled_linear\", beta_start = 0.00085, beta_end = 0.012, steps = 1000 }\n"
               "conditions = [ { name = \"class\", classes = 10 } ]\n[provenance]\ncommand = \"x\"\n"),
       "n.toml");
@@ -132,7 +133,8 @@ TEST_CASE("model card: every cut and every changed byte of a card is an error or
   const std::string text = kMixture;
   int refused = 0;
   for (std::size_t place = 0; place < text.size(); ++place) {
-    for (const std::string& damaged : {text.substr(0, place), with(text, text.substr(place), "\x01" + text.substr(place + 1))}) {
+    for (const std::string& damaged :
+         {text.substr(0, place), with(text, text.substr(place), "\x01" + text.substr(place + 1))}) {
       try {
         const ModelCard card = parse_model_card(damaged, "damaged.toml");
         CHECK(card.mixture.weights.size() == 2);

@@ -50,7 +50,8 @@ TEST_CASE("options: defaults, and typed values from the command line") {
   CHECK(none.list("solver") == std::vector<std::string>{"heun"});
   CHECK_FALSE(none.flag("tf32"));
 
-  const OptionValues values = from_line({"--steps", "7", "--rtol=1e-3", "--solver", "euler", "--solver", "lms:order=3", "-q", "FILE"});
+  const OptionValues values =
+      from_line({"--steps", "7", "--rtol=1e-3", "--solver", "euler", "--solver", "lms:order=3", "-q", "FILE"});
   CHECK(values.integer("steps") == 7);
   CHECK(values.given("steps"));
   CHECK(values.number("rtol") == 1e-3);
@@ -85,8 +86,11 @@ TEST_CASE("options: the command line refuses what it does not know") {
 }
 
 TEST_CASE("options: TOML and JSON configurations are typed by the table") {
-  const std::string toml = "command = \"sample\"\n[sampling]\nsteps = 5\nrtol = 1\nsolver = [\"euler\", \"heun\"]\n[run]\nseeds = 7\ntf32 = true\n";
-  const std::string json = R"({"command": "sample", "sampling": {"steps": 5, "rtol": 1, "solver": ["euler", "heun"]}, "run": {"seeds": 7, "tf32": true}})";
+  const std::string toml =
+      "command = \"sample\"\n[sampling]\nsteps = 5\nrtol = 1\nsolver = [\"euler\", \"heun\"]\n[run]\nseeds = 7\ntf32 = "
+      "true\n";
+  const std::string json =
+      R"({"command": "sample", "sampling": {"steps": 5, "rtol": 1, "solver": ["euler", "heun"]}, "run": {"seeds": 7, "tf32": true}})";
   for (const std::string& text : {toml, json}) {
     const OptionValues values = from_config(text);
     CHECK(values.integer("steps") == 5);
@@ -104,21 +108,20 @@ TEST_CASE("options: a configuration with a mistake is refused with its place") {
     ExitCode code;
     std::string says;
   };
-  const std::vector<Row> rows = {
-      {"[sampling]\nstep = 5", ExitCode::usage, "did you mean 'sampling.steps'"},
-      {"[other]\nthing = 5", ExitCode::usage, "other.thing"},
-      {"[sampling]\nsteps = \"5\"", ExitCode::usage, "an integer"},
-      {"[sampling]\nsteps = 5.0", ExitCode::usage, "an integer"},
-      {"[sampling]\nsteps = [5]", ExitCode::usage, "not a list"},
-      {"[sampling]\nrtol = true", ExitCode::usage, "a number"},
-      {"[run]\ntf32 = 1", ExitCode::usage, "true or false"},
-      {"[sampling]\nfinal = \"end\"", ExitCode::usage, "zero, sigma_min"},
-      {"[sampling]\nsteps = 1979-05-27", ExitCode::usage, "no option value"},
-      {"command = \"record\"", ExitCode::usage, "stride record"},
-      {"quiet = true", ExitCode::usage, "quiet"},
-      {"[sampling\nsteps = 5", ExitCode::bad_input, "line 1"},
-      {"[sampling]\nsteps = 5\nsteps = 6", ExitCode::bad_input, "line 3"},
-      {"{\"sampling\": {\"steps\": 5", ExitCode::bad_input, "not valid JSON"}};
+  const std::vector<Row> rows = {{"[sampling]\nstep = 5", ExitCode::usage, "did you mean 'sampling.steps'"},
+                                 {"[other]\nthing = 5", ExitCode::usage, "other.thing"},
+                                 {"[sampling]\nsteps = \"5\"", ExitCode::usage, "an integer"},
+                                 {"[sampling]\nsteps = 5.0", ExitCode::usage, "an integer"},
+                                 {"[sampling]\nsteps = [5]", ExitCode::usage, "not a list"},
+                                 {"[sampling]\nrtol = true", ExitCode::usage, "a number"},
+                                 {"[run]\ntf32 = 1", ExitCode::usage, "true or false"},
+                                 {"[sampling]\nfinal = \"end\"", ExitCode::usage, "zero, sigma_min"},
+                                 {"[sampling]\nsteps = 1979-05-27", ExitCode::usage, "no option value"},
+                                 {"command = \"record\"", ExitCode::usage, "stride record"},
+                                 {"quiet = true", ExitCode::usage, "quiet"},
+                                 {"[sampling\nsteps = 5", ExitCode::bad_input, "line 1"},
+                                 {"[sampling]\nsteps = 5\nsteps = 6", ExitCode::bad_input, "line 3"},
+                                 {"{\"sampling\": {\"steps\": 5", ExitCode::bad_input, "not valid JSON"}};
   for (const Row& row : rows) {
     INFO(row.text);
     try {
@@ -186,7 +189,8 @@ TEST_CASE("options: seeds are lists of numbers and ranges") {
   CHECK(parse_seeds("5") == std::vector<int64_t>{5});
   CHECK(parse_seeds("0-3,100") == std::vector<int64_t>{0, 1, 2, 3, 100});
   CHECK(parse_seeds("7,3-4") == std::vector<int64_t>{7, 3, 4});
-  for (const char* text : {"", "a", "1,", ",1", "-3", "3-1", "1,1", "0-5,3", "1.5", "1 2", "0-", "99999999999999999999", "0-999999999999"}) {
+  for (const char* text : {"", "a", "1,", ",1", "-3", "3-1", "1,1", "0-5,3", "1.5", "1 2", "0-", "99999999999999999999",
+                           "0-999999999999"}) {
     INFO(text);
     CHECK_THROWS_AS(parse_seeds(text), UsageError);
   }

@@ -6,8 +6,8 @@
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 
-#include <cstring>
 #include <png.h>
+#include <cstring>
 
 namespace stride {
 namespace {
@@ -62,11 +62,13 @@ TEST_CASE("output: an npz file has NumPy's layout") {
   const Tensor values = at::arange(6).to(at::kByte).view({2, 3});
   const std::string npy = npy_bytes(values);
   CHECK(npy.compare(0, 8, std::string("\x93NUMPY\x01\x00", 8)) == 0);
-  const std::size_t header = 10 + static_cast<uint8_t>(npy[8]) + 256 * static_cast<std::size_t>(static_cast<uint8_t>(npy[9]));
+  const std::size_t header =
+      10 + static_cast<uint8_t>(npy[8]) + 256 * static_cast<std::size_t>(static_cast<uint8_t>(npy[9]));
   CHECK(header % 64 == 0);
   CHECK(npy.find("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }") == 10);
   CHECK(npy.substr(header) == std::string("\0\1\2\3\4\5", 6));
-  CHECK(npy_bytes(at::zeros({4}, at::kDouble)).find("'<f8', 'fortran_order': False, 'shape': (4,), }") != std::string::npos);
+  CHECK(npy_bytes(at::zeros({4}, at::kDouble)).find("'<f8', 'fortran_order': False, 'shape': (4,), }") !=
+        std::string::npos);
   CHECK_THROWS_AS(npy_bytes(values.to(at::kHalf)), UsageError);
   CHECK(crc_by_division("123456789") == 0xCBF43926U);  // the check value that every description of CRC-32 gives
 

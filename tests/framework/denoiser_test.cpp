@@ -26,7 +26,8 @@ GaussianMixture mixture() {
 class IdealNetwork final : public Network {
  public:
   IdealNetwork(const Parameterisation& parameterisation, double std) : parameterisation_(parameterisation), std_(std) {}
-  [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& /*condition*/) const override {
+  [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time,
+                               const BatchState& /*condition*/) const override {
     const Times sigma = time.to(at::kDouble);
     const Scalings s = parameterisation_.at(sigma);
     const Tensor x = input / per_sample(s.in, input);
@@ -101,7 +102,8 @@ TEST_CASE("denoiser: every parameterisation of one ideal network gives the same 
   const Tensor exact = x * (std * std / (std * std + sigma.square())).unsqueeze(1);
   for (const std::string& name : parameterisation_names()) {
     const std::shared_ptr<const Parameterisation> parameterisation = make_parameterisation(name, 0.5);
-    const NetworkDenoiser model(info({3}), std::make_shared<IdealNetwork>(*parameterisation, std), parameterisation, TimeInput::sigma);
+    const NetworkDenoiser model(info({3}), std::make_shared<IdealNetwork>(*parameterisation, std), parameterisation,
+                                TimeInput::sigma);
     CAPTURE(name);
     CHECK(at::allclose(model.evaluate(x, sigma, {}).denoised, exact, 1e-12, 1e-12));
   }
@@ -134,21 +136,25 @@ TEST_CASE("denoiser: the scalings are the table of the model cards", "[denoiser]
 TEST_CASE("denoiser: a network gets its time in the unit it asks for", "[denoiser]") {
   class TimeEcho final : public Network {
    public:
-    [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& /*condition*/) const override {
+    [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time,
+                                 const BatchState& /*condition*/) const override {
       return at::zeros_like(input) + time.unsqueeze(1);
     }
   };
   const auto schedule = std::make_shared<const NoiseSchedule>(make_noise_schedule(Spec::parse("linear")));
   const Tensor x = at::zeros({1, 1}, at::kDouble);
   const auto time = [&](TimeInput input, double sigma) {
-    const NetworkDenoiser model(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5), input, schedule);
+    const NetworkDenoiser model(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5), input,
+                                schedule);
     return model.evaluate(x, at::tensor({sigma}, at::kDouble), {}).denoised.item<double>();
   };
   CHECK(time(TimeInput::sigma, 3.0) == 3.0);
   CHECK(time(TimeInput::c_noise, 3.0) == Approx(std::log(3.0) / 4.0));
   CHECK(time(TimeInput::flow_t, 3.0) == 0.75);
   CHECK(time(TimeInput::timestep, schedule->sigma(321.0)) == Approx(321.0));
-  CHECK_THROWS_AS(NetworkDenoiser(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5), TimeInput::timestep), UsageError);
+  CHECK_THROWS_AS(NetworkDenoiser(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5),
+                                  TimeInput::timestep),
+                  UsageError);
 }
 
 TEST_CASE("denoiser: what a mixture refuses", "[denoiser]") {

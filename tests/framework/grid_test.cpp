@@ -19,7 +19,8 @@ std::vector<std::string> built_in() {
 
 }  // namespace
 
-TEST_CASE("grid: every schedule gives a strictly decreasing grid at 1, 2, 5 and 1,000 steps, or says why not", "[grid]") {
+TEST_CASE("grid: every schedule gives a strictly decreasing grid at 1, 2, 5 and 1,000 steps, or says why not",
+          "[grid]") {
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   const NoiseSchedule cosine = make_noise_schedule(Spec::parse("cosine"));
   for (const std::string& name : built_in())
@@ -32,10 +33,14 @@ TEST_CASE("grid: every schedule gives a strictly decreasing grid at 1, 2, 5 and 
           CHECK(grid.final_zero() == (final == Final::zero));
           CHECK(grid.end() > 0.0);
         }
-  CHECK_THROWS_WITH(make_grid(Spec::parse("leading"), {1001, 0.002, 80.0, Final::zero, &linear}), contains("use fewer steps"));
-  CHECK_THROWS_WITH(make_grid(Spec::parse("leading"), {5, 0.002, 80.0, Final::zero, nullptr}), contains("--noise-schedule"));
-  CHECK_THROWS_WITH(make_grid(Spec::parse("karas"), {5, 0.002, 80.0, Final::zero, nullptr}), contains("did you mean 'karras'"));
-  CHECK_THROWS_WITH(make_grid(Spec::parse("karras:roh=5"), {5, 0.002, 80.0, Final::zero, nullptr}), contains("did you mean 'rho'"));
+  CHECK_THROWS_WITH(make_grid(Spec::parse("leading"), {1001, 0.002, 80.0, Final::zero, &linear}),
+                    contains("use fewer steps"));
+  CHECK_THROWS_WITH(make_grid(Spec::parse("leading"), {5, 0.002, 80.0, Final::zero, nullptr}),
+                    contains("--noise-schedule"));
+  CHECK_THROWS_WITH(make_grid(Spec::parse("karas"), {5, 0.002, 80.0, Final::zero, nullptr}),
+                    contains("did you mean 'karras'"));
+  CHECK_THROWS_WITH(make_grid(Spec::parse("karras:roh=5"), {5, 0.002, 80.0, Final::zero, nullptr}),
+                    contains("did you mean 'rho'"));
   CHECK_THROWS_AS(make_grid(Spec::parse("karras"), {0, 0.002, 80.0, Final::zero, nullptr}), UsageError);
   CHECK_THROWS_AS(make_grid(Spec::parse("karras"), {5, 80.0, 0.002, Final::zero, nullptr}), UsageError);
 }
@@ -44,10 +49,12 @@ TEST_CASE("grid: karras and exponential are the formulas", "[grid]") {
   const TimeGrid karras = make_grid(Spec::parse("karras:rho=5"), {6, 0.01, 20.0, Final::zero, nullptr});
   for (std::size_t i = 0; i < 6; ++i) {
     const double u = static_cast<double>(i) / 5.0;
-    CHECK(karras.sigmas()[i] == Approx(std::pow(std::pow(20.0, 0.2) + u * (std::pow(0.01, 0.2) - std::pow(20.0, 0.2)), 5.0)).epsilon(1e-13));
+    CHECK(karras.sigmas()[i] ==
+          Approx(std::pow(std::pow(20.0, 0.2) + u * (std::pow(0.01, 0.2) - std::pow(20.0, 0.2)), 5.0)).epsilon(1e-13));
   }
   const TimeGrid logsnr = make_grid(Spec::parse("logsnr"), {4, 0.01, 20.0, Final::sigma_min, nullptr});
-  for (std::size_t i = 0; i + 1 < 5; ++i) CHECK(logsnr.sigmas()[i + 1] / logsnr.sigmas()[i] == Approx(std::pow(0.01 / 20.0, 0.25)).epsilon(1e-13));
+  for (std::size_t i = 0; i + 1 < 5; ++i)
+    CHECK(logsnr.sigmas()[i + 1] / logsnr.sigmas()[i] == Approx(std::pow(0.01 / 20.0, 0.25)).epsilon(1e-13));
 }
 
 TEST_CASE("grid: the three spacings take the timesteps of Lin et al. 2023, table 2", "[grid]") {
@@ -73,7 +80,8 @@ TEST_CASE("grid: noise schedules have diffusers' end points and an exact inverse
   // √((1 − ᾱ)/ᾱ) at both ends, from the betas' definition: σ₀ = √(β₀/(1 − β₀)).
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   CHECK(linear.sigmas().front() == Approx(std::sqrt(1e-4 / (1.0 - 1e-4))).epsilon(1e-12));
-  CHECK(make_noise_schedule(Spec::parse("scaled_linear")).sigmas().back() == Approx(14.6146).epsilon(1e-4));  // the latent models' known σ_max
+  CHECK(make_noise_schedule(Spec::parse("scaled_linear")).sigmas().back() ==
+        Approx(14.6146).epsilon(1e-4));  // the latent models' known σ_max
   for (const char* text : {"linear", "scaled_linear", "cosine", "linear:interpolation=linear", "cosine:steps=50"}) {
     const NoiseSchedule schedule = make_noise_schedule(Spec::parse(text));
     const auto last = static_cast<double>(schedule.size() - 1);
@@ -101,9 +109,11 @@ TEST_CASE("grid: what a grid refuses, and where it says the fault lies", "[grid]
   CHECK_THROWS_WITH(TimeGrid({2.0, 0.0, 0.0}), contains("strictly decrease"));
   const auto path = (std::filesystem::temp_directory_path() / ("stride-grid-" + std::to_string(::getpid()))).string();
   std::ofstream(path) << "[14.6, 6.3\n1.5, 0]";
-  CHECK(make_grid(Spec::parse("custom:" + path), {3, 0.002, 80.0, Final::zero, nullptr}).sigmas() == std::vector<double>{14.6, 6.3, 1.5, 0.0});
+  CHECK(make_grid(Spec::parse("custom:" + path), {3, 0.002, 80.0, Final::zero, nullptr}).sigmas() ==
+        std::vector<double>{14.6, 6.3, 1.5, 0.0});
   std::ofstream(path) << "14.6 six";
-  CHECK_THROWS_WITH(make_grid(Spec::parse("custom:" + path), {3, 0.002, 80.0, Final::zero, nullptr}), contains("entry 2"));
+  CHECK_THROWS_WITH(make_grid(Spec::parse("custom:" + path), {3, 0.002, 80.0, Final::zero, nullptr}),
+                    contains("entry 2"));
   std::filesystem::remove(path);
   CHECK_THROWS_AS(make_grid(Spec::parse("custom:" + path), {3, 0.002, 80.0, Final::zero, nullptr}), InputError);
 }

@@ -16,7 +16,8 @@ Tensor range(int64_t first, int64_t count) { return at::arange(first, first + co
 
 NoiseDraw draw_at(const Tensor& ids, int64_t step, int64_t draw, double from, double to) {
   const auto f64 = at::TensorOptions().dtype(at::kDouble);
-  return {ids, at::full_like(ids, step), at::full_like(ids, step), draw, at::full({ids.size(0)}, from, f64), at::full({ids.size(0)}, to, f64)};
+  return {ids,  at::full_like(ids, step),           at::full_like(ids, step),
+          draw, at::full({ids.size(0)}, from, f64), at::full({ids.size(0)}, to, f64)};
 }
 
 // Kolmogorov–Smirnov distance to the standard normal.
@@ -37,7 +38,8 @@ TEST_CASE("noise: Philox4x32-10 gives the published known answers", "[noise]") {
     return std::vector<uint32_t>{out[0], out[1], out[2], out[3]};
   };
   CHECK(run({{0, 0, 0, 0}}, {{0, 0}}) == std::vector<uint32_t>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
-  CHECK(run({{~0U, ~0U, ~0U, ~0U}}, {{~0U, ~0U}}) == std::vector<uint32_t>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(run({{~0U, ~0U, ~0U, ~0U}}, {{~0U, ~0U}}) ==
+        std::vector<uint32_t>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
   CHECK(run({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, {{0xa4093822, 0x299f31d0}}) ==
         std::vector<uint32_t>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
@@ -73,9 +75,11 @@ TEST_CASE("noise: normals are normal, and independent across samples, steps, dra
 TEST_CASE("noise: a sample's normals depend on its id alone, whatever the batch, the shape or the dtype", "[noise]") {
   const PhiloxNoise noise;
   const Tensor whole = noise.initial(range(0, 9), {3, 5, 7}, at::kDouble);
-  CHECK(noise.initial(at::tensor({7, 2}, at::kLong), {3, 5, 7}, at::kDouble).equal(whole.index_select(0, at::tensor({7, 2}, at::kLong))));
+  CHECK(noise.initial(at::tensor({7, 2}, at::kLong), {3, 5, 7}, at::kDouble)
+            .equal(whole.index_select(0, at::tensor({7, 2}, at::kLong))));
   // A longer sample starts with the same numbers; torch's own randn does not (17 against 16).
-  for (const int64_t n : {1, 2, 3, 15, 16, 17, 104}) CHECK(noise.initial(range(4, 1), {n}, at::kDouble).equal(whole[4].flatten().slice(0, 0, n).unsqueeze(0)));
+  for (const int64_t n : {1, 2, 3, 15, 16, 17, 104})
+    CHECK(noise.initial(range(4, 1), {n}, at::kDouble).equal(whole[4].flatten().slice(0, 0, n).unsqueeze(0)));
   CHECK(noise.initial(range(0, 9), {3, 5, 7}, at::kFloat).equal(whole.to(at::kFloat)));
   CHECK(noise.initial(range(0, 9), {3, 5, 7}, at::kHalf).equal(whole.to(at::kHalf)));
   const Tensor far = at::tensor({(int64_t{1} << 62) + 5, int64_t{5}}, at::kLong);
@@ -90,7 +94,8 @@ TEST_CASE("noise: Brownian increments add up and have the right variance and ind
   const auto at_level = [&](double sigma) { return tree.path(ids, at::full({4096}, sigma, at::kDouble), like); };
   const auto increment = [&](double from, double to) { return at_level(from) - at_level(to); };
   CHECK(at_level(0.01).abs().max().item<double>() == 0.0);
-  for (const auto& [from, to] : std::vector<std::pair<double, double>>{{50.0, 0.01}, {20.0, 3.0}, {1.3, 0.2}, {0.05, 0.02}}) {
+  for (const auto& [from, to] :
+       std::vector<std::pair<double, double>>{{50.0, 0.01}, {20.0, 3.0}, {1.3, 0.2}, {0.05, 0.02}}) {
     CAPTURE(from, to);
     const double variance = increment(from, to).square().mean().item<double>() / (from * from - to * to);
     CHECK(variance == Approx(1.0).margin(5.0 * std::sqrt(2.0 / 8192.0)));

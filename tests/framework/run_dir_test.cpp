@@ -1,8 +1,8 @@
 // Run folders, the log and the interrupt flag.
+#include "framework/run_dir.h"
 #include "framework/error.h"
 #include "framework/interrupt.h"
 #include "framework/log.h"
-#include "framework/run_dir.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 
@@ -23,7 +23,11 @@ std::string slurp(const std::string& path) {
 }
 
 RunDirOptions options_in(const std::string& root) {
-  return {.outdir = "", .root = root + "/runs", .command = "sample", .config_toml = "x = 1\n", .command_line = {"stride", "it's"},
+  return {.outdir = "",
+          .root = root + "/runs",
+          .command = "sample",
+          .config_toml = "x = 1\n",
+          .command_line = {"stride", "it's"},
           .manifest_json = "{}"};
 }
 

@@ -162,8 +162,7 @@ TEST_CASE("safetensors: whatever is malformed is refused, with the reason") {
   for (const Row& row : rows) {
     INFO(row.what);
     CHECK_THROWS_AS(parse_safetensors(row.bytes, "w.safetensors"), InputError);
-    CHECK_THROWS_WITH(parse_safetensors(row.bytes, "w.safetensors"),
-                      contains("w.safetensors") && contains(row.says));
+    CHECK_THROWS_WITH(parse_safetensors(row.bytes, "w.safetensors"), contains("w.safetensors") && contains(row.says));
   }
   CHECK_NOTHROW(parse_safetensors(described(good, 8), "good"));
   CHECK_NOTHROW(parse_safetensors(file_of("{}   ", 0), "padded"));

@@ -37,7 +37,9 @@ TEST_CASE("state: copy_from writes into the same storage, clone does not share i
 
 TEST_CASE("state: history is newest first, counts a row, forgets the oldest and changes capacity", "[state]") {
   const Tensor x = at::zeros({2, 1}, at::kDouble);
-  const auto entry = [&](double v) { return HistoryEntry{at::full({2}, v, at::kDouble), at::full_like(x, v), at::full_like(x, -v)}; };
+  const auto entry = [&](double v) {
+    return HistoryEntry{at::full({2}, v, at::kDouble), at::full_like(x, v), at::full_like(x, -v)};
+  };
   History history = History::empty(2, x);
   CHECK(history.count().equal(at::zeros({2}, at::kLong)));
   CHECK(history[0].sigma.equal(at::ones({2}, at::kDouble)));
@@ -72,7 +74,8 @@ TEST_CASE("spec: names with options", "[spec]") {
   CHECK(reader.flag("clip", false));
   CHECK_NOTHROW(reader.done());
   CHECK_THROWS_WITH(reader.integer("eta", 0), contains("whole number"));
-  for (const char* bad : {"1e", "nan", "inf", " 1", "1 ", "0x1", ""}) CHECK_THROWS_AS(parse_number(bad, "n"), UsageError);
+  for (const char* bad : {"1e", "nan", "inf", " 1", "1 ", "0x1", ""})
+    CHECK_THROWS_AS(parse_number(bad, "n"), UsageError);
   CHECK(nearest("karas", {"karras", "linear"}) == "karras");
   CHECK(nearest("zzzzz", {"karras", "linear"}).empty());
 }

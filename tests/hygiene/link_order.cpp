@@ -2,9 +2,9 @@
 // with 0 where the BLAS and LAPACK symbols that libtorch_cpu exports resolve into it and one OpenMP runtime is
 // mapped, with 1 where they resolve into the system BLAS that Ceres brings along (three times slower). With
 // STRIDE_LINK_CONTROL set the program is one that was linked in the wrong order, and 1 and 0 change places.
+#include <dlfcn.h>
 #include <cstdio>
 #include <cstdlib>
-#include <dlfcn.h>
 #include <fstream>
 #include <set>
 #include <string>
@@ -31,7 +31,6 @@ std::set<std::string> mapped(const std::string& start) {
   }
   return files;
 }
-
 
 bool right_order() {
   bool right = true;

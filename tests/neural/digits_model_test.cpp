@@ -33,7 +33,8 @@ TEST_CASE("digits: the embedded weights are what their card says") {
   CHECK(card.find("sha256 = \"" + sha256_file(kModels + "digits/unet.safetensors") + "\"") != std::string::npos);
   CHECK(card.find("data_sha256 = \"" + sha256_file(kModels + "digits/digits.safetensors") + "\"") != std::string::npos);
   const std::string judge = read_file(kModels + "features-digits/card.toml");
-  CHECK(judge.find("sha256 = \"" + sha256_file(kModels + "features-digits/weights.safetensors") + "\"") != std::string::npos);
+  CHECK(judge.find("sha256 = \"" + sha256_file(kModels + "features-digits/weights.safetensors") + "\"") !=
+        std::string::npos);
 
   const Safetensors file = read_safetensors_file(kModels + "digits/unet.safetensors");
   const UNetConfig config = unet_description(file, "digits");

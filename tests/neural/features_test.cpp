@@ -6,7 +6,6 @@
 #include "neural/model_loader.h"
 #include "tests/temporary_folder.h"
 
-
 using namespace stride;
 
 namespace {
@@ -80,7 +79,8 @@ TEST_CASE("features: a file gives the network back, and a wrong one is refused")
 TEST_CASE("images: files that are not image files are refused with the reason") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "images.safetensors";
-  const std::map<std::string, Tensor> tensors = {{"images", at::full({3, 1, 4, 4}, 16, at::kByte)}, {"labels", at::arange(3, at::kLong)}};
+  const std::map<std::string, Tensor> tensors = {{"images", at::full({3, 1, 4, 4}, 16, at::kByte)},
+                                                 {"labels", at::arange(3, at::kLong)}};
   const std::map<std::string, std::string> metadata = {
       {"format", "stride-images"}, {"version", "1"}, {"name", "x"}, {"maximum", "16"}, {"classes", "3"}};
   const auto loads = [&](const std::map<std::string, Tensor>& t, const std::map<std::string, std::string>& m) {
@@ -109,7 +109,9 @@ TEST_CASE("images: files that are not image files are refused with the reason") 
   CHECK_FALSE(loads(with(tensors, "labels", at::arange(2, at::kLong)), metadata));
   CHECK_FALSE(loads(with(tensors, "labels", at::arange(3, at::kLong) + 1), metadata));
   CHECK_FALSE(loads(with(tensors, "labels", at::arange(3, at::kLong) - 1), metadata));
-  for (const char* key : {"format", "version", "maximum", "classes"}) CHECK_FALSE(loads(tensors, without(metadata, key)));
+  for (const char* key : {"format", "version", "maximum", "classes"})
+    CHECK_FALSE(loads(tensors, without(metadata, key)));
   for (const char* key : {"version", "maximum", "classes"})
-    for (const char* value : {"", "0", "-1", "x", "1.5", "1 ", "99999999999999999999"}) CHECK_FALSE(loads(tensors, with(metadata, key, std::string(value))));
+    for (const char* value : {"", "0", "-1", "x", "1.5", "1 ", "99999999999999999999"})
+      CHECK_FALSE(loads(tensors, with(metadata, key, std::string(value))));
 }

@@ -66,14 +66,18 @@ TEST_CASE("parameters: AdamW agrees with the published algorithm, number by numb
   std::vector<double> x = {1.0, -2.0, 0.5}, m(3, 0.0), v(3, 0.0);
   AdamState state = AdamState::zero(mine);
   for (int t = 1; t <= 20; ++t) {
-    const auto slope = [&](std::size_t i) { return std::sin(3.0 * t + static_cast<double>(i)) * (1.0 + static_cast<double>(i)); };
-    AdamUpdate update = adam_update(mine, torch::tensor({slope(0), slope(1), slope(2)}, at::kDouble), state, rate, options);
+    const auto slope = [&](std::size_t i) {
+      return std::sin(3.0 * t + static_cast<double>(i)) * (1.0 + static_cast<double>(i));
+    };
+    AdamUpdate update =
+        adam_update(mine, torch::tensor({slope(0), slope(1), slope(2)}, at::kDouble), state, rate, options);
     mine = update.parameters;
     state = update.state;
     for (std::size_t i = 0; i < 3; ++i) {
       m[i] = 0.8 * m[i] + 0.2 * slope(i);
       v[i] = 0.95 * v[i] + 0.05 * slope(i) * slope(i);
-      x[i] -= rate * 0.1 * x[i] + rate * (m[i] / (1.0 - std::pow(0.8, t))) / (std::sqrt(v[i] / (1.0 - std::pow(0.95, t))) + 1e-6);
+      x[i] -= rate * 0.1 * x[i] +
+              rate * (m[i] / (1.0 - std::pow(0.8, t))) / (std::sqrt(v[i] / (1.0 - std::pow(0.95, t))) + 1e-6);
     }
   }
   CHECK(at::allclose(mine, torch::tensor(x, at::kDouble), 1e-12, 1e-12));

@@ -27,7 +27,9 @@ Tensor starts(int64_t first, int64_t n) {
   return PhiloxNoise(0).initial(at::arange(first, first + n, at::kLong), {2}, at::kDouble) * kStart;
 }
 
-RunConstant constant_of(int64_t n, const TimeGrid& grid) { return {at::arange(n, at::kLong), {}, grid.rows(n, at::kCPU), {}}; }
+RunConstant constant_of(int64_t n, const TimeGrid& grid) {
+  return {at::arange(n, at::kLong), {}, grid.rows(n, at::kCPU), {}};
+}
 
 struct Recorded {
   TrajectoryBatch batch;
@@ -104,7 +106,8 @@ RunResult run(const StepController& controller, const Tensor& x, const SampleOpt
   const NoNoise noise;
   const auto solver = make_solver("dpmpp_2m");
   const int64_t n = x.size(0);
-  const RunState start = start_run(*solver, controller, constant_of(n, TimeGrid({kStart, kEnd})), x, at::full({n}, kStart, at::kDouble));
+  const RunState start =
+      start_run(*solver, controller, constant_of(n, TimeGrid({kStart, kEnd})), x, at::full({n}, kStart, at::kDouble));
   return sample({denoiser, term, noise}, *solver, controller, start, options);
 }
 
@@ -125,12 +128,15 @@ TEST_CASE("train predictor: the same arguments give the same predictor, others a
   training.steps = 30;
   training.examples.jumps = 6;
   const StepExamples examples = make_step_examples(recorded.batch, training.examples);
-  const auto weights = [&](const PredictorTraining& t) { return train_predictor(examples, {}, t, {}).predictor.weights().at("layer0.weight"); };
+  const auto weights = [&](const PredictorTraining& t) {
+    return train_predictor(examples, {}, t, {}).predictor.weights().at("layer0.weight");
+  };
   CHECK(at::equal(weights(training), weights(training)));
   PredictorTraining other = training;
   other.seed = 9;
   CHECK_FALSE(at::equal(weights(training), weights(other)));
-  const TrainedPredictor stopped = train_predictor(examples, {}, training, [](int64_t done, int64_t, const std::string&) { return done < 5; });
+  const TrainedPredictor stopped =
+      train_predictor(examples, {}, training, [](int64_t done, int64_t, const std::string&) { return done < 5; });
   CHECK(stopped.stopped);
   other = training;
   other.quantile = 1.0;

@@ -77,7 +77,8 @@ TEST_CASE("step features: each says what its name says") {
   CHECK(value("D quarter 1") == Approx(d.narrow(1, 0, 4).narrow(2, 0, 4).mean().item<double>()));
   CHECK(value("D quarter 2") == Approx(d.narrow(1, 0, 4).narrow(2, 4, 4).mean().item<double>()));
   CHECK(value("D quarter 3") == Approx(d.narrow(1, 4, 4).narrow(2, 0, 4).mean().item<double>()));
-  const double horizontal = d.diff(1, 2).square().mean().item<double>(), vertical = d.diff(1, 1).square().mean().item<double>();
+  const double horizontal = d.diff(1, 2).square().mean().item<double>(),
+               vertical = d.diff(1, 1).square().mean().item<double>();
   CHECK(value("D gradient energy") == Approx(std::sqrt(horizontal + vertical)));
 }
 
@@ -98,8 +99,16 @@ TEST_CASE("step features: what is not known is not looked at, and rows do not mi
     const Tensor all = step_features(k);
     CHECK(all.isfinite().all().item<bool>());
     const auto row = [](const Tensor& t) { return t.narrow(0, 4, 1); };
-    const StepKnowledge one{row(k.sigma), row(k.x), row(k.last_sigma), row(k.denoised), row(k.slope), row(k.previous_sigma),
-                            row(k.previous_denoised), row(k.previous_slope), row(k.known), row(k.start)};
+    const StepKnowledge one{row(k.sigma),
+                            row(k.x),
+                            row(k.last_sigma),
+                            row(k.denoised),
+                            row(k.slope),
+                            row(k.previous_sigma),
+                            row(k.previous_denoised),
+                            row(k.previous_slope),
+                            row(k.known),
+                            row(k.start)};
     CHECK(at::equal(step_features(one), row(all)));
   }
 }
@@ -109,7 +118,8 @@ TEST_CASE("step predictor: a row's bits do not depend on its neighbours, and the
   const Tensor features = at::randn({37, static_cast<int64_t>(step_feature_names().size())}, generator(4), at::kDouble);
   const Tensor all = predictor.step(features, 0.05);
   CHECK(all.gt(0.0).all().item<bool>());
-  for (const int64_t row : {0, 5, 36}) CHECK(at::equal(predictor.step(features.narrow(0, row, 1), 0.05), all.narrow(0, row, 1)));
+  for (const int64_t row : {0, 5, 36})
+    CHECK(at::equal(predictor.step(features.narrow(0, row, 1), 0.05), all.narrow(0, row, 1)));
   CHECK_FALSE(at::equal(predictor.step(features, 0.1), all));
 }
 
@@ -158,7 +168,9 @@ TEST_CASE("step predictor: a file gives it back bit for bit, and a wrong one is 
 TEST_CASE("step examples: the error of a jump is that of the formula, and of the right order") {
   // Probability flow of N(0, s²): x(σ) = x_T·√((s² + σ²)/(s² + σ_T²)), D = s²/(s² + σ²)·x.
   const double s2 = 0.25;
-  const auto state = [&](double sigma) { return std::sqrt(s2 + sigma * sigma) * torch::tensor({{1.0, -0.5, 2.0}}, at::kDouble); };
+  const auto state = [&](double sigma) {
+    return std::sqrt(s2 + sigma * sigma) * torch::tensor({{1.0, -0.5, 2.0}}, at::kDouble);
+  };
   const auto said = [&](double sigma) { return state(sigma) * (s2 / (s2 + sigma * sigma)); };
   const auto error = [&](double from, double to, bool second, double last) {
     Jumps jumps;
@@ -178,7 +190,8 @@ TEST_CASE("step examples: the error of a jump is that of the formula, and of the
   const Tensor d = said(1.0) + h / (2.0 * last_h) * (said(1.0) - said(2.0));
   const Tensor by_hand = (0.5 * state(1.0) + 0.5 * d - state(0.5)).square().mean().sqrt();
   CHECK(error(1.0, 0.5, true, 2.0) == Approx(by_hand.item<double>()).epsilon(1e-12));
-  CHECK(error(1.0, 0.5, false, 0.0) == Approx((0.5 * state(1.0) + 0.5 * said(1.0) - state(0.5)).square().mean().sqrt().item<double>()));
+  CHECK(error(1.0, 0.5, false, 0.0) ==
+        Approx((0.5 * state(1.0) + 0.5 * said(1.0) - state(0.5)).square().mean().sqrt().item<double>()));
   // Halving the step (and the one before) divides the error by 4 to first order, by 8 to second.
   const auto at_step = [&](double step, bool second) { return error(1.0, std::exp(-step), second, std::exp(step)); };
   CHECK(std::log2(at_step(0.02, false) / at_step(0.01, false)) == Approx(2.0).margin(0.05));
@@ -192,9 +205,9 @@ TEST_CASE("step examples: the largest step is where the error first meets the to
     return std::exp(largest_step(e, steps, at::full({1}, tolerance, at::kDouble), 3.0).item<double>());
   };
   CHECK(largest(errors, 0.08) == Approx(2.0));
-  CHECK(largest(errors, 0.27) == Approx(3.0));       // between: a power of the step
-  CHECK(largest(errors, 0.00125) == Approx(0.5));    // below the first: the order
-  CHECK(largest(errors, 100.0) == Approx(8.0));      // beyond the last: the last
+  CHECK(largest(errors, 0.27) == Approx(3.0));     // between: a power of the step
+  CHECK(largest(errors, 0.00125) == Approx(0.5));  // below the first: the order
+  CHECK(largest(errors, 100.0) == Approx(8.0));    // beyond the last: the last
   const Tensor dip = torch::tensor({{0.01, 0.5, 0.02, 5.0}}, at::kDouble);
-  CHECK(largest(dip, 0.1) < 2.0);                    // what comes after a failure does not count
+  CHECK(largest(dip, 0.1) < 2.0);  // what comes after a failure does not count
 }

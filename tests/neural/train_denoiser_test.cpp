@@ -48,7 +48,8 @@ DenoiserTraining quick() {
 }
 
 bool same(const Weights& a, const Weights& b) {
-  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const auto& entry) { return at::equal(entry.second, b.at(entry.first)); });
+  return a.size() == b.size() &&
+         std::all_of(a.begin(), a.end(), [&](const auto& entry) { return at::equal(entry.second, b.at(entry.first)); });
 }
 
 struct Folder {
@@ -86,17 +87,17 @@ TEST_CASE("train denoiser: a run that is stopped and resumed ends bit for bit wh
                                    return true;
                                  }),
                   Killed);
-  const TrainedDenoiser stopped =
-      train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, [](int64_t done, int64_t, const std::string&) { return done < 33; });
+  const TrainedDenoiser stopped = train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
+                                                 [](int64_t done, int64_t, const std::string&) { return done < 33; });
   CHECK(stopped.stopped);
   CHECK(stopped.steps == 33);
   CHECK_FALSE(same(stopped.weights, whole.weights));
   int64_t first = 0;
-  const TrainedDenoiser ended = train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
-                                               [&](int64_t done, int64_t, const std::string&) {
-                                                 if (first == 0) first = done;
-                                                 return true;
-                                               });
+  const TrainedDenoiser ended =
+      train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, [&](int64_t done, int64_t, const std::string&) {
+        if (first == 0) first = done;
+        return true;
+      });
   CHECK(first == 34);
   CHECK(same(ended.weights, whole.weights));
 }

@@ -27,7 +27,8 @@ UNetConfig small(bool attention = false, int64_t classes = 3) {
 // Every tensor random: the zero-initialised ones would hide whatever lies behind them.
 Weights random_weights(const UNetConfig& config) {
   const Layout layout = unet_layout(config);
-  return unpack(layout, initial_parameters(layout, 1) + 0.1 * at::randn({count(layout)}, at::detail::createCPUGenerator(5)));
+  return unpack(layout,
+                initial_parameters(layout, 1) + 0.1 * at::randn({count(layout)}, at::detail::createCPUGenerator(5)));
 }
 
 Tensor gradient_of(const Tensor& value, const Tensor& input) {
@@ -99,7 +100,8 @@ TEST_CASE("unet: noise level, label and position all matter, and rows do not mix
   CHECK(rows.sum().item<int64_t>() <= 1);
 
   // One row alone gives what it gives in the batch, to rounding.
-  const Tensor alone = network.forward(input.narrow(0, 1, 1), time.narrow(0, 1, 1), BatchState({labels.narrow(0, 1, 1)}));
+  const Tensor alone =
+      network.forward(input.narrow(0, 1, 1), time.narrow(0, 1, 1), BatchState({labels.narrow(0, 1, 1)}));
   CHECK(at::allclose(alone, base.narrow(0, 1, 1), 1e-10, 1e-10));
 }
 
@@ -121,13 +123,18 @@ TEST_CASE("unet: evaluation is pure and leaves autograd alone") {
 
 namespace {
 
-// The same network written again, with other functions of ATen where there are any, and for two levels of one block only.
-Tensor reference(const UNetConfig& config, const Weights& w, const Tensor& input, const Tensor& time, const Tensor& labels) {
-  const auto linear = [&](const std::string& name, const Tensor& x) { return at::matmul(x, w.at(name + ".weight").t()) + w.at(name + ".bias"); };
+// The same network written again, with other functions of ATen where there are any, and for two levels of one block
+// only.
+Tensor reference(const UNetConfig& config, const Weights& w, const Tensor& input, const Tensor& time,
+                 const Tensor& labels) {
+  const auto linear = [&](const std::string& name, const Tensor& x) {
+    return at::matmul(x, w.at(name + ".weight").t()) + w.at(name + ".bias");
+  };
   const auto conv = [&](const std::string& name, const Tensor& x, int64_t padding) {
     const Tensor& weight = w.at(name + ".weight");
     const Tensor columns = at::im2col(x, weight.sizes().slice(2), {1, 1}, {padding, padding}, {1, 1});  // [B, C·k², HW]
-    return (at::matmul(weight.flatten(1), columns) + w.at(name + ".bias").unsqueeze(1)).view({x.size(0), weight.size(0), x.size(2), x.size(3)});
+    return (at::matmul(weight.flatten(1), columns) + w.at(name + ".bias").unsqueeze(1))
+        .view({x.size(0), weight.size(0), x.size(2), x.size(3)});
   };
   const auto norm = [&](const std::string& name, const Tensor& x) {
     const Tensor grouped = x.reshape({x.size(0), config.groups, -1});
@@ -138,7 +145,8 @@ Tensor reference(const UNetConfig& config, const Weights& w, const Tensor& input
   const auto silu = [](const Tensor& x) { return x * x.sigmoid(); };
   std::vector<Tensor> waves;
   const int64_t half = config.embedding / 2;
-  for (int64_t i = 0; i < half; ++i) waves.push_back(time * std::pow(2.0, -1.0 + 6.0 * static_cast<double>(i) / static_cast<double>(half - 1)));
+  for (int64_t i = 0; i < half; ++i)
+    waves.push_back(time * std::pow(2.0, -1.0 + 6.0 * static_cast<double>(i) / static_cast<double>(half - 1)));
   const Tensor phase = at::stack(waves, 1);
   Tensor emb = linear("time.0", at::cat({at::cos(phase), at::sin(phase)}, 1));
   emb = emb + w.at("class.weight").index_select(0, at::where(labels < 0, config.classes, labels));
@@ -147,7 +155,8 @@ Tensor reference(const UNetConfig& config, const Weights& w, const Tensor& input
     Tensor h = conv(name + ".conv1", silu(norm(name + ".norm1", x)), 1);
     const Tensor both = linear(name + ".embedding", emb);
     const int64_t width = h.size(1);
-    const Tensor scale = both.narrow(1, 0, width).reshape({-1, width, 1, 1}), shift = both.narrow(1, width, width).reshape({-1, width, 1, 1});
+    const Tensor scale = both.narrow(1, 0, width).reshape({-1, width, 1, 1}),
+                 shift = both.narrow(1, width, width).reshape({-1, width, 1, 1});
     h = conv(name + ".conv2", silu(norm(name + ".norm2", h) * (1 + scale) + shift), 1);
     return ((skip ? conv(name + ".skip", x, 0) : x) + h) / std::sqrt(2.0);
   };
@@ -157,7 +166,8 @@ Tensor reference(const UNetConfig& config, const Weights& w, const Tensor& input
   if (config.attention) {
     const Tensor qkv = conv("attention.qkv", norm("attention.norm", x), 0).flatten(2).transpose(1, 2);  // [B, HW, 3C]
     const int64_t c = x.size(1);
-    const Tensor mixed = at::scaled_dot_product_attention(qkv.narrow(2, 0, c), qkv.narrow(2, c, c), qkv.narrow(2, 2 * c, c));
+    const Tensor mixed =
+        at::scaled_dot_product_attention(qkv.narrow(2, 0, c), qkv.narrow(2, c, c), qkv.narrow(2, 2 * c, c));
     x = (x + conv("attention.out", mixed.transpose(1, 2).reshape(x.sizes()), 0)) / std::sqrt(2.0);
     x = block("middle.1", x, false);
   }
@@ -215,22 +225,28 @@ TEST_CASE("unet: a file gives back the network, and misfits are named") {
   CHECK(file.metadata.at("trained") == "by nobody");
   Safetensors broken = file;
   broken.tensors.erase("middle.0.conv1.weight");
-  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("middle.0.conv1.weight") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("middle.0.conv1.weight") !=
+        std::string::npos);
   broken = file;
   broken.tensors["in.bias"] = at::zeros({9});
-  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("in.bias") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("in.bias") !=
+        std::string::npos);
   broken = file;
   broken.tensors["intruder"] = at::zeros({1});
-  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("intruder") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(info, broken, "f", at::kCPU, at::kFloat); }).find("intruder") !=
+        std::string::npos);
   ModelInfo other = info;
   other.sigma_data = 0.5;
-  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("sigma_data") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("sigma_data") !=
+        std::string::npos);
   other = info;
   other.shape = {1, 9, 8};
-  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("divisible by 2") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("divisible by 2") !=
+        std::string::npos);
   other = info;
   other.conditions.clear();
-  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("3 classes") != std::string::npos);
+  CHECK(refusal([&] { (void)make_unet(other, file, "f", at::kCPU, at::kFloat); }).find("3 classes") !=
+        std::string::npos);
   other = info;
   other.sha256 = std::string(64, '0');
   CHECK_FALSE(refusal([&] { (void)load_unet(other, path, at::kCPU, at::kFloat); }).empty());

@@ -57,7 +57,8 @@ TEST_CASE("captured: one graph serves other samples, and forbids a look at the d
     const Denoiser& inner_;
   };
   const Peeking peeking(*model);
-  CHECK_THROWS(CapturedStep({peeking, flow, noise}, *solver, controller, start({*model, *solver, noise, grid}, ids(16))));
+  CHECK_THROWS(
+      CapturedStep({peeking, flow, noise}, *solver, controller, start({*model, *solver, noise, grid}, ids(16))));
 }
 
 TEST_CASE("captured: the CPU is refused", "[captured]") {
@@ -67,8 +68,9 @@ TEST_CASE("captured: the CPU is refused", "[captured]") {
   const ProbabilityFlow flow;
   const auto solver = make_solver("euler");
   const TimeGrid grid({2.0, 1.0});
-  CHECK_THROWS_WITH(CapturedStep({*model, flow, noise}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(1))),
-                    contains("CUDA device"));
+  CHECK_THROWS_WITH(
+      CapturedStep({*model, flow, noise}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(1))),
+      contains("CUDA device"));
 }
 
 }  // namespace stride

@@ -32,14 +32,16 @@ std::string plan_file() {
   plan.sigmas = {10.0, 4.0, 1.5, 0.6, 0.2, 0.05};
   plan.weights = {{1.02}, {1.4, -0.45}, {1.8, -1.2, 0.38}, {1.9, -1.3, 0.5, -0.1}, {1.85, -1.25, 0.45, -0.05}};
   plan.scale_time = {0.95, 1.0, 1.02, 0.98, 0.9};
-  const auto path = std::filesystem::temp_directory_path() / ("stride-test-plan-" + std::to_string(::getpid()) + ".json");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("stride-test-plan-" + std::to_string(::getpid()) + ".json");
   std::ofstream(path) << plan.to_json();
   return path.string();
 }
 
 }  // namespace
 
-GaussianFlow::GaussianFlow(int64_t dimensions) : mean(at::tensor(ramp(dimensions, 0.3, -0.4), at::kDouble).to(device())) {
+GaussianFlow::GaussianFlow(int64_t dimensions)
+    : mean(at::tensor(ramp(dimensions, 0.3, -0.4), at::kDouble).to(device())) {
   GaussianMixtureOptions options{{1.0}, {ramp(dimensions, 0.3, -0.4)}, {std}, {}};
   denoiser = std::make_unique<GaussianMixture>(info(dimensions), options, device());
 }
@@ -51,8 +53,10 @@ Tensor GaussianFlow::exact(const Tensor& x, double from, double to) const {
 std::unique_ptr<GaussianMixture> three_components(int64_t dimensions) {
   ModelInfo model = info(dimensions);
   model.conditions = {{"class", 2, {}}};
-  GaussianMixtureOptions options{
-      {0.5, 0.3, 0.2}, {ramp(dimensions, -1.0, 0.3), ramp(dimensions, 1.0, -0.2), ramp(dimensions, 0.2, 0.5)}, {0.3, 0.2, 0.4}, {0, 1, 0}};
+  GaussianMixtureOptions options{{0.5, 0.3, 0.2},
+                                 {ramp(dimensions, -1.0, 0.3), ramp(dimensions, 1.0, -0.2), ramp(dimensions, 0.2, 0.5)},
+                                 {0.3, 0.2, 0.4},
+                                 {0, 1, 0}};
   return std::make_unique<GaussianMixture>(model, options, device());
 }
 
@@ -64,7 +68,8 @@ std::string runnable(const std::string& name) {
 
 std::vector<std::string> all_solvers() {
   std::vector<std::string> out = solver_names();
-  out.insert(out.end(), {"ddim:eta=0.5", "ddim:eta=1", "ipndm:order=2", "lms:order=1", "lms:order=2", "lms:order=3"});
+  for (const std::string& name : solver_names())
+    for (const std::string& options : solver_traits(name).variants) out.push_back(name + ":" + options);
   return out;
 }
 
@@ -73,7 +78,9 @@ at::Device device() {
   return at::Device(name == nullptr ? "cpu" : name);
 }
 
-Tensor ids(int64_t batch, int64_t first) { return at::arange(first, first + batch, at::TensorOptions().dtype(at::kLong).device(device())); }
+Tensor ids(int64_t batch, int64_t first) {
+  return at::arange(first, first + batch, at::TensorOptions().dtype(at::kLong).device(device()));
+}
 
 Tensor index(const std::vector<int64_t>& rows) { return at::tensor(rows, at::kLong).to(device()); }
 
@@ -91,7 +98,8 @@ RunState start(const Setup& setup, const Tensor& sample_ids, at::ScalarType dtyp
 
 RunResult run(const Setup& setup, const Tensor& sample_ids, at::ScalarType dtype, const SampleOptions& options) {
   const ProbabilityFlow flow;
-  return sample({setup.denoiser, flow, setup.noise}, setup.solver, FixedGrid(setup.grid), start(setup, sample_ids, dtype), options);
+  return sample({setup.denoiser, flow, setup.noise}, setup.solver, FixedGrid(setup.grid),
+                start(setup, sample_ids, dtype), options);
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {

@@ -30,7 +30,7 @@ struct GaussianFlow {
 /// The text of `name` with what it needs to run in a test: a plan gets a file.
 [[nodiscard]] std::string runnable(const std::string& name);
 
-/// Names of the registry; those that some test adds options to are listed as well.
+/// Names of the registry, then each with the options of SolverTraits::variants.
 [[nodiscard]] std::vector<std::string> all_solvers();
 
 /// Where the suites run: cpu, or what STRIDE_TEST_DEVICE says (ctest's cuda entries set it).

@@ -32,7 +32,8 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
   RunState state = start({*flow.denoiser, solver, noise, grid}, ids(4));
   const Tensor x0 = state.x;
   if (window > 0) {
-    History history = History::from_state(state.history, x0);
+    const auto extras = static_cast<std::ptrdiff_t>(solver.traits().extras);
+    History history = History::from_state(state.history, x0, extras);
     for (int64_t i = 0; i < window; ++i) {
       const double level = levels[static_cast<std::size_t>(i)];
       const Tensor x = flow.exact(x0, grid.start(), level);
@@ -40,7 +41,7 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
       const Tensor denoised = flow.denoiser->evaluate(x, sigma, {}).denoised;
       history = history.push({sigma, denoised, (x - denoised) / level});
     }
-    state.history = history.state();
+    state.history = history.state({state.history.slots().end() - extras, state.history.slots().end()});
   }
   const ProbabilityFlow term;
   const RunResult result = sample({*flow.denoiser, term, noise}, solver, FixedGrid(grid), state);
@@ -97,7 +98,9 @@ TEST_CASE("order: stochastic solvers and SDE terms have the strong order they cl
     const Term& term = solver->traits().integrates_sde ? static_cast<const Term&>(sde) : ode;
     const auto end = [&](int64_t steps) {
       const TimeGrid grid(smooth_levels(steps, 0, 4.0, 0.3));
-      return sample({*flow.denoiser, term, tree}, *solver, FixedGrid(grid), start({*flow.denoiser, *solver, tree, grid}, samples)).x;
+      return sample({*flow.denoiser, term, tree}, *solver, FixedGrid(grid),
+                    start({*flow.denoiser, *solver, tree, grid}, samples))
+          .x;
     };
     const Tensor reference = end(512);
     const std::vector<int64_t> steps{16, 32, 64};

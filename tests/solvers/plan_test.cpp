@@ -1,9 +1,9 @@
 // The plan solver, the plan's table and its file.
+#include "solvers/plan.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "framework/gaussian_mixture.h"
 #include "framework/sample.h"
-#include "solvers/plan.h"
 #include "solvers/registry.h"
 #include "tests/catch_torch.h"
 
@@ -42,7 +42,8 @@ RunResult run(const Denoiser& model, const Plan& plan, const Tensor& x, const Ru
   const FixedGrid controller(grid);
   const ProbabilityFlow term;
   const NoNoise noise;
-  return sample({model, term, noise}, *solver, controller, start_run(*solver, controller, constant, x, constant.grid.select(1, 0)));
+  return sample({model, term, noise}, *solver, controller,
+                start_run(*solver, controller, constant, x, constant.grid.select(1, 0)));
 }
 
 RunResult run(const Denoiser& model, const Plan& plan, const Tensor& x) {
@@ -87,7 +88,8 @@ TEST_CASE("plan solver follows its formula, the last jump included", "[plan]") {
   const GaussianMixture model = scalar_mixture();
   const Tensor x = at::tensor({-12.0, 4.0, 0.3, 25.0}, at::kDouble).view({4, 1});
   const RunResult result = run(model, small_plan(zero), x);
-  for (int64_t i = 0; i < 4; ++i) CHECK(result.x[i][0].item<double>() == Approx(by_hand(small_plan(zero), x[i][0].item<double>())).epsilon(1e-12));
+  for (int64_t i = 0; i < 4; ++i)
+    CHECK(result.x[i][0].item<double>() == Approx(by_hand(small_plan(zero), x[i][0].item<double>())).epsilon(1e-12));
   CHECK(result.nfe.eq(3).all().item<bool>());
   CHECK(result.ok());
 }
@@ -105,7 +107,8 @@ TEST_CASE("plan solver with theory's weights and a plain last jump is iPNDM", "[
   const FixedGrid controller(grid);
   const ProbabilityFlow term;
   const NoNoise noise;
-  const RunState start = start_run(*ipndm, controller, {at::arange(3), {}, grid.rows(3, at::kCPU), {}}, x, at::full({3}, 10.0, at::kDouble));
+  const RunState start = start_run(*ipndm, controller, {at::arange(3), {}, grid.rows(3, at::kCPU), {}}, x,
+                                   at::full({3}, 10.0, at::kDouble));
   const Tensor expected = sample({model, term, noise}, *ipndm, controller, start).x;
   CHECK((run(model, plan, x).x - expected).abs().max().item<double>() <= 1e-12);
 }
@@ -140,9 +143,11 @@ TEST_CASE("plan solver refuses another grid and parameters of another size", "[p
   const FixedGrid controller(grid);
   const ProbabilityFlow term;
   const NoNoise noise;
-  const RunState start = start_run(*solver, controller, {at::arange(2), {}, grid.rows(2, at::kCPU), {}}, x, at::full({2}, 10.0, at::kDouble));
+  const RunState start = start_run(*solver, controller, {at::arange(2), {}, grid.rows(2, at::kCPU), {}}, x,
+                                   at::full({2}, 10.0, at::kDouble));
   CHECK_THROWS_AS(sample({model, term, noise}, *solver, controller, start), UsageError);
-  const RunConstant wide{at::arange(2), {}, TimeGrid(small_plan(true).sigmas).rows(2, at::kCPU), at::ones({2, 15}, at::kDouble)};
+  const RunConstant wide{
+      at::arange(2), {}, TimeGrid(small_plan(true).sigmas).rows(2, at::kCPU), at::ones({2, 15}, at::kDouble)};
   CHECK_THROWS_AS(run(model, small_plan(true), x, wide), UsageError);
   CHECK_THROWS_AS(plan_params(small_plan(true), 2), UsageError);
   CHECK_THROWS_AS(plan_params(small_plan(true), 5), UsageError);

@@ -13,7 +13,8 @@ namespace {
 using namespace fixtures;
 
 TimeGrid grid_of(int64_t steps, Final final) {
-  return make_grid(Spec::parse("karras"), {.steps = steps, .sigma_min = 0.05, .sigma_max = 10.0, .final = final, .noise_schedule = nullptr});
+  return make_grid(Spec::parse("karras"),
+                   {.steps = steps, .sigma_min = 0.05, .sigma_max = 10.0, .final = final, .noise_schedule = nullptr});
 }
 
 // A plan brings its own number of steps.
@@ -79,7 +80,8 @@ TEST_CASE("registry: guidance makes two passes of one evaluation", "[registry]")
   for (const std::string& name : all_solvers()) {
     const auto solver = make_solver(runnable(name));
     const TimeGrid grid = grid_of(natural_steps(name), Final::sigma_min);
-    const RunResult result = sample({*model, flow, noise, {.scale = 2.0}}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(3)));
+    const RunResult result = sample({*model, flow, noise, {.scale = 2.0}}, *solver, FixedGrid(grid),
+                                    start({*model, *solver, noise, grid}, ids(3)));
     CAPTURE(name);
     CHECK(same_bits(result.nfe * 2, result.model_evals));
     CHECK_FALSE(at::allclose(result.x, run({*model, *solver, noise, grid}, ids(3)).x));
@@ -133,7 +135,8 @@ TEST_CASE("registry: a sample does not depend on batch size, position or order",
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor batch = run({*model, *solver, noise, grid}, ids(7)).x;
     CAPTURE(name);
-    for (int64_t i = 0; i < 7; ++i) CHECK(same_bits(batch.narrow(0, i, 1), run({*model, *solver, noise, grid}, ids(1, i)).x));
+    for (int64_t i = 0; i < 7; ++i)
+      CHECK(same_bits(batch.narrow(0, i, 1), run({*model, *solver, noise, grid}, ids(1, i)).x));
     const Tensor turned = index({5, 2, 6, 0});
     CHECK(same_bits(batch.index_select(0, turned), run({*model, *solver, noise, grid}, turned).x));
   }
@@ -185,7 +188,8 @@ TEST_CASE("registry: a run resumes from its saved state bit for bit", "[registry
   const auto model = three_components();
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
-  const auto path = std::filesystem::temp_directory_path() / ("stride-resume-" + std::to_string(::getpid()) + ".safetensors");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("stride-resume-" + std::to_string(::getpid()) + ".safetensors");
   for (const std::string& name : all_solvers()) {
     const auto solver = make_solver(runnable(name));
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
@@ -278,7 +282,9 @@ TEST_CASE("registry: with an error estimate a solver runs adaptively, without on
     CHECK(same_bits(loose.nfe, (loose.steps - 1 + loose.rejected) * per_step + 1));
     const TimeGrid fine = grid_of(2000, Final::zero);
     const Tensor exact = run({*model, *make_solver("heun"), noise, fine}, ids(16)).x;
-    const auto error = [&](double tolerance) { return (adaptive(tolerance, true, ids(16)).x - exact).abs().max().item<double>(); };
+    const auto error = [&](double tolerance) {
+      return (adaptive(tolerance, true, ids(16)).x - exact).abs().max().item<double>();
+    };
     CHECK(error(1e-3) < 0.5 * error(1e-2));
     CHECK(error(1e-4) < 0.5 * error(1e-3));
   }
@@ -291,7 +297,9 @@ TEST_CASE("registry: an ODE method refuses a stochastic term", "[registry]") {
   const TimeGrid grid = grid_of(5, Final::zero);
   for (const std::string& name : all_solvers()) {
     const auto solver = make_solver(runnable(name));
-    const auto go = [&] { return sample({*model, sde, noise}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(2))); };
+    const auto go = [&] {
+      return sample({*model, sde, noise}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(2)));
+    };
     CAPTURE(name);
     if (solver->traits().integrates_sde)
       CHECK(go().ok());
@@ -307,7 +315,9 @@ TEST_CASE("registry: noise is drawn by stochastic solvers only", "[registry]") {
   for (const std::string& name : all_solvers()) {
     const auto solver = make_solver(runnable(name));
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const auto go = [&] { return sample({*model, flow, none}, *solver, FixedGrid(grid), start({*model, *solver, none, grid}, ids(2))); };
+    const auto go = [&] {
+      return sample({*model, flow, none}, *solver, FixedGrid(grid), start({*model, *solver, none, grid}, ids(2)));
+    };
     CAPTURE(name);
     if (solver->traits().stochastic)
       CHECK_THROWS_WITH(go(), contains("noise source"));

@@ -1,10 +1,10 @@
 // with_gpu PROGRAM ARGUMENTS...: becomes PROGRAM where the CUDA driver sees a device, else says why not and exits
 // with 77, which ctest reports as skipped. With STRIDE_REQUIRE_GPU set, a machine without one is a failure. Asks
 // the driver itself, so that the answer takes no start of LibTorch.
-#include <cstdio>
-#include <cstdlib>
 #include <dlfcn.h>
 #include <unistd.h>
+#include <cstdio>
+#include <cstdlib>
 
 namespace {
 

@@ -1,0 +1,115 @@
+// Runs samplers for the parity suite and writes every state: harness.py asks, and compares with the references.
+//
+//   stride_parity_probe CASES.json INPUT.safetensors OUTPUT.safetensors
+//   stride_parity_probe --solvers      the names that need a reference, one a line
+//
+// A case names a solver, the levels and a mixture; INPUT has `x/ID` [B, D] (EDM coordinates) and `noise/ID` [M, B, D],
+// OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`.
+#include "adaptive/pi_controller.h"
+#include "apps/file_noise.h"
+#include "framework/error.h"
+#include "framework/fixed_grid.h"
+#include "framework/gaussian_mixture.h"
+#include "framework/safetensors.h"
+#include "framework/sample.h"
+#include "solvers/registry.h"
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <numeric>
+
+namespace stride {
+namespace {
+
+using nlohmann::json;
+
+GaussianMixture mixture(const json& wanted) {
+  GaussianMixtureOptions options{wanted.at("weights"), wanted.at("means"), wanted.at("std"),
+                                 wanted.value("classes", std::vector<int64_t>{})};
+  ModelInfo info;
+  info.name = "mixture";
+  info.kind = "gaussian_mixture";
+  info.shape = {static_cast<int64_t>(options.means.at(0).size())};
+  if (!options.classes.empty())
+    info.conditions = {{"class", 1 + *std::max_element(options.classes.begin(), options.classes.end()), {}}};
+  return {info, options};
+}
+
+struct Outcome {
+  std::vector<Tensor> states;
+  Tensor nfe;
+};
+
+Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
+  const GaussianMixture model = mixture(wanted.at("mixture"));
+  std::optional<NoiseSchedule> schedule;
+  if (wanted.contains("noise_schedule")) schedule = make_noise_schedule(Spec::parse(wanted.at("noise_schedule")));
+  const auto solver = make_solver(wanted.at("solver").get<std::string>(), {schedule ? &*schedule : nullptr});
+  const TimeGrid grid(wanted.at("sigmas").get<std::vector<double>>());
+  const int64_t batch = x.size(0);
+  std::vector<int64_t> ids(static_cast<std::size_t>(batch));
+  std::iota(ids.begin(), ids.end(), 0);
+  const FileNoise source(noise, ids, at::kCPU);
+  const std::string term_name = wanted.value("term", "ode");
+  std::unique_ptr<Term> term = std::make_unique<ProbabilityFlow>();
+  if (const Spec spec = Spec::parse(term_name); spec.name == "sde") {
+    OptionReader options(spec, "term");
+    term = std::make_unique<ReverseSde>(options.number("eta", 1.0));
+  }
+  BatchState condition;
+  if (wanted.contains("label"))
+    condition = BatchState({at::full({batch}, wanted.at("label").get<int64_t>(), at::kLong)});
+  RunConstant constant{at::tensor(ids, at::kLong), condition, grid.rows(batch, at::kCPU), {}};
+  const Times start = at::full({batch}, grid.start(), at::kDouble);
+  const Problem problem{model, *term, source, {.scale = wanted.value("guidance", 1.0)}};
+  Outcome outcome;
+  SampleOptions options;
+  options.observer = [&](const RunState&, const RunState& after, const StepResult&, bool) {
+    outcome.states.push_back(after.x);
+  };
+  const FixedGrid controller(grid);
+  outcome.nfe = sample(problem, *solver, controller, start_run(*solver, controller, constant, x, start), options).nfe;
+  return outcome;
+}
+
+int probe(const std::string& cases_path, const std::string& input_path, const std::string& output_path) {
+  std::ifstream file(cases_path);
+  const json cases = json::parse(file);
+  const std::map<std::string, Tensor> input = read_safetensors(input_path);
+  std::map<std::string, Tensor> output;
+  std::map<std::string, std::string> errors;
+  for (const json& wanted : cases) {
+    const std::string id = wanted.at("id");
+    try {
+      Outcome outcome = run(wanted, input.at("x/" + id), input.at("noise/" + id));
+      output.emplace("states/" + id, at::stack(outcome.states));
+      output.emplace("nfe/" + id, outcome.nfe.contiguous());
+    } catch (const std::exception& error) {
+      errors.emplace("error/" + id, error.what());
+    }
+  }
+  write_safetensors(output_path, output, errors);
+  return 0;
+}
+
+}  // namespace
+}  // namespace stride
+
+int main(int count, char** words) {
+  if (count == 2 && std::string(words[1]) == "--solvers") {
+    for (const std::string& name : stride::solver_names()) {
+      std::cout << name << '\n';
+      for (const std::string& options : stride::solver_traits(name).variants)
+        std::cout << name << ':' << options << '\n';
+    }
+    return 0;
+  }
+  if (count != 4) {
+    std::cerr << "usage: stride_parity_probe CASES.json INPUT.safetensors OUTPUT.safetensors | --solvers\n";
+    return 2;
+  }
+  return stride::probe(words[1], words[2], words[3]);
+}

@@ -168,7 +168,11 @@ def problems(case: Case):
                     levels = list(map(float, SCHEDULES[schedule](steps if final == "zero" else steps + 1)))
                     if final == "zero":
                         levels.append(0.0)
+                    # A step over more than two decades amplifies roundings beyond what float32 can hold, whoever makes it.
+                    wild = any(a > 100 * b > 0 for a, b in zip(levels, levels[1:]))
                     for dtype in case.dtypes:
+                        if dtype == "float32" and wild:
+                            continue
                         generator = torch.Generator().manual_seed(1000 * dimensions + steps)
                         x = levels[0] * torch.randn(2, dimensions, generator=generator, dtype=torch.float64)
                         noise = torch.randn(max(1, case.draws * (steps + 1)), 2, dimensions, generator=generator)

@@ -17,13 +17,14 @@ set(STRIDE_TEST_ENVIRONMENT "OMP_NUM_THREADS=2;OMP_WAIT_POLICY=PASSIVE;STRIDE_VE
     "ASAN_OPTIONS=detect_leaks=0:protect_shadow_gap=0:strict_string_checks=1:detect_stack_use_after_return=1"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 
-# stride_test(NAME [SPLIT] [TIMEOUT SECONDS] links...): one test program test_NAME of tests/NAME/*.cpp and its
+# stride_test(NAME [SPLIT] [ON_DEVICE] [TIMEOUT SECONDS] links...): one test program test_NAME of tests/NAME/*.cpp and its
 # ctest entries: NAME runs everything but [slow] and [cuda]; NAME.slow and NAME.cuda run those (a test that is
 # both is in NAME.slow.cuda). A start of LibTorch takes a second, so an entry a test case would take longer
-# than the tests; SPLIT makes an entry a source file, NAME.FILE, where a program runs long. Which tags occur
+# than the tests; SPLIT makes an entry a source file, NAME.FILE, where a program runs long. ON_DEVICE: NAME.on_cuda
+# runs the plain tests with STRIDE_TEST_DEVICE=cuda. Which tags occur
 # is looked up in the sources when ctest starts: see tests/tools/suite.cmake.
 function(stride_test name)
-  cmake_parse_arguments(arg "SPLIT" "TIMEOUT" "" ${ARGN})
+  cmake_parse_arguments(arg "SPLIT;ON_DEVICE" "TIMEOUT" "" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   if(NOT sources)
     return()
@@ -53,6 +54,7 @@ set(suite_with_gpu [[$<TARGET_FILE:stride_with_gpu>]])
 set(suite_environment [[${STRIDE_TEST_ENVIRONMENT}]])
 set(suite_timeout ${arg_TIMEOUT})
 set(suite_split \"${arg_SPLIT}\")
+set(suite_on_device \"${arg_ON_DEVICE}\")
 include([[${PROJECT_SOURCE_DIR}/tests/tools/suite.cmake]])
 ")
 endfunction()

@@ -55,7 +55,7 @@ BatchState BatchState::concat(const BatchState& a, const BatchState& b) {
 
 void BatchState::copy_from(const BatchState& from) const {
   require_same_size(*this, from);
-  for (std::size_t i = 0; i < size(); ++i) slots_[i].copy_(from[i]);
+  copy_tensors(slots_, from.slots_);
 }
 
 BatchState BatchState::clone() const {
@@ -64,6 +64,17 @@ BatchState BatchState::clone() const {
 
 BatchState BatchState::to(const at::Device& device) const {
   return map(*this, [&](const Tensor& slot) { return slot.to(device); });
+}
+
+void copy_tensors(const std::vector<Tensor>& to, std::vector<Tensor> from) {
+  TORCH_INTERNAL_ASSERT(to.size() == from.size());
+  for (std::size_t i = 0; i < from.size(); ++i)
+    for (std::size_t j = 0; j < to.size(); ++j)
+      if (i != j && from[i].is_alias_of(to[j])) {
+        from[i] = from[i].clone();
+        break;
+      }
+  for (std::size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
 }
 
 Tensor where_rows(const Tensor& keep, const Tensor& a, const Tensor& b) {

@@ -41,6 +41,10 @@ class BatchState final {
   std::vector<Tensor> slots_;
 };
 
+/// Copies from[i] into the storage of to[i]. A source that lies in the storage of another target (a history that moved
+/// up by one) is read before that target is written.
+void copy_tensors(const std::vector<Tensor>& to, std::vector<Tensor> from);
+
 /// Row-wise choice between two tensors that lead with B. Both sides are read: NaN on the side that is
 /// not chosen does not reach the result.
 [[nodiscard]] Tensor where_rows(const Tensor& keep, const Tensor& a, const Tensor& b);

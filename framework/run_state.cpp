@@ -71,16 +71,15 @@ RunState RunState::concat(const RunState& a, const RunState& b) {
 }
 
 void RunState::copy_from(const RunState& from) const {
-  x.copy_(from.x);
-  sigma.copy_(from.sigma);
-  index.copy_(from.index);
-  rejected.copy_(from.rejected);
-  status.copy_(from.status);
-  nfe.copy_(from.nfe);
-  model_evals.copy_(from.model_evals);
-  draws.copy_(from.draws);
-  history.copy_from(from.history);
-  memory.copy_from(from.memory);
+  // All at once: the history of `from` may hold this state's own x and sigma.
+  const auto changing = [](const RunState& state) {
+    std::vector<Tensor> out{state.x,      state.sigma, state.index,       state.rejected,
+                            state.status, state.nfe,   state.model_evals, state.draws};
+    for (const BatchState* part : {&state.history, &state.memory})
+      out.insert(out.end(), part->slots().begin(), part->slots().end());
+    return out;
+  };
+  copy_tensors(changing(*this), changing(from));
 }
 
 std::map<std::string, Tensor> RunState::tensors() const {

@@ -41,16 +41,17 @@ class PlanSolver final : public Solver {
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
-    const Tensor row = row_of(step);  // [B, window + 1]
+    const Tensor table = history[history.size() - 1];
+    const Tensor row = row_of(step, table);  // [B, window + 1]
     const int64_t window = row.size(1) - 1;
     const Times at = step.from * row.select(1, window);
     const Tensor denoised = step.denoise(x, at);
     const Tensor slope = (x - denoised) / per_sample(at, x);
-    const History past = History::from_state(history, x);
+    const History past = History::from_state(history, x, traits_.extras);
     const Tensor weights = row * (step.to - step.from).unsqueeze(1);
     Tensor next = x + per_sample(weights.select(1, 0), x) * slope;
     for (int64_t j = 1; j < window; ++j) next = next + per_sample(weights.select(1, j), x) * past[j - 1].slope;
-    return {std::move(next), past.push({step.from, denoised, slope}).state(), denoised, {}};
+    return {std::move(next), past.push({step.from, denoised, slope}).state({table}), denoised, {}};
   }
 
   /// The last jump is a step like the others: it may use the history.
@@ -58,11 +59,15 @@ class PlanSolver final : public Solver {
     return this->step(step, x, history);
   }
 
-  [[nodiscard]] BatchState init(const Tensor& x) const override { return History::empty(traits_.history, x).state(); }
+  /// The table goes along a row: it reaches the device once, before the first step.
+  [[nodiscard]] BatchState init(const Tensor& x) const override {
+    const Tensor rows = table_.to(x.device()).unsqueeze(0).expand({x.size(0), -1}).contiguous();
+    return History::empty(traits_.history, x).state({rows});
+  }
 
  private:
   /// The weights and the scale of each row's step: float64 `[B, window + 1]`.
-  [[nodiscard]] Tensor row_of(const Step& step) const {
+  [[nodiscard]] Tensor row_of(const Step& step, const Tensor& table) const {
     const RunConstant& constant = step.constant();
     if (const int64_t steps = constant.grid.size(1) - 1; steps != nfe_)
       throw UsageError(
@@ -72,9 +77,8 @@ class PlanSolver final : public Solver {
       throw UsageError(fmt::format("a plan of {} steps and window {} takes {} parameters a row, not {}", nfe_,
                                    traits_.history + 1, nfe_ * width, constant.params->size(1)));
     const Tensor index = step.index.clamp_max(nfe_ - 1);
-    if (!constant.params) return table_.to(index.device()).view({nfe_, width}).index_select(0, index);
     const Tensor where = index.view({-1, 1, 1}).expand({-1, 1, width});
-    return constant.params->view({-1, nfe_, width}).gather(1, where).squeeze(1);
+    return constant.params.value_or(table).view({-1, nfe_, width}).gather(1, where).squeeze(1);
   }
 
   int64_t nfe_;

@@ -35,6 +35,17 @@ TEST_CASE("state: copy_from writes into the same storage, clone does not share i
   CHECK(copy[0].equal(at::zeros({2})));
 }
 
+TEST_CASE("state: copy_from may copy a state's own tensors to other places of it", "[state]") {
+  const auto full = [](double v) { return at::full({2}, v, at::kDouble); };
+  const BatchState state({full(1.0), full(2.0), full(3.0)});
+  state.copy_from(BatchState({full(0.0), state[0], state[1]}));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(state[i].equal(full(static_cast<double>(i))));
+  state.copy_from(BatchState({state[2], state[0], state[1]}));
+  CHECK(state[0].equal(full(2.0)));
+  CHECK(state[1].equal(full(0.0)));
+  CHECK(state[2].equal(full(1.0)));
+}
+
 TEST_CASE("state: history is newest first, counts a row, forgets the oldest and changes capacity", "[state]") {
   const Tensor x = at::zeros({2, 1}, at::kDouble);
   const auto entry = [&](double v) {

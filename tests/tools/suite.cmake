@@ -36,8 +36,10 @@ function(stride_suite_entry entry selection files)
     return()
   endif()
   set(program ${suite_program})
+  set(environment "${suite_environment}")
   if(selection MATCHES "cuda")
     set(program ${suite_with_gpu} ${suite_program})
+    list(APPEND environment STRIDE_TEST_DEVICE=cuda)
   endif()
   set(options "")
   if(suite_split)
@@ -51,8 +53,15 @@ function(stride_suite_entry entry selection files)
   endif()
   add_test(${entry} ${program} ${catch} ${options})
   set_tests_properties(${entry} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
-                       ENVIRONMENT "${suite_environment}")
+                       ENVIRONMENT "${environment}")
 endfunction()
+
+# The plain tests again, on the GPU: for suites whose tests run where STRIDE_TEST_DEVICE says.
+if(suite_on_device)
+  add_test(${suite}.on_cuda ${suite_with_gpu} ${suite_program} "~[slow]~[cuda]")
+  set_tests_properties(${suite}.on_cuda PROPERTIES LABELS "suite;cuda" TIMEOUT ${suite_timeout} SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${suite_environment};STRIDE_TEST_DEVICE=cuda")
+endif()
 
 file(GLOB suite_files ${suite_sources}/*.cpp)
 if(suite_split)

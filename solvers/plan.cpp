@@ -19,6 +19,7 @@ const SolverTraits& traits_plan() {
       .name = "plan",
       .family = "learned",
       .history = kPlanWindow - 1,
+      .extras = 1,
       .reference =
           "Stride: a table made by stride fit; iPNDM's update (Zhang & Chen 2023, arXiv:2204.13902) with free weights",
       .summary = "a fitted few-step plan: its own grid, history weights and model times",

@@ -1,0 +1,45 @@
+// k-diffusion's DPM2: the midpoint rule with the middle in ln σ, as DPM-Solver-2 (Lu et al. 2022, arXiv:2206.00927,
+// alg. 1 with r1 = ½) has it, but with straight lines in σ as Karras et al. 2022 (arXiv:2206.00364, alg. 2).
+#include "solvers/solver_list.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+namespace {
+
+class Dpm2 final : public Solver {
+ public:
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_dpm2(); }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const Times middle = (step.from.log() + step.to.log()).mul(0.5).exp();
+    const Tensor h = per_sample(step.to - step.from, x);
+    const Tensor denoised = step.denoise(x, step.from);
+    const Tensor slope = step.term().drift(x, step.from, denoised);
+    const Tensor half = x + per_sample(middle - step.from, x) * slope;
+    const Tensor slope_middle = step.term().drift(half, middle, step.denoise(half, middle));
+    return {x + h * slope_middle, history, denoised, h * (slope_middle - slope)};
+  }
+};
+
+}  // namespace
+
+const SolverTraits& traits_dpm2() {
+  static const SolverTraits traits{
+      .name = "dpm2",
+      .aliases = {"dpm_2", "DPM2", "KDPM2", "kdpm_2", "KDPM2DiscreteScheduler"},
+      .family = "one-step",
+      .order = 2,
+      .start_order = 2,
+      .error_order = 2,
+      .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1 with r1 = 1/2",
+      .summary = "midpoint rule with the geometric middle; its Euler part gives an error estimate",
+      .options = "",
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
+      .nfe = evaluations(2)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_dpm2(SolverOptions& /*options*/) { return std::make_unique<Dpm2>(); }
+
+}  // namespace stride

@@ -1,0 +1,60 @@
+// Heun++ 2, a sampler of the WebUI community (sd-webui-samplers-scheduler, ComfyUI's heunpp2): the slopes at this
+// level and at Euler's predictions of the next two, weighted by their levels,
+//   w2 = σ_{i+1}/(m σ_0), w3 = σ_{i+2}/(m σ_0), w1 = 1 − w2 − w3,
+// m = 3; with m = 2 and w3 = 0 where the level after the next ends the grid, and Euler in the grid's last step. The
+// weights belong to no consistent quadrature, so the method is of first order.
+#include "solvers/solver_list.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+namespace {
+
+class Heunpp2 final : public Solver {
+ public:
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_heunpp2(); }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const Tensor& grid = step.constant().grid;
+    const int64_t end = grid.size(1) - 1;
+    const Tensor two_more = step.index + 2 < end;
+    const Tensor one_more = step.index + 1 < end;
+    // Rows whose next levels would lie beyond the grid look somewhere harmless, with weight 0.
+    const Times beyond = grid.gather(1, (step.index + 2).clamp_max(end).unsqueeze(1)).squeeze(1);
+    const Times after = at::where(two_more, beyond, step.to);
+    const Times scale = at::where(two_more, 3.0 * grid.select(1, 0), 2.0 * grid.select(1, 0));
+    const Times none = at::zeros_like(scale);
+    const Times w2 = at::where(one_more, step.to / scale, none);
+    const Times w3 = at::where(two_more, after / scale, none);
+
+    const Tensor h = per_sample(step.to - step.from, x);
+    const Tensor denoised = step.denoise(x, step.from);
+    const Tensor d1 = step.term().drift(x, step.from, denoised);
+    const Tensor x2 = x + h * d1;
+    const Tensor d2 = step.term().drift(x2, step.to, step.denoise(x2, step.to));
+    const Tensor x3 = x2 + per_sample(after - step.to, x) * d2;
+    const Tensor d3 = step.term().drift(x3, after, step.denoise(x3, after));
+    const Tensor mean = per_sample(1.0 - w2 - w3, x) * d1 + per_sample(w2, x) * d2 + per_sample(w3, x) * d3;
+    return {x + h * mean, history, denoised, {}};
+  }
+};
+
+}  // namespace
+
+const SolverTraits& traits_heunpp2() {
+  static const SolverTraits traits{.name = "heunpp2",
+                                   .aliases = {"Heun++ 2", "Heun++"},
+                                   .family = "one-step",
+                                   .order = 1,
+                                   .start_order = 1,
+                                   .reference = "ComfyUI sample_heunpp2, after sd-webui-samplers-scheduler; no paper",
+                                   .summary = "three slopes weighted by their levels; first order; fixed grids only",
+                                   .options = "",
+                                   .also = {"ComfyUI"},
+                                   .nfe = evaluations(3)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_heunpp2(SolverOptions& /*options*/) { return std::make_unique<Heunpp2>(); }
+
+}  // namespace stride

@@ -1,7 +1,11 @@
-// Claimed orders against measured ones: every solver of the registry, on flows whose answer is known.
+// Claimed orders against measured ones: every solver of the registry, on flows whose answer is known. With
+// STRIDE_MEASURED_ORDERS=FILE what was measured is kept there; docs/results/orders.json is such a file.
 #include "tests/solvers/fixtures.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
+#include <fstream>
 
 namespace stride {
 namespace {
@@ -20,11 +24,45 @@ std::vector<double> smooth_levels(int64_t steps, int64_t extra, double high, dou
   return levels;
 }
 
-// Error at the end of N steps before the last jump; `primed`: the history holds exact evaluations.
-double flow_error(const Solver& solver, int64_t steps, bool primed) {
-  // With its own start the range is short and curved, so that what the start costs is seen at moderate N.
-  const double high = primed ? 4.0 : 1.0;
-  const GaussianFlow flow;
+// Two components in one dimension. The flow is monotone there and carries quantiles along: its answer is known as well.
+struct MixtureFlow {
+  MixtureFlow() {
+    ModelInfo info;
+    info.name = "two components";
+    info.kind = "gaussian_mixture";
+    info.shape = {1};
+    denoiser = std::make_unique<GaussianMixture>(
+        info, GaussianMixtureOptions{{weights[0], weights[1]}, {{means[0]}, {means[1]}}, {std[0], std[1]}, {}},
+        device());
+  }
+  [[nodiscard]] Tensor quantile(const Tensor& x, double sigma) const {
+    Tensor sum = at::zeros_like(x);
+    for (int k = 0; k < 2; ++k)
+      sum = sum + weights[k] * at::erf((x - means[k]) / std::sqrt(2.0 * (std[k] * std[k] + sigma * sigma)));
+    return sum;
+  }
+  [[nodiscard]] Tensor exact(const Tensor& x, double from, double to) const {
+    const Tensor wanted = quantile(x, from);
+    Tensor low = at::full_like(x, -50.0);
+    Tensor high = at::full_like(x, 50.0);
+    for (int i = 0; i < 100; ++i) {
+      const Tensor middle = 0.5 * (low + high);
+      const Tensor below = quantile(middle, to) < wanted;
+      low = at::where(below, middle, low);
+      high = at::where(below, high, middle);
+    }
+    return 0.5 * (low + high);
+  }
+
+  static constexpr double weights[] = {0.4, 0.6};
+  static constexpr double means[] = {-1.0, 0.8};
+  static constexpr double std[] = {0.5, 0.4};
+  std::unique_ptr<GaussianMixture> denoiser;
+};
+
+// Error at the end of N steps from `high` before the last jump; `primed`: the history holds exact evaluations.
+template <class Flow>
+double flow_error(const Flow& flow, const Solver& solver, int64_t steps, double high, bool primed) {
   const PhiloxNoise noise;
   const int64_t window = primed ? solver.traits().history : 0;
   const std::vector<double> levels = smooth_levels(steps, window, high, 0.3);
@@ -45,14 +83,49 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
   }
   const ProbabilityFlow term;
   const RunResult result = sample({*flow.denoiser, term, noise}, solver, FixedGrid(grid), state);
-  return (result.x - flow.exact(x0, grid.start(), grid.end())).abs().max().item<double>();
+  const Tensor error = result.x - flow.exact(x0, grid.start(), grid.end());
+  return error.abs().max().item<double>();
 }
 
+// The order on the Gaussian flow. Where that is above the claim the mixture decides: a method may be better on a
+// Gaussian than it is, as the midpoint rule in σ, whose leading error there is zero.
 double measured(const Solver& solver, bool primed) {
-  const std::vector<int64_t> steps{80, 113, 160, 226, 320};
-  std::vector<double> errors;
-  for (const int64_t n : steps) errors.push_back(flow_error(solver, n, primed));
-  return measured_order(steps, errors);
+  const int claim = (primed ? solver.traits().order : solver.traits().start_order).value_or(0);
+  // With its own start the range is short and curved, so that what the start costs is seen at moderate N. So it is
+  // above fourth order, on coarser grids: elsewhere the roundings come before the order shows.
+  const double high = primed && claim <= 4 ? 4.0 : 1.0;
+  const std::vector<int64_t> steps =
+      claim <= 4 ? std::vector<int64_t>{80, 113, 160, 226, 320} : std::vector<int64_t>{20, 28, 40, 57, 80};
+  const auto order = [&](const auto& flow) {
+    std::vector<double> errors;
+    for (const int64_t n : steps) errors.push_back(flow_error(flow, solver, n, high, primed));
+    return measured_order(steps, errors);
+  };
+  const double on_gaussian = order(GaussianFlow());
+  return on_gaussian > claim + kTolerance ? order(MixtureFlow()) : on_gaussian;
+}
+
+nlohmann::json orders_in(const std::string& path) {
+  std::ifstream file(path);
+  return file ? nlohmann::json::parse(file) : nlohmann::json::object();
+}
+
+// To two decimals: more would differ from machine to machine.
+void keep(const std::string& name, const std::string& claim, double order) {
+  const char* path = std::getenv("STRIDE_MEASURED_ORDERS");
+  if (path == nullptr) return;
+  nlohmann::json all = orders_in(path);
+  all[name][claim] = std::round(100.0 * order) / 100.0;
+  std::ofstream(path) << all.dump(1) << '\n';
+}
+
+// The claims of a solver that the suites measure.
+std::map<std::string, double> claims(const SolverTraits& traits) {
+  std::map<std::string, double> out;
+  if (traits.order) out["order"] = *traits.order;
+  if (traits.start_order) out["start_order"] = *traits.start_order;
+  if (traits.strong_order) out["strong_order"] = *traits.strong_order;
+  return out;
 }
 
 }  // namespace
@@ -63,6 +136,7 @@ TEST_CASE("order: every deterministic solver has the order it claims, history pr
     if (!solver->traits().order) continue;
     CAPTURE(name, *solver->traits().order);
     const double order = measured(*solver, true);
+    keep(name, "order", order);
     CHECK(order == Approx(*solver->traits().order).margin(kTolerance));
   }
 }
@@ -73,6 +147,7 @@ TEST_CASE("order: every solver has the order it claims with its own start", "[or
     if (!solver->traits().start_order) continue;
     CAPTURE(name, *solver->traits().start_order);
     const double order = measured(*solver, false);
+    keep(name, "start_order", order);
     CHECK(order == Approx(*solver->traits().start_order).margin(kTolerance));
   }
 }
@@ -107,7 +182,27 @@ TEST_CASE("order: stochastic solvers and SDE terms have the strong order they cl
     std::vector<double> errors;
     for (const int64_t n : steps) errors.push_back((end(n) - reference).square().sum(1).mean().sqrt().item<double>());
     CAPTURE(name, errors);
-    CHECK(measured_order(steps, errors) == Approx(*solver->traits().strong_order).margin(kTolerance));
+    const double order = measured_order(steps, errors);
+    keep(name, "strong_order", order);
+    CHECK(order == Approx(*solver->traits().strong_order).margin(kTolerance));
+  }
+}
+
+TEST_CASE("order: docs/results/orders.json has every claim measured, and no more", "[order]") {
+  const nlohmann::json kept = orders_in(STRIDE_SOURCE_DIR "/docs/results/orders.json");
+  INFO("run: echo '{}' > docs/results/orders.json; STRIDE_MEASURED_ORDERS=docs/results/orders.json test_solvers 'order*'");
+  std::map<std::string, std::map<std::string, double>> left = kept;
+  for (const std::string& name : all_solvers()) {
+    for (const auto& [claim, order] : claims(make_solver(runnable(name))->traits())) {
+      CAPTURE(name, claim);
+      REQUIRE(left[name].contains(claim));
+      CHECK(left[name][claim] == Approx(order).margin(kTolerance));
+      left[name].erase(claim);
+    }
+  }
+  for (const auto& [name, measurements] : left) {
+    CAPTURE(name);
+    CHECK(measurements.empty());
   }
 }
 

@@ -10,7 +10,7 @@ const SolverTraits& traits_implicit_euler() {
                     .order = 1,
                     .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.7",
                     .summary = "Euler with the slope of the step's end, found by fixed-point iteration",
-                    .also = {"torchdiffeq", "diffrax"}});
+                    .also = {"diffrax"}});
   return traits;
 }
 

@@ -2,6 +2,7 @@
 //
 //   stride_parity_probe CASES.json INPUT.safetensors OUTPUT.safetensors
 //   stride_parity_probe --solvers      the names that need a reference, one a line
+//   stride_parity_probe --tableaux     the Butcher tableaux, as JSON
 //
 // A case names a solver, the levels and a mixture; INPUT has `x/ID` [B, D] (EDM coordinates) and `noise/ID` [M, B, D],
 // OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`.
@@ -13,6 +14,7 @@
 #include "framework/safetensors.h"
 #include "framework/sample.h"
 #include "solvers/registry.h"
+#include "solvers/runge_kutta.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
@@ -95,6 +97,14 @@ int probe(const std::string& cases_path, const std::string& input_path, const st
   return 0;
 }
 
+json tableaux() {
+  json out;
+  for (const ButcherTableau& tableau : butcher_tableaux())
+    out[tableau.name] = {
+        {"nodes", tableau.nodes}, {"stages", tableau.stages}, {"weights", tableau.weights}, {"error", tableau.error}};
+  return out;
+}
+
 }  // namespace
 }  // namespace stride
 
@@ -107,8 +117,13 @@ int main(int count, char** words) {
     }
     return 0;
   }
+  if (count == 2 && std::string(words[1]) == "--tableaux") {
+    std::cout << stride::tableaux() << '\n';
+    return 0;
+  }
   if (count != 4) {
-    std::cerr << "usage: stride_parity_probe CASES.json INPUT.safetensors OUTPUT.safetensors | --solvers\n";
+    std::cerr
+        << "usage: stride_parity_probe CASES.json INPUT.safetensors OUTPUT.safetensors | --solvers | --tableaux\n";
     return 2;
   }
   return stride::probe(words[1], words[2], words[3]);

@@ -2,6 +2,7 @@
 #include "apps/command.h"
 #include "apps/model_card.h"
 #include "apps/policies.h"
+#include "apps/solver_page.h"
 #include "apps/text_table.h"
 #include "framework/spec.h"
 #include "framework/time_grid.h"
@@ -43,6 +44,8 @@ Json solver_json(const SolverTraits& traits) {
           {"integrates_sde", traits.integrates_sde},
           {"nfe", costs},
           {"options", traits.options},
+          {"variants", traits.variants},
+          {"also", traits.also},
           {"summary", traits.summary},
           {"reference", traits.reference}};
 }
@@ -179,6 +182,12 @@ class ListCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const auto& words = context.arguments();
     if (words.size() > 1) throw UsageError("stride list takes one word: " + names());
+    if (context.options().flag("markdown")) {
+      if (words != std::vector<std::string>{"solvers"})
+        throw UsageError("stride list: --markdown is for solvers: stride list solvers --markdown");
+      context.print(solver_page());
+      return ExitCode::ok;
+    }
     std::string text;
     Json all = Json::object();
     bool found = false;
@@ -215,7 +224,10 @@ class ListCommand final : public Command {
       .name = "list",
       .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
       .arguments = "[solvers|schedules|models|policies|noise-schedules]",
-      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper"};
+      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper",
+      .options = {{.name = "markdown",
+                   .kind = ValueKind::flag,
+                   .help = "solvers as a page with a table a family, docs/solvers.md"}}};
 };
 
 }  // namespace

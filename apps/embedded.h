@@ -1,4 +1,5 @@
-// Files that are part of the program: everything under models/ that has a card (cmake/StrideEmbed.cmake).
+// Files that are part of the program: everything under models/ that has a card, and orders.json, what the order suite
+// measured (cmake/StrideEmbed.cmake).
 #pragma once
 
 #include <optional>
@@ -9,7 +10,7 @@
 namespace stride {
 
 struct EmbeddedFile {
-  std::string_view name;   ///< relative to models/, e.g. "digits/card.toml"
+  std::string_view name;   ///< relative to models/, e.g. "digits/card.toml"; "orders.json"
   std::string_view bytes;  ///< live as long as the program
 };
 

@@ -1,5 +1,6 @@
-# stride_embed(TARGET FOLDER): the files of FOLDER/*/ that lie beside a card.toml become part of TARGET, as
-# the list of apps/embedded.h. The assembler includes the bytes, so size costs no compile time.
+# stride_embed(TARGET FOLDER [FILE...]): the files of FOLDER/*/ that lie beside a card.toml become part of TARGET, as
+# the list of apps/embedded.h, and so do the FILEs, under their names without folders. The assembler includes the
+# bytes, so size costs no compile time.
 function(stride_embed target folder)
   file(GLOB cards CONFIGURE_DEPENDS ${folder}/*/card.toml)
   set(files)
@@ -8,11 +9,16 @@ function(stride_embed target folder)
     file(GLOB beside CONFIGURE_DEPENDS ${directory}/*)
     list(APPEND files ${beside})
   endforeach()
+  list(APPEND files ${ARGN})
   set(data "")
   set(list "")
   set(index 0)
   foreach(file IN LISTS files)
-    file(RELATIVE_PATH name ${folder} ${file})
+    if(file IN_LIST ARGN)
+      get_filename_component(name ${file} NAME)
+    else()
+      file(RELATIVE_PATH name ${folder} ${file})
+    endif()
     set(symbol stride_embedded_${index})
     string(APPEND data "asm(R\"(.pushsection .rodata\n.balign 16\n${symbol}: .incbin \"${file}\"\n${symbol}_end: .byte 0\n.popsection)\");\nextern \"C\" const char ${symbol}[];\nextern \"C\" const char ${symbol}_end[];\n")
     string(APPEND list "    out.push_back({\"${name}\", {${symbol}, static_cast<std::size_t>(${symbol}_end - ${symbol})}});\n")

@@ -8,8 +8,7 @@ const SolverTraits& traits_dopri5() {
       {.name = "dopri5",
        .aliases = {"Dopri5", "dormand-prince_6s"},
        .reference = "Dormand & Prince 1980, J. Comput. Appl. Math. 6(1) 19-26, RK5(4)7M",
-       .summary =
-           "fifth order with an embedded fourth-order method; what samplers of continuous flows mean by adaptive",
+       .summary = "fifth order with an embedded fourth-order method; the usual adaptive method for continuous flows",
        .also = {"torchdiffeq", "torchode", "diffrax", "flow_matching", "RES4LYF"}});
   return traits;
 }

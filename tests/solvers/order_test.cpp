@@ -190,7 +190,9 @@ TEST_CASE("order: stochastic solvers and SDE terms have the strong order they cl
 
 TEST_CASE("order: docs/results/orders.json has every claim measured, and no more", "[order]") {
   const nlohmann::json kept = orders_in(STRIDE_SOURCE_DIR "/docs/results/orders.json");
-  INFO("run: echo '{}' > docs/results/orders.json; STRIDE_MEASURED_ORDERS=docs/results/orders.json test_solvers 'order*'");
+  INFO(
+      "run: echo '{}' > docs/results/orders.json; STRIDE_MEASURED_ORDERS=docs/results/orders.json test_solvers "
+      "'order*'");
   std::map<std::string, std::map<std::string, double>> left = kept;
   for (const std::string& name : all_solvers()) {
     for (const auto& [claim, order] : claims(make_solver(runnable(name))->traits())) {

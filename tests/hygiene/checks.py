@@ -115,12 +115,12 @@ def solver_list(root):
     for path in sources(folder, {".cpp"}):
         if path.name == "registry.cpp":
             continue
-        for name in re.findall(r"^\S.*\bmake_(\w+)\(\s*OptionReader\s*&", path.read_text(), re.M):
+        for name in re.findall(r"^\S.*\bmake_(\w+)\(\s*SolverOptions\s*&", path.read_text(), re.M):
             defined.add(name)
             if path.stem != name:
-                yield f"solvers/{path.name}: defines make_{name}(OptionReader&): it belongs in solvers/{name}.cpp"
+                yield f"solvers/{path.name}: defines make_{name}(SolverOptions&): it belongs in solvers/{name}.cpp"
     for name in sorted(set(listed) - defined):
-        yield f"solvers/solvers.def: {name} is listed, but no solvers/{name}.cpp defines make_{name}(OptionReader&)"
+        yield f"solvers/solvers.def: {name} is listed, but no solvers/{name}.cpp defines make_{name}(SolverOptions&)"
     for name in sorted(defined - set(listed)):
         yield f"solvers/{name}.cpp: defines a solver that solvers/solvers.def does not list"
 

@@ -26,6 +26,10 @@ struct HybridLeg {
 [[nodiscard]] std::vector<HybridLeg> parse_hybrid(const std::string& text);
 [[nodiscard]] int64_t hybrid_steps(const std::vector<HybridLeg>& legs);
 
+/// The legs that make the last `steps` intervals: what is left where a run begins later, as when an image is refined.
+/// Throws UsageError unless there are as many.
+[[nodiscard]] std::vector<HybridLeg> last_steps(const std::vector<HybridLeg>& legs, int64_t steps);
+
 /// The grid of the legs by `schedule`. Without ranges it is one grid of all the intervals. A leg with a range has a
 /// grid of its own there, and neighbours without one share the levels that are left. Throws UsageError where the
 /// ranges of two legs do not meet, and where the schedule cannot be given a range.

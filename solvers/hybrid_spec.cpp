@@ -58,6 +58,20 @@ int64_t hybrid_steps(const std::vector<HybridLeg>& legs) {
                          [](int64_t sum, const HybridLeg& leg) { return sum + leg.steps; });
 }
 
+std::vector<HybridLeg> last_steps(const std::vector<HybridLeg>& legs, int64_t steps) {
+  int64_t skipped = hybrid_steps(legs) - steps;
+  if (steps < 1 || skipped < 0)
+    throw UsageError(fmt::format("hybrid: {} steps have no last {}", hybrid_steps(legs), steps));
+  std::vector<HybridLeg> left;
+  for (HybridLeg leg : legs) {
+    const int64_t less = std::min(skipped, leg.steps);
+    skipped -= less;
+    leg.steps -= less;
+    if (leg.steps > 0) left.push_back(std::move(leg));
+  }
+  return left;
+}
+
 TimeGrid hybrid_grid(const std::vector<HybridLeg>& legs, const Spec& schedule, GridRequest request) {
   std::vector<double> levels;
   const Final end = request.final;

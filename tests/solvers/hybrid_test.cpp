@@ -157,6 +157,21 @@ TEST_CASE("hybrid: texts are read strictly", "[hybrid]") {
   CHECK_THROWS_WITH(hybrid("ddim@2,huen@2"), contains("did you mean 'heun'"));
 }
 
+TEST_CASE("hybrid: a run that begins later has the last legs", "[hybrid]") {
+  const auto legs = parse_hybrid("ddim@6,lms@2,heun@4");
+  const auto texts = [&](int64_t steps) {
+    std::string out;
+    for (const HybridLeg& leg : last_steps(legs, steps)) out += leg.solver + "@" + std::to_string(leg.steps) + " ";
+    return out;
+  };
+  CHECK(texts(12) == "ddim@6 lms@2 heun@4 ");
+  CHECK(texts(7) == "ddim@1 lms@2 heun@4 ");
+  CHECK(texts(6) == "lms@2 heun@4 ");
+  CHECK(texts(1) == "heun@1 ");
+  CHECK_THROWS_AS(last_steps(legs, 0), UsageError);
+  CHECK_THROWS_AS(last_steps(legs, 13), UsageError);
+}
+
 TEST_CASE("hybrid: the legs share one grid, but for those with a range of their own", "[hybrid]") {
   const Spec karras = Spec::parse("karras");
   const GridRequest request{.steps = 0, .sigma_min = 0.002, .sigma_max = 80.0};

@@ -120,7 +120,7 @@ double round_trip_error(const Sampler& sampler, const Denoiser& denoiser, const 
   back.init = inverted.x;
   back.init_scale_vp = false;
   const Tensor images = settings.start.narrow(0, 0, inverted.seeds.size(0)).to(at::kDouble);
-  back.start = {};
+  back.start = Tensor();
   return (draw(sampler, denoiser, back).x.to(at::kDouble) - images).square().mean().sqrt().item<double>();
 }
 

@@ -1,5 +1,6 @@
 // stride sample: draw samples.
 #include "apps/command.h"
+#include "apps/inverting.h"
 #include "apps/samples_output.h"
 #include "apps/sampling.h"
 #include "apps/text_table.h"
@@ -37,8 +38,13 @@ class SampleCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
-    const Sampler sampler =
-        make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
+    const bool inverts = options.flag("invert");
+    if (!inverts && options.has("start"))
+      throw UsageError("--start holds the images that --invert takes: add --invert");
+    if (!inverts && options.flag("round-trip"))
+      throw UsageError("--round-trip shows the error of --invert: add --invert");
+    const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
+    const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
@@ -48,15 +54,18 @@ class SampleCommand final : public Command {
     const std::optional<Samples> earlier = finished_before(context, run);
     const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;
     const Draws draws = draw_with_progress(context, run, sampler, model, rest);
-    const Samples samples =
+    Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
+    if (inverts) samples.attributes["solver"] = "ddim, inverted";
     save_samples(run, samples, save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {
       return context.stopped(
           fmt::format("{} of {} samples are in {}", summary.samples, settings.seeds.size(), run.file("samples.h5")));
     }
-    return report(context, run, summary, draws);
+    std::optional<double> round_trip;
+    if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
+    return report(context, run, summary, draws, round_trip);
   }
 
  private:
@@ -94,19 +103,25 @@ class SampleCommand final : public Command {
       run.metric(fmt::format(R"({{"samples": {}, "nfe_mean": {}}})", seeds.size(0),
                              result.nfe.to(at::kDouble).mean().item<double>()));
     };
+    const OptionValues& options = context.options();
+    if (options.flag("invert"))
+      return invert_images(sampler, *model.denoiser, settings, options.integer("invert-iterations"), hooks);
     return draw(sampler, *model.denoiser, settings, hooks);
   }
 
-  static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws) {
-    const nlohmann::json result = {{"samples", summary.samples},
-                                   {"ok", summary.ok},
-                                   {"nfe_mean", summary.nfe_mean},
-                                   {"nfe_max", summary.nfe_max},
-                                   {"model_evals_mean", summary.model_evals_mean},
-                                   {"seconds", draws.seconds},
-                                   {"batch", draws.batch},
-                                   {"file", run.file("samples.h5")}};
+  static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws,
+                         std::optional<double> round_trip) {
+    nlohmann::json result = {{"samples", summary.samples},
+                             {"ok", summary.ok},
+                             {"nfe_mean", summary.nfe_mean},
+                             {"nfe_max", summary.nfe_max},
+                             {"model_evals_mean", summary.model_evals_mean},
+                             {"seconds", draws.seconds},
+                             {"batch", draws.batch},
+                             {"file", run.file("samples.h5")}};
+    if (round_trip) result["round_trip_rmse"] = *round_trip;
     run.write("results.json", result.dump(2) + "\n");
+    if (round_trip) context.print(fmt::format("back     {:.3g} from the images (root mean square)\n", *round_trip));
     context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n",
                               summary.samples, summary.nfe_mean, summary.nfe_max, draws.seconds,
                               run.file("samples.h5")));
@@ -124,7 +139,7 @@ class SampleCommand final : public Command {
           "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options() +
+      .options = sampling_options({.refine = true}) + invert_options() +
                  OptionTable{{.name = "save",
                               .fallback = "h5",
                               .value = "LIST",

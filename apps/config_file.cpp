@@ -1,4 +1,5 @@
 // --config and --set: TOML or JSON text into option values.
+#include "apps/familiar_config.h"
 #include "apps/option_table.h"
 #include "apps/toml_reader.h"
 #include "framework/error.h"
@@ -6,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -14,7 +16,7 @@ namespace stride {
 namespace {
 
 struct Scalar {
-  ValueKind kind;
+  std::optional<ValueKind> kind;  ///< none: whatever the option's is
   std::string text;
 };
 struct Entry {
@@ -121,14 +123,31 @@ const Option& option_of_key(const OptionValues& values, const std::string& key, 
 }
 
 std::string typed(const Option& option, const Scalar& value, const std::string& where) {
+  if (!value.kind) return value.text;
   const bool number_like = value.kind == ValueKind::integer || value.kind == ValueKind::number;
   const bool fits = value.kind == option.kind || (option.kind == ValueKind::number && number_like) ||
                     (option.kind == ValueKind::text && number_like);
   if (!fits) {
     throw UsageError(fmt::format("{}: {} is {}, but '{}' is {}", where, option.key, kind_name(option.kind), value.text,
-                                 kind_name(value.kind)));
+                                 kind_name(*value.kind)));
   }
   return value.text;
+}
+
+// A configuration that names a "sampler" is another project's: its settings under Stride's keys. Their texts are typed
+// by the option table alone.
+std::vector<Entry> in_own_words(const std::vector<Entry>& entries, const std::string& where) {
+  const bool familiar =
+      std::any_of(entries.begin(), entries.end(), [](const Entry& entry) { return entry.key == "sampler"; });
+  if (!familiar) return entries;
+  std::map<std::string, std::string> given;
+  for (const Entry& entry : entries) {
+    if (entry.array) throw UsageError(fmt::format("{}: {} takes one value, not a list", where, entry.key));
+    given.emplace(entry.key, entry.values.at(0).text);
+  }
+  std::vector<Entry> out;
+  for (const auto& [key, text] : familiar_settings(std::move(given), where)) out.push_back({key, {{{}, text}}, false});
+  return out;
 }
 
 void apply(OptionValues& values, const Entry& entry, ValueSource source, const std::string& where) {
@@ -146,7 +165,7 @@ void apply(OptionValues& values, const Entry& entry, ValueSource source, const s
 void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command) {
   const auto first = text.find_first_not_of(" \t\r\n");
   const bool json = first != std::string::npos && text[first] == '{';
-  for (const Entry& entry : json ? parse_json(text, where) : parse_toml(text, where)) {
+  for (const Entry& entry : in_own_words(json ? parse_json(text, where) : parse_toml(text, where), where)) {
     if (entry.key == "command") {
       if (entry.values.size() != 1 || entry.values[0].text != command) {
         throw UsageError(fmt::format("{} is a configuration of `stride {}`, not of `stride {}`", where,

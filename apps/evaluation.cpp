@@ -5,6 +5,7 @@
 #include "datasets/metrics.h"
 #include "framework/error.h"
 #include "framework/file.h"
+#include "solvers/hybrid.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -204,6 +205,7 @@ class Engine final {
   }
 
   static std::string plan_text(const Sampler& sampler) {
+    if (is_hybrid(sampler.spec.solver)) return {};
     const Spec spec = Spec::parse(sampler.spec.solver);
     return spec.name == "plan" && !spec.argument.empty() ? read_file(spec.argument) : std::string();
   }

@@ -2,7 +2,8 @@
 #include "apps/evaluation.h"
 #include "apps/policies.h"
 #include "framework/error.h"
-#include "solvers/registry.h"
+#include "solvers/hybrid.h"
+#include "solvers/names.h"
 
 #include <algorithm>
 
@@ -105,8 +106,14 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
       skipped.push_back(fmt::format("{}: {}", in_words(spec), error.what()));
     }
   };
-  for (const std::string& name : sweep.solvers) {
-    const std::unique_ptr<Solver> solver = make_solver(name);
+  const NoiseSchedule noise_schedule = noise_schedule_of(sweep.base, card);
+  for (const std::string& text : sweep.solvers) {
+    const auto [name, own_schedule] = resolve_sampler_name(text);
+    const bool hybrid = is_hybrid(name);
+    SamplerSweep own = sweep;
+    if (!own_schedule.empty()) own.schedules = {own_schedule};
+    if (hybrid) own.nfe = own.steps = {};
+    const std::unique_ptr<Solver> solver = hybrid ? nullptr : make_solver(name, {&noise_schedule});
     SamplerSpec spec = sweep.base;
     spec.solver = name;
     for (const std::string& policy : sweep.policies) {
@@ -116,10 +123,10 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
         spec.final = sweep.finals.front();
         spec.nfe = spec.steps = std::nullopt;
         add_if_possible(spec);
-      } else if (Spec::parse(name).name == "plan") {
+      } else if (!hybrid && Spec::parse(name).name == "plan") {
         add(spec);
       } else {
-        for (const SamplerSpec& one : fixed_specs(sweep, spec)) {
+        for (const SamplerSpec& one : fixed_specs(own, spec)) {
           const bool possible = !one.nfe || costs_exactly(*solver, *one.nfe, one.final);
           possible ? add(one) : add_if_possible(one);
         }

@@ -1,10 +1,12 @@
 // One sampler from its words: solver, grid, policy, term.
 #include "apps/policies.h"
+#include "solvers/hybrid.h"
 #include "solvers/plan.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 #include <cmath>
 
 namespace stride {
@@ -46,9 +48,8 @@ std::optional<TimeGrid> plan_grid(SamplerSpec& spec, const Spec& solver, const M
   return TimeGrid(plan.sigmas);
 }
 
-TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const ModelInfo& model, const ModelCard* card) {
-  if (!spec.sigmas.empty()) return TimeGrid(spec.sigmas);
-  const NoiseSchedule schedule = noise_schedule_of(spec, card);
+// All of a request but its number of steps.
+GridRequest grid_request(const SamplerSpec& spec, const ModelInfo& model, const NoiseSchedule& schedule) {
   GridRequest request;
   request.final = spec.final;
   request.sigma_min = spec.sigma_min.value_or(model.sigma_min);
@@ -59,9 +60,33 @@ TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const Mode
         fmt::format("the noise levels must be positive and --sigma-min below --sigma-max; they are {} and {}",
                     request.sigma_min, request.sigma_max));
   }
+  return request;
+}
+
+TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const ModelInfo& model,
+                       const NoiseSchedule& schedule) {
+  if (!spec.sigmas.empty()) return TimeGrid(spec.sigmas);
+  GridRequest request = grid_request(spec, model, schedule);
   request.steps =
       spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
   return make_grid(Spec::parse(spec.schedule), request);
+}
+
+// A hybrid says how many steps there are, and may say where.
+TimeGrid legs_grid(const SamplerSpec& spec, const std::vector<HybridLeg>& legs, const ModelInfo& model,
+                   const NoiseSchedule& schedule) {
+  const int64_t steps = hybrid_steps(legs);
+  const bool other = spec.nfe || (spec.steps && *spec.steps != steps) ||
+                     (!spec.sigmas.empty() && static_cast<int64_t>(spec.sigmas.size()) != steps + 1);
+  if (other)
+    throw UsageError(fmt::format("the hybrid {} has {} steps: leave --steps and --nfe out, and give --sigmas {} levels",
+                                 spec.solver, steps, steps + 1));
+  if (spec.policy != "fixed")
+    throw UsageError(fmt::format("the hybrid {} counts its steps: it needs --policy fixed", spec.solver));
+  if (spec.sigmas.empty()) return hybrid_grid(legs, Spec::parse(spec.schedule), grid_request(spec, model, schedule));
+  if (std::any_of(legs.begin(), legs.end(), [](const HybridLeg& leg) { return leg.high.has_value(); }))
+    throw UsageError("--sigmas gives the levels of all legs: leave out the ranges of the legs");
+  return TimeGrid(spec.sigmas);
 }
 
 }  // namespace
@@ -94,10 +119,19 @@ int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
 
 Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card, at::Device device) {
   SamplerSpec spec = wanted;
-  const Spec solver_spec = Spec::parse(spec.solver);
-  std::unique_ptr<const Solver> solver = make_solver(solver_spec);
-  std::optional<TimeGrid> own = plan_grid(spec, solver_spec, model);
-  TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, card);
+  const NoiseSchedule noise_schedule = noise_schedule_of(spec, card);
+  std::unique_ptr<const Solver> solver;
+  std::optional<TimeGrid> own;
+  if (is_hybrid(spec.solver)) {
+    const std::vector<HybridLeg> legs = parse_hybrid(spec.solver);
+    solver = make_hybrid(legs, {&noise_schedule});
+    own = legs_grid(spec, legs, model, noise_schedule);
+  } else {
+    const Spec solver_spec = Spec::parse(spec.solver);
+    solver = make_solver(solver_spec, {&noise_schedule});
+    own = plan_grid(spec, solver_spec, model);
+  }
+  TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, noise_schedule);
   if (!spec.sigmas.empty()) spec.schedule = "sigmas";
   spec.steps = grid.steps();
   spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;

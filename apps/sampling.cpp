@@ -2,6 +2,8 @@
 #include "apps/sampling.h"
 
 #include "datasets/samples_file.h"
+#include "solvers/hybrid.h"
+#include "solvers/names.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -180,6 +182,11 @@ OptionTable sampling_options(const SamplingTable& wanted) {
                      .group = kSamplerGroup,
                      .key = "sampling.solver",
                      .repeatable = wanted.several});
+    table.push_back({.name = "hybrid",
+                     .value = "NAME@N,...",
+                     .help = "in place of --solver: legs on one grid, e.g. ddim@10,heun@5 or ddim@10,heun@5:1.0-0.002",
+                     .group = kSamplerGroup,
+                     .key = "sampling.hybrid"});
     table.push_back({.name = "term",
                      .fallback = "ode",
                      .value = "NAME[:eta=E]",
@@ -216,8 +223,26 @@ OptionTable sampling_options(const SamplingTable& wanted) {
                                  .group = kSamplerGroup,
                                  .key = "sampling.noise"}};
   }
+  if (wanted.refine)
+    table.push_back({.name = "start",
+                     .value = "FILE.h5",
+                     .help = "/x: images to start from, a row a seed",
+                     .group = "Start",
+                     .key = "sampling.start"});
   return table;
 }
+
+namespace {
+
+// The names that --solver or --hybrid give.
+std::vector<std::string> solvers_of(const OptionValues& options, const std::string& otherwise) {
+  if (!in_table(options, "hybrid") || !options.has("hybrid")) return one_or_all(options, "solver", otherwise);
+  if (options.given("solver")) throw UsageError("--hybrid names its solvers: leave --solver out");
+  (void)parse_hybrid(options.text("hybrid"));
+  return {options.text("hybrid")};
+}
+
+}  // namespace
 
 std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   SamplerSpec base;
@@ -225,8 +250,16 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   base.term = in_table(options, "term") ? options.text("term") : base.term;
   base.allow_model_mismatch = options.flag("allow-model-mismatch");
   std::vector<SamplerSpec> out;
-  for (const std::string& solver : one_or_all(options, "solver", base.solver)) {
-    for (const std::string& schedule : one_or_all(options, "schedule", base.schedule)) {
+  for (const std::string& text : solvers_of(options, base.solver)) {
+    const auto [solver, own_schedule] = resolve_sampler_name(text);
+    std::vector<std::string> schedules = one_or_all(options, "schedule", base.schedule);
+    if (!own_schedule.empty()) {
+      if (options.given("schedule") && schedules != std::vector<std::string>{own_schedule})
+        throw UsageError(fmt::format("--solver '{}' says the schedule {}, --schedule says {}", text, own_schedule,
+                                     fmt::join(schedules, ", ")));
+      schedules = {own_schedule};
+    }
+    for (const std::string& schedule : schedules) {
       for (const std::string& policy : one_or_all(options, "policy", base.policy)) {
         SamplerSpec spec = base;
         spec.solver = solver;
@@ -234,7 +267,7 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
         spec.policy = policy;
         out.push_back(std::move(spec));
       }
-      if (Spec::parse(solver).name == "plan") break;  // it brings its own grid
+      if (!is_hybrid(solver) && Spec::parse(solver).name == "plan") break;  // it brings its own grid
     }
   }
   return out;
@@ -258,6 +291,8 @@ DrawSettings draw_settings(const Context& context, const ModelInfo& model) {
   settings.noise = read_normals(context, "noise", "eps");
   check_shape(settings.init, 0, settings.seeds.size(), model, "--init: /x");
   check_shape(settings.noise, 1, settings.seeds.size(), model, "--noise: /eps");
+  settings.start = read_normals(context, "start", "x");
+  check_shape(settings.start, 0, settings.seeds.size(), model, "--start: /x");
   settings.init_scale_vp = in_table(options, "init-scale") && options.text("init-scale") == "vp";
   settings.exact = options.text("numerics") == "exact";
   settings.oom_backoff = options.text("oom") == "backoff";
@@ -278,6 +313,7 @@ DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>&
   out.seeds = seeds;
   if (out.init.defined()) out.init = out.init.index_select(0, index);
   if (out.noise.defined()) out.noise = out.noise.index_select(1, index);
+  if (out.start.defined()) out.start = out.start.index_select(0, index);
   return out;
 }
 

@@ -22,6 +22,7 @@ struct SamplingTable {
   bool policy = true;           ///< --policy
   bool condition = true;        ///< --class --guidance
   bool starts = true;           ///< --init --init-scale --noise
+  bool refine = false;          ///< --start
   std::string solver = "heun";  ///< default of --solver; empty: the command has no --solver
 };
 inline constexpr int64_t kDefaultSteps = 18;
@@ -30,7 +31,7 @@ inline constexpr int64_t kDefaultSteps = 18;
 
 /// One sampler in words, as results and reports name it.
 struct SamplerSpec {
-  std::string solver = "heun";
+  std::string solver = "heun";      ///< or a hybrid: "ddim@10,heun@5"
   std::string schedule = "karras";  ///< of the grid; a plan brings its own
   std::string policy = "fixed";
   std::string term = "ode";  ///< "ode" or "sde:eta=…"
@@ -81,6 +82,7 @@ struct DrawSettings {
   Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
   bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
   Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
+  Tensor start;                  ///< undefined, or images `[N, …]`
   bool exact = false;            ///< --numerics exact: padded micro-batches of one size
   bool oom_backoff = false;      ///< --oom backoff: halve the batch when memory runs out
   int64_t max_steps = 10000;

@@ -31,9 +31,9 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
 
   RunState next = state;
   const Tensor ran = running.to(at::kLong);
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  next.nfe = state.nfe + ran * step.row_cost(&StepCost::nfe);
+  next.model_evals = state.model_evals + ran * step.row_cost(&StepCost::model_evals);
+  next.draws = state.draws + ran * step.row_cost(&StepCost::draws);
   if (state.lockstep && !decision.accept) {
     next.x = result.x;
     next.sigma = step.to;
@@ -64,9 +64,9 @@ RunState finish(const Problem& problem, const Solver& solver, const RunState& st
   next.x = state.lockstep ? result.x : where_rows(rows, result.x, state.x);
   next.sigma = at::where(rows, step.to, state.sigma);
   next.index = state.index + ran;
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  next.nfe = state.nfe + ran * step.row_cost(&StepCost::nfe);
+  next.model_evals = state.model_evals + ran * step.row_cost(&StepCost::model_evals);
+  next.draws = state.draws + ran * step.row_cost(&StepCost::draws);
   if (seen != nullptr) *seen = std::move(result);
   return next;
 }

@@ -13,7 +13,7 @@ namespace stride {
 struct Evaluation {
   Tensor denoised;                      ///< D(x; σ), `[B, …]`, dtype of x
   std::optional<Tensor> unconditional;  ///< without the condition, where guidance asked for it
-  std::optional<Tensor> log_variance;   ///< learned variance, where the model has one
+  std::optional<Tensor> log_variance;   ///< what the model says of its variance, as it says it: see solvers/ddpm.cpp
 };
 
 /// A condition that a model takes: `classes` > 0 for labels (int64 `[B]`), else a float tensor of `shape`.

@@ -54,6 +54,14 @@ History History::push(HistoryEntry entry) const {
   return next;
 }
 
+History History::followed_by(const History& older) const {
+  History next = *this;
+  next.count_ = at::where(count_ < capacity(), count_, older.count_);
+  if (older.capacity() > capacity())
+    next.entries_.insert(next.entries_.end(), older.entries_.begin() + capacity(), older.entries_.end());
+  return next;
+}
+
 History History::resized(int64_t capacity, const Tensor& x) const {
   History next = empty(capacity, x);
   next.count_ = count_.clamp_max(capacity);

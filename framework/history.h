@@ -36,6 +36,10 @@ class History final {
   /// A history with `entry` in front; the oldest one falls out. No tensor data is copied.
   [[nodiscard]] History push(HistoryEntry entry) const;
 
+  /// These entries, then those of `older` beyond them; valid are as many as in `older`, but where a row of these is
+  /// not full, as many as in these.
+  [[nodiscard]] History followed_by(const History& older) const;
+
   /// The same rows with another capacity: what a hybrid hands from one method to the next. Entries
   /// beyond the new capacity are dropped; new places are invalid.
   [[nodiscard]] History resized(int64_t capacity, const Tensor& x) const;

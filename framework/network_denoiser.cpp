@@ -46,8 +46,13 @@ Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const 
       break;
   }
   const Scalings scale = parameterisation_->at(sigma);
-  const Tensor output = network_->forward(x * per_sample(scale.in, x), time.to(x.scalar_type()), condition);
-  return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, {}};
+  Tensor output = network_->forward(x * per_sample(scale.in, x), time.to(x.scalar_type()), condition);
+  std::optional<Tensor> log_variance;
+  if (output.dim() > 1 && output.size(1) == 2 * x.size(1)) {
+    log_variance = output.narrow(1, x.size(1), x.size(1));
+    output = output.narrow(1, 0, x.size(1));
+  }
+  return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, std::move(log_variance)};
 }
 
 BatchState NetworkDenoiser::null_condition(const BatchState& condition) const {

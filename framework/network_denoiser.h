@@ -26,6 +26,7 @@ enum class TimeInput { sigma, timestep, c_noise, flow_t };
 [[nodiscard]] TimeInput parse_time_input(const std::string& text);
 
 /// D(x; σ) = skip·x + out·F(in·x; time(σ)). Scalings are computed in float64 and meet the data once.
+/// A network with twice the sample's channels says F in the first half and Evaluation::log_variance in the second.
 class NetworkDenoiser final : public Denoiser {
  public:
   /// `schedule` is needed for TimeInput::timestep only; throws UsageError when it is missing there.

@@ -16,6 +16,17 @@ Tensor Step::noise(const Tensor& like, const Times& from, const Times& to) {
   return problem_.noise.normal({constant_.ids, index, drawn_ + draw, draw, from, to}, like);
 }
 
+Step Step::part(const Tensor& rows, const RunConstant& constant) const {
+  const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
+  return {problem_, constant, pick(from), pick(to), pick(index), pick(drawn_)};
+}
+
+Tensor Step::row_cost(int64_t StepCost::*what) const {
+  const Tensor all = at::full_like(index, cost().*what);
+  for (const auto& [rows, spent] : parts_) all.index_add_(0, rows, at::full_like(rows, spent.*what));
+  return all;
+}
+
 BatchState Solver::init(const Tensor& x) const {
   return traits().history == 0 ? BatchState() : History::empty(traits().history, x).state();
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace stride {
@@ -60,11 +61,19 @@ class Step final {
   [[nodiscard]] const RunConstant& constant() const noexcept { return constant_; }
   [[nodiscard]] const StepCost& cost() const noexcept { return evaluator_.cost(); }
 
+  /// The same step for the rows `rows` (int64 `[n]`) alone; `constant` is theirs, and outlives the part. For solvers
+  /// whose rows do different things. What the part spends is its own: give it back with `charge`.
+  [[nodiscard]] Step part(const Tensor& rows, const RunConstant& constant) const;
+  void charge(const Tensor& rows, const StepCost& spent) { parts_.emplace_back(rows, spent); }
+  /// What each row spent, parts included: int64 `[B]`.
+  [[nodiscard]] Tensor row_cost(int64_t StepCost::*what) const;
+
  private:
   const Problem& problem_;
   const RunConstant& constant_;
   Tensor drawn_;
   Evaluator evaluator_;
+  std::vector<std::pair<Tensor, StepCost>> parts_;
 };
 
 struct StepResult {

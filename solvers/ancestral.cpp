@@ -9,32 +9,34 @@
 namespace stride {
 namespace {
 
-class Ancestral final : public Solver {
+class JumpSolver final : public Solver {
  public:
-  Ancestral(SolverTraits traits, double eta) : traits_(std::move(traits)), eta_(eta) {}
+  JumpSolver(SolverTraits traits, JumpRule rule) : traits_(std::move(traits)), rule_(std::move(rule)) {}
+
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
-    return ancestral_step(step, x, history, eta_);
+    const Evaluation evaluation = step.evaluate(x, step.from);
+    const Tensor& denoised = evaluation.denoised;
+    const Jump jump = rule_(step, evaluation);
+    const bool other = jump.noise_of == NoiseOf::unconditional && evaluation.unconditional.has_value();
+    Tensor next = denoised + jump.keep * (x - (other ? *evaluation.unconditional : denoised));
+    if (jump.spread) next = next + *jump.spread * step.noise(x);
+    return {next, history, denoised, {}};
   }
 
  private:
   SolverTraits traits_;
-  double eta_;
+  JumpRule rule_;
 };
 
 }  // namespace
 
-StepResult ancestral_step(Step& step, const Tensor& x, const BatchState& history, double eta) {
-  const Tensor denoised = step.denoise(x, step.from);
-  const Times ratio = step.to / step.from;
-  const Times share_up = eta * (1.0 - ratio.square()).sqrt();   // σ_up / σ_to
-  const Times keep = ratio * (1.0 - share_up.square()).sqrt();  // σ_down / σ
-  Tensor next = denoised + per_sample(keep, x) * (x - denoised);
-  if (eta != 0.0) next = next + per_sample(step.to * share_up, x) * step.noise(x);
-  return {next, history, denoised, {}};
+std::unique_ptr<Solver> make_jump_solver(SolverTraits traits, JumpRule rule) {
+  return std::make_unique<JumpSolver>(std::move(traits), std::move(rule));
 }
 
-std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta) {
+std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta, NoiseOf noise_of) {
   if (!(eta >= 0.0 && eta <= 1.0))
     throw UsageError(fmt::format("solver '{}': eta must lie in 0 … 1, not {}", traits.name, eta));
   traits.stochastic = eta != 0.0;
@@ -42,7 +44,14 @@ std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta) {
     traits.strong_order.reset();
   else
     traits.order = traits.start_order = std::nullopt;  // a path's order is the strong order
-  return std::make_unique<Ancestral>(std::move(traits), eta);
+  return make_jump_solver(std::move(traits), [eta, noise_of](const Step& step, const Evaluation& evaluation) -> Jump {
+    const Tensor& like = evaluation.denoised;
+    const Times ratio = step.to / step.from;
+    const Times share_up = eta * (1.0 - ratio.square()).sqrt();   // σ_up / σ_to
+    const Times keep = ratio * (1.0 - share_up.square()).sqrt();  // σ_down / σ
+    if (eta == 0.0) return {per_sample(keep, like), {}, noise_of};
+    return {per_sample(keep, like), per_sample(step.to * share_up, like), noise_of};
+  });
 }
 
 }  // namespace stride

@@ -5,7 +5,7 @@ namespace stride {
 
 const SolverTraits& traits_ddim() {
   static const SolverTraits traits{.name = "ddim",
-                                   .aliases = {"DDIM", "DDIMScheduler"},
+                                   .aliases = {"DDIM", "DDIMScheduler", "DDIMParallelScheduler"},
                                    .family = "one-step",
                                    .order = 1,
                                    .start_order = 1,

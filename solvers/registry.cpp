@@ -26,7 +26,9 @@ const std::vector<Row>& rows() {
   return table;
 }
 
-std::string folded(const std::string& name) {
+}  // namespace
+
+std::string folded_name(const std::string& name) {
   std::string out;
   for (const char c : name) {
     if (c == ' ' || c == '-')
@@ -36,8 +38,6 @@ std::string folded(const std::string& name) {
   }
   return out;
 }
-
-}  // namespace
 
 const NoiseSchedule& SolverOptions::noise_schedule() const {
   if (context_.noise_schedule == nullptr)
@@ -55,17 +55,25 @@ const std::vector<std::string>& solver_names() {
   return names;
 }
 
+const SolverTraits* find_solver(const std::string& name) {
+  const std::string wanted = folded_name(name);
+  for (const Row& row : rows()) {
+    const SolverTraits& traits = row.traits();
+    const auto is_wanted = [&](const std::string& candidate) { return folded_name(candidate) == wanted; };
+    if (is_wanted(traits.name) || std::any_of(traits.aliases.begin(), traits.aliases.end(), is_wanted)) return &traits;
+  }
+  return nullptr;
+}
+
 const SolverTraits& solver_traits(const std::string& name) {
+  if (const SolverTraits* traits = find_solver(name)) return *traits;
   std::vector<std::string> known;
   for (const Row& row : rows()) {
     const SolverTraits& traits = row.traits();
     known.push_back(traits.name);
     known.insert(known.end(), traits.aliases.begin(), traits.aliases.end());
-    if (std::any_of(known.end() - 1 - static_cast<std::ptrdiff_t>(traits.aliases.size()), known.end(),
-                    [&](const std::string& candidate) { return folded(candidate) == folded(name); }))
-      return traits;
   }
-  const std::string near = nearest(folded(name), known);
+  const std::string near = nearest(folded_name(name), known);
   throw UsageError(fmt::format("unknown solver '{}'; {}", name,
                                near.empty() ? fmt::format("there are {}", fmt::join(solver_names(), ", "))
                                             : fmt::format("did you mean '{}'?", near)));

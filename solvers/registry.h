@@ -33,7 +33,13 @@ class SolverOptions final : public OptionReader {
 /// Canonical names, sorted.
 [[nodiscard]] const std::vector<std::string>& solver_names();
 
-/// The default traits of a solver by name or alias; throws UsageError on an unknown name.
+/// `name` in lower case, with '_' for space and '-': how names are compared.
+[[nodiscard]] std::string folded_name(const std::string& name);
+
+/// The default traits of a solver by name or alias; nullptr where there is none.
+[[nodiscard]] const SolverTraits* find_solver(const std::string& name);
+
+/// The same; throws UsageError on an unknown name.
 [[nodiscard]] const SolverTraits& solver_traits(const std::string& name);
 
 /// Builds `name:options`; aliases are accepted, case and the difference between space, '-' and '_' are

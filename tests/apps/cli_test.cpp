@@ -2,6 +2,7 @@
 #include "apps/command.h"
 #include "datasets/samples_file.h"
 #include "datasets/trajectory_store.h"
+#include "framework/noise_schedule.h"
 #include "framework/run_dir.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
@@ -71,6 +72,13 @@ TEST_CASE("cli: exit codes, and a clean standard output") {
       {{"sample", "--model", "gm.toml", "--steps", "4", "--nfe", "4"}, 2, "exclude each other"},
       {{"sample", "--model", "gm.toml", "--save", "png"}, 2, "no images"},
       {{"sample", "--model", "gm.toml", "--class", "2"}, 2, "classes 0 to 1"},
+      {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3,huen@2"}, 2, "did you mean 'heun'"},
+      {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3,heun"}, 2, "SOLVER@STEPS"},
+      {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3", "--solver", "heun"}, 2, "leave --solver out"},
+      {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3", "--steps", "4"}, 2, "has 3 steps"},
+      {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3", "--policy", "pi"}, 2, "--policy fixed"},
+      {{"sample", "--model", "gm.toml", "--solver", "LMS Karras", "--schedule", "exponential"}, 2, "karras"},
+      {{"sample", "--model", "gm.toml", "--invert"}, 2, "--start FILE.h5"},
       {{"sample", "--model", "missing.toml"}, 3, "missing.toml"},
       {{"sample", "--model", "gm.toml", "--config", "missing.toml"}, 3, "missing.toml"},
       {{"sample", "--resume", "nowhere"}, 3, "no run folder"},
@@ -115,6 +123,101 @@ TEST_CASE("cli: configurations resolve in order and round-trip") {
   place.write("b.toml", first.out);
   CHECK(place({"sample", "--config", "b.toml", "--print-config"}).out == first.out);
   CHECK(place({"record", "--config", "b.toml"}).code == 2);
+}
+
+TEST_CASE("cli: another project's configuration runs as it stands") {
+  const Place place;
+  place.write("ddim.json", R"({"sampler": "DDIM", "steps": 20, "eta": 0.0, "schedule": "linear"})");
+  const Outcome run = place({"sample", "--config", "ddim.json", "--model", "gm.toml", "--seeds", "0-3", "--json"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  const Samples samples = read_samples(place.path(std::string(json::parse(run.out).at("run_dir")) + "/samples.h5"));
+  CHECK(samples.attributes.at("solver") == "ddim:eta=0");
+  CHECK(samples.attributes.at("schedule") == "leading");
+  CHECK(samples.nfe.eq(20).all().item<bool>());
+  // Its timesteps are 950, 900, … 0 of the linear betas.
+  const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
+  REQUIRE(samples.sigmas.size(0) == 21);
+  for (int64_t i = 0; i < 20; ++i)
+    CHECK(samples.sigmas[i].item<double>() == linear.sigmas()[static_cast<std::size_t>(950 - 50 * i)]);
+  const Outcome own = place({"sample", "--model", "gm.toml", "--solver", "ddim:eta=0", "--steps", "20", "--schedule",
+                             "leading", "--noise-schedule", "linear", "--seeds", "0-3", "--json"});
+  CHECK(at::equal(samples.x,
+                  read_samples(place.path(std::string(json::parse(own.out).at("run_dir")) + "/samples.h5")).x));
+
+  struct Row {
+    std::string text;
+    std::vector<std::string> says;
+  };
+  const Row rows[] = {
+      {R"({"sampler": "DPM++ 2M Karras", "steps": 7})",
+       {"solver = \"dpmpp_2m\"", "schedule = \"karras\"", "steps = 7"}},
+      {R"({"sampler": "ddpm", "schedule": "linear", "beta_end": 0.01, "timestep_spacing": "trailing", "seed": 5})",
+       {"noise_schedule = \"linear:beta_end=0.01\"", "schedule = \"trailing\"", "seeds = \"5\""}},
+      {R"({"sampler": "lms", "order": 2, "scheduler": "exponential", "run.batch": 3})",
+       {"solver = \"lms:order=2\"", "schedule = \"exponential\"", "batch = 3"}},
+      {"sampler = \"Euler a\"\nsteps = 3\n", {"solver = \"euler_ancestral\"", "steps = 3"}},
+  };
+  for (const Row& row : rows) {
+    place.write("other.json", row.text);
+    const Outcome shown = place({"sample", "--config", "other.json", "--print-config"});
+    INFO(row.text << shown.out << shown.err);
+    CHECK(shown.code == 0);
+    for (const std::string& says : row.says) CHECK(shown.out.find(says) != std::string::npos);
+  }
+  place.write("bad.json", R"({"sampler": "DDIM", "etta": 1})");
+  const Outcome bad = place({"sample", "--config", "bad.json", "--model", "gm.toml"});
+  CHECK(bad.code == 2);
+  CHECK(bad.err.find("did you mean 'eta'") != std::string::npos);
+  place.write("bad.json", R"({"sampler": "DDIM", "schedule": "linear", "scheduler": "karras"})");
+  CHECK(place({"sample", "--config", "bad.json", "--model", "gm.toml"}).code == 2);
+}
+
+TEST_CASE("cli: a hybrid runs its legs and counts them") {
+  const Place place;
+  const auto samples = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> all = {"sample", "--model", "gm.toml", "--seeds", "0-3", "--json"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Outcome run = place(all);
+    INFO(run.err);
+    REQUIRE(run.code == 0);
+    return read_samples(place.path(std::string(json::parse(run.out).at("run_dir")) + "/samples.h5"));
+  };
+  const Samples two = samples({"--hybrid", "ddim@10,heun@5"});
+  CHECK(two.nfe.eq(19).all().item<bool>());
+  CHECK(two.sigmas.size(0) == 16);
+  CHECK(two.attributes.at("solver") == "ddim@10,heun@5");
+  CHECK(at::equal(samples({"--hybrid", "heun@2,heun@4"}).x, samples({"--solver", "heun", "--steps", "6"}).x));
+  const Samples ranged = samples({"--hybrid", "ddim@10,heun@5:1.0-0.002"});
+  CHECK(ranged.sigmas[10].item<double>() == 1.0);
+  CHECK(ranged.sigmas[14].item<double>() == 0.002);
+}
+
+TEST_CASE("cli: an image goes to noise and back") {
+  const Place place;
+  const auto run = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> all = {"sample", "--model", "gm.toml", "--seeds", "0-3", "--dtype", "float64", "--json"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Outcome done = place(all);
+    INFO(done.err);
+    REQUIRE(done.code == 0);
+    return json::parse(done.out);
+  };
+  const auto file = [&](const json& result) { return place.path(std::string(result.at("run_dir")) + "/samples.h5"); };
+  const std::string images = file(run({"--solver", "heun", "--steps", "20"}));
+  double before = 1e300;
+  for (const char* steps : {"20", "80", "320"}) {
+    const json up = run({"--start", images, "--invert", "--steps", steps, "--round-trip"});
+    CHECK(up.at("nfe_mean") == std::stoi(steps) - 1);
+    const json back = run({"--init", file(up), "--solver", "ddim", "--steps", steps});
+    const Tensor error = read_samples(file(back)).x - read_samples(images).x;
+    CHECK(error.square().mean().sqrt().item<double>() == Approx(up.at("round_trip_rmse").get<double>()));
+    CHECK(up.at("round_trip_rmse").get<double>() < 0.5 * before);
+    before = up.at("round_trip_rmse");
+  }
+  const json exact =
+      run({"--start", images, "--invert", "--steps", "10", "--invert-iterations", "300", "--round-trip"});
+  CHECK(exact.at("round_trip_rmse").get<double>() < 1e-6);
 }
 
 TEST_CASE("cli: a run folder holds what the contract names, and a sample is its seed's") {

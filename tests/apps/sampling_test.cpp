@@ -114,12 +114,13 @@ TEST_CASE("sampling: the words of a sampler are checked") {
 }
 
 TEST_CASE("sampling: --nfe finds the steps that cost so much, for every solver and both ends") {
+  const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   for (const std::string& name : solver_names()) {
     if (name == "plan") continue;
     for (const Final final : {Final::zero, Final::sigma_min}) {
       for (const int64_t nfe : {1, 3, 4, 7, 10}) {
         INFO(name << " nfe " << nfe << " final " << to_string(final));
-        const auto solver = make_solver(name);
+        const auto solver = make_solver(name, {&linear});
         int64_t steps = 0;
         try {
           steps = steps_for_nfe(*solver, nfe, final == Final::zero);

@@ -13,6 +13,7 @@
 #include "framework/gaussian_mixture.h"
 #include "framework/safetensors.h"
 #include "framework/sample.h"
+#include "solvers/inversion.h"
 #include "solvers/registry.h"
 #include "solvers/runge_kutta.h"
 
@@ -40,13 +41,30 @@ GaussianMixture mixture(const json& wanted) {
   return {info, options};
 }
 
+// A model that says tanh(D) of its variance.
+class Predicting final : public Denoiser {
+ public:
+  explicit Predicting(const Denoiser& inner) : inner_(inner) {}
+  [[nodiscard]] const ModelInfo& info() const noexcept override { return inner_.info(); }
+  [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override {
+    Evaluation out = inner_.evaluate(x, sigma, condition);
+    out.log_variance = out.denoised.tanh();
+    return out;
+  }
+
+ private:
+  const Denoiser& inner_;
+};
+
 struct Outcome {
   std::vector<Tensor> states;
   Tensor nfe;
 };
 
 Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
-  const GaussianMixture model = mixture(wanted.at("mixture"));
+  const GaussianMixture plain = mixture(wanted.at("mixture"));
+  const Predicting predicting(plain);
+  const Denoiser& model = wanted.value("predicts_variance", false) ? static_cast<const Denoiser&>(predicting) : plain;
   std::optional<NoiseSchedule> schedule;
   if (wanted.contains("noise_schedule")) schedule = make_noise_schedule(Spec::parse(wanted.at("noise_schedule")));
   const auto solver = make_solver(wanted.at("solver").get<std::string>(), {schedule ? &*schedule : nullptr});
@@ -68,6 +86,10 @@ Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
   const Times start = at::full({batch}, grid.start(), at::kDouble);
   const Problem problem{model, *term, source, {.scale = wanted.value("guidance", 1.0)}};
   Outcome outcome;
+  if (wanted.contains("invert")) {
+    const RunResult up = invert(problem, grid, constant, x, {.iterations = wanted.at("invert").get<int64_t>()});
+    return {{up.x}, up.nfe};
+  }
   SampleOptions options;
   options.observer = [&](const RunState&, const RunState& after, const StepResult&, bool) {
     outcome.states.push_back(after.x);

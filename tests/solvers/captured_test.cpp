@@ -17,7 +17,7 @@ TEST_CASE("captured: replaying one graph gives every solver's eager result bit f
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers())
     for (const Final final : {Final::zero, Final::sigma_min}) {
-      const auto solver = make_solver(runnable(name));
+      const auto solver = solver_for(name);
       const int64_t steps = name == "plan" ? 5 : 9;
       const TimeGrid grid = make_grid(Spec::parse("karras"), {steps, 0.05, 10.0, final, nullptr});
       const RunState begin = start({*model, *solver, noise, grid}, ids(33), at::kFloat);

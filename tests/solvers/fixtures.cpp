@@ -66,6 +66,11 @@ std::string runnable(const std::string& name) {
   return "plan:" + path;
 }
 
+std::unique_ptr<Solver> solver_for(const std::string& name) {
+  static const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
+  return make_solver(runnable(name), {&linear});
+}
+
 std::vector<std::string> all_solvers() {
   std::vector<std::string> out = solver_names();
   for (const std::string& name : solver_names())

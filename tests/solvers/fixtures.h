@@ -30,6 +30,9 @@ struct GaussianFlow {
 /// The text of `name` with what it needs to run in a test: a plan gets a file.
 [[nodiscard]] std::string runnable(const std::string& name);
 
+/// Builds `runnable(name)` with what a solver may ask for besides its options: the linear betas.
+[[nodiscard]] std::unique_ptr<Solver> solver_for(const std::string& name);
+
 /// Names of the registry, then each with the options of SolverTraits::variants.
 [[nodiscard]] std::vector<std::string> all_solvers();
 

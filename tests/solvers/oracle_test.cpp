@@ -195,7 +195,7 @@ TEST_CASE("oracle: classic solvers agree with an independent scalar reference to
   };
   const PhiloxNoise noise;
   for (const auto& [name, reference] : references()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     for (const bool zero : {false, true}) {
       if (name == "plan" && zero) continue;  // its grid ends at a positive level
       std::vector<double> levels{10.0, 4.0, 1.5, 0.6, 0.2, 0.05};

@@ -62,7 +62,7 @@ TEST_CASE("registry: counted evaluations are the claimed ones", "[registry]") {
     for (const Final final : {Final::zero, Final::sigma_min})
       for (const int64_t steps : {1, 2, 5}) {
         if (name == "plan" && steps != 5) continue;
-        const auto solver = make_solver(runnable(name));
+        const auto solver = solver_for(name);
         const TimeGrid grid = grid_of(steps, final);
         const RunResult result = run({*model, *solver, noise, grid}, ids(3));
         CAPTURE(name, steps, to_string(final));
@@ -78,7 +78,7 @@ TEST_CASE("registry: guidance makes two passes of one evaluation", "[registry]")
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::sigma_min);
     const RunResult result = sample({*model, flow, noise, {.scale = 2.0}}, *solver, FixedGrid(grid),
                                     start({*model, *solver, noise, grid}, ids(3)));
@@ -93,7 +93,7 @@ TEST_CASE("registry: a step is pure", "[registry]") {
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Problem problem{*model, flow, noise};
     const FixedGrid controller(grid);
@@ -118,12 +118,12 @@ TEST_CASE("registry: a run repeats bit for bit, with one solver object and with 
   const auto model = three_components();
   const PhiloxNoise noise;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor first = run({*model, *solver, noise, grid}, ids(4)).x;
     CAPTURE(name);
     CHECK(same_bits(first, run({*model, *solver, noise, grid}, ids(4)).x));
-    CHECK(same_bits(first, run({*model, *make_solver(runnable(name)), noise, grid}, ids(4)).x));
+    CHECK(same_bits(first, run({*model, *solver_for(name), noise, grid}, ids(4)).x));
   }
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("registry: a sample does not depend on batch size, position or order",
   const auto model = three_components();
   const PhiloxNoise noise;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor batch = run({*model, *solver, noise, grid}, ids(7)).x;
     CAPTURE(name);
@@ -147,7 +147,7 @@ TEST_CASE("registry: rows selected in the middle of a run end as they would have
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Problem problem{*model, flow, noise};
     const FixedGrid controller(grid);
@@ -169,7 +169,7 @@ TEST_CASE("registry: fresh rows may join a running batch", "[registry]") {
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const int64_t steps = natural_steps(name);
     const TimeGrid grid = grid_of(steps, Final::sigma_min);
     const Problem problem{*model, flow, noise};
@@ -191,7 +191,7 @@ TEST_CASE("registry: a run resumes from its saved state bit for bit", "[registry
   const auto path =
       std::filesystem::temp_directory_path() / ("stride-resume-" + std::to_string(::getpid()) + ".safetensors");
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Problem problem{*model, flow, noise};
     const FixedGrid controller(grid);
@@ -215,7 +215,7 @@ TEST_CASE("registry: time stays float64 and data keeps its dtype", "[registry]")
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor exact = run({*model, *solver, noise, grid}, ids(4)).x;
     CAPTURE(name);
@@ -239,7 +239,7 @@ TEST_CASE("registry: a NaN row leaves its neighbours alone and is named", "[regi
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor whole = run({*model, *solver, noise, grid}, ids(5)).x;
     RunState state = start({*model, *solver, noise, grid}, ids(5));
@@ -260,7 +260,7 @@ TEST_CASE("registry: with an error estimate a solver runs adaptively, without on
   const ProbabilityFlow flow;
   const TimeGrid ends({10.0, 0.05});
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     if (name == "plan") continue;  // brings its own grid
     CAPTURE(name);
     const auto adaptive = [&](double tolerance, bool compact, const Tensor& samples) {
@@ -296,7 +296,7 @@ TEST_CASE("registry: an ODE method refuses a stochastic term", "[registry]") {
   const ReverseSde sde;
   const TimeGrid grid = grid_of(5, Final::zero);
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const auto go = [&] {
       return sample({*model, sde, noise}, *solver, FixedGrid(grid), start({*model, *solver, noise, grid}, ids(2)));
     };
@@ -313,7 +313,7 @@ TEST_CASE("registry: noise is drawn by stochastic solvers only", "[registry]") {
   const NoNoise none;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const auto go = [&] {
       return sample({*model, flow, none}, *solver, FixedGrid(grid), start({*model, *solver, none, grid}, ids(2)));

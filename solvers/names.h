@@ -1,0 +1,17 @@
+// How other projects write a sampler: "DPM++ 2M Karras", sample_heun, dpmpp_sde_gpu.
+#pragma once
+
+#include <string>
+
+namespace stride {
+
+struct SamplerName {
+  std::string solver;    ///< the registry's name with the options of the text; the text itself where nobody is known
+  std::string schedule;  ///< the grid that the name says; empty: none
+};
+
+/// Reads a solver with what other projects write around its name: a schedule behind it (A1111's "… Karras", InvokeAI's
+/// `…_k`), k-diffusion's `sample_` and `k_` before it, ComfyUI's `_gpu` behind it. Options after a colon stay.
+[[nodiscard]] SamplerName resolve_sampler_name(const std::string& text);
+
+}  // namespace stride

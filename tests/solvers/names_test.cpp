@@ -1,0 +1,122 @@
+// Samplers as other projects name them.
+#include "solvers/names.h"
+#include "solvers/registry.h"
+
+#include "tests/catch_torch.h"
+
+namespace stride {
+
+TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call a sampler is found", "[names]") {
+  struct Row {
+    const char* theirs;
+    const char* solver;
+    const char* schedule;
+  };
+  const Row rows[] = {
+      // diffusers' classes
+      {"DDIMScheduler", "ddim", ""},
+      {"DDIMParallelScheduler", "ddim", ""},
+      {"DDPMScheduler", "ddpm", ""},
+      {"EulerDiscreteScheduler", "euler", ""},
+      {"EulerAncestralDiscreteScheduler", "euler_ancestral", ""},
+      {"HeunDiscreteScheduler", "heun", ""},
+      {"LMSDiscreteScheduler", "lms", ""},
+      {"PNDMScheduler", "pndm", ""},
+      {"KDPM2DiscreteScheduler", "dpm2", ""},
+      {"KDPM2AncestralDiscreteScheduler", "dpm2_ancestral", ""},
+      {"DPMSolverMultistepScheduler", "dpmpp_2m", ""},
+      {"DPMSolverSDEScheduler", "dpmpp_sde", ""},
+      {"DEISMultistepScheduler", "deis", ""},
+      {"UniPCMultistepScheduler", "unipc", ""},
+      {"SASolverScheduler", "sa_solver", ""},
+      {"LCMScheduler", "lcm", ""},
+      {"TCDScheduler", "tcd", ""},
+      // A1111
+      {"Euler a", "euler_ancestral", ""},
+      {"Euler", "euler", ""},
+      {"Heun", "heun", ""},
+      {"LMS", "lms", ""},
+      {"LMS Karras", "lms", "karras"},
+      {"DDIM", "ddim", ""},
+      {"PLMS", "pndm", ""},
+      {"LCM", "lcm", ""},
+      {"UniPC", "unipc", ""},
+      {"Restart", "restart", ""},
+      {"DPM2", "dpm2", ""},
+      {"DPM2 a", "dpm2_ancestral", ""},
+      {"DPM2 Karras", "dpm2", "karras"},
+      {"DPM2 a Karras", "dpm2_ancestral", "karras"},
+      {"DPM fast", "dpm_fast", ""},
+      {"DPM adaptive", "dpm_adaptive", ""},
+      {"DPM++ 2M", "dpmpp_2m", ""},
+      {"DPM++ 2M Karras", "dpmpp_2m", "karras"},
+      {"DPM++ 2M Exponential", "dpmpp_2m", "exponential"},
+      {"DPM++ 2M SGM Uniform", "dpmpp_2m", "sgm_uniform"},
+      {"DPM++ 2M Beta", "dpmpp_2m", "beta"},
+      {"DPM++ 2M Align Your Steps", "dpmpp_2m", "ays"},
+      {"DPM++ 2S a", "dpmpp_2s_ancestral", ""},
+      {"DPM++ 2S a Karras", "dpmpp_2s_ancestral", "karras"},
+      {"DPM++ SDE", "dpmpp_sde", ""},
+      {"DPM++ SDE Karras", "dpmpp_sde", "karras"},
+      {"DPM++ 2M SDE", "dpmpp_2m_sde", ""},
+      {"DPM++ 2M SDE Karras", "dpmpp_2m_sde", "karras"},
+      {"DPM++ 3M SDE", "dpmpp_3m_sde", ""},
+      {"DPM++ 3M SDE Exponential", "dpmpp_3m_sde", "exponential"},
+      {"k_euler_a", "euler_ancestral", ""},
+      {"k_dpmpp_2m_ka", "dpmpp_2m", "karras"},
+      {"k_lms", "lms", ""},
+      // k-diffusion's functions
+      {"sample_euler", "euler", ""},
+      {"sample_dpm_2", "dpm2", ""},
+      {"sample_dpm_2_ancestral", "dpm2_ancestral", ""},
+      {"sample_dpmpp_2m", "dpmpp_2m", ""},
+      {"sample_dpmpp_3m_sde", "dpmpp_3m_sde", ""},
+      // ComfyUI
+      {"euler_cfg_pp", "euler_cfg_pp", ""},
+      {"euler_ancestral_cfg_pp", "euler_ancestral_cfg_pp", ""},
+      {"heunpp2", "heunpp2", ""},
+      {"exp_heun_2_x0", "exp_heun_2_x0", ""},
+      {"dpm_2", "dpm2", ""},
+      {"dpm_2_ancestral", "dpm2_ancestral", ""},
+      {"dpmpp_sde_gpu", "dpmpp_sde", ""},
+      {"dpmpp_2m_sde_gpu", "dpmpp_2m_sde", ""},
+      {"dpmpp_3m_sde_gpu", "dpmpp_3m_sde", ""},
+      {"ipndm", "ipndm", ""},
+      {"ipndm_v", "ipndm_v", ""},
+      {"deis", "deis", ""},
+      {"res_multistep", "res_multistep", ""},
+      {"gradient_estimation", "gradient_estimation", ""},
+      {"er_sde", "er_sde", ""},
+      {"seeds_2", "seeds_2", ""},
+      {"seeds_3", "seeds_3", ""},
+      {"uni_pc", "unipc", ""},
+      // InvokeAI
+      {"euler_k", "euler", "karras"},
+      {"dpmpp_2m_k", "dpmpp_2m", "karras"},
+      {"kdpm_2", "dpm2", ""},
+      {"euler_a", "euler_ancestral", ""},
+      // stable-diffusion.cpp
+      {"dpm++2m", "dpmpp_2m", ""},
+      {"dpm++2s_a", "dpmpp_2s_ancestral", ""},
+      {"euler_ge", "gradient_estimation", ""},
+  };
+  for (const Row& row : rows) {
+    if (find_solver(row.solver) == nullptr) continue;  // a method of the list that the registry does not hold
+    CAPTURE(row.theirs);
+    const SamplerName name = resolve_sampler_name(row.theirs);
+    CHECK(name.solver == row.solver);
+    CHECK(name.schedule == row.schedule);
+  }
+}
+
+TEST_CASE("names: options stay, and what is unknown stays as it was", "[names]") {
+  CHECK(resolve_sampler_name("DDIM:eta=0.5").solver == "ddim:eta=0.5");
+  CHECK(resolve_sampler_name("LMS Karras:order=2").solver == "lms:order=2");
+  CHECK(resolve_sampler_name("LMS Karras:order=2").schedule == "karras");
+  CHECK(resolve_sampler_name("plan:Some Karras.json").solver == "plan:Some Karras.json");
+  CHECK(resolve_sampler_name("Huen Karras").solver == "Huen Karras");
+  CHECK(resolve_sampler_name("ddim@10,heun@5").solver == "ddim@10,heun@5");
+  for (const std::string& name : solver_names()) CHECK(resolve_sampler_name(name).solver == name);
+}
+
+}  // namespace stride

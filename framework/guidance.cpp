@@ -15,7 +15,11 @@ namespace {
 // One row a sample, in float64: sums over a sample are made here.
 Tensor rows_of(const Tensor& x) { return x.flatten(1).to(at::kDouble); }
 
-Times deviation(const Tensor& x) { return rows_of(x).std(1, /*unbiased=*/false); }
+// Not std(): ATen has another algorithm for one row alone, with other last bits.
+Times deviation(const Tensor& x) {
+  const Tensor rows = rows_of(x);
+  return (rows - rows.mean(1, true)).square().mean(1).sqrt();
+}
 
 // Lin et al. 2023, eq. 15-16. A prediction without any spread has nothing to restore.
 Tensor rescaled(const Tensor& guided, const Tensor& conditional, double blend) {

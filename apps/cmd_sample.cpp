@@ -124,7 +124,7 @@ class SampleCommand final : public Command {
           "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options() +
+      .options = sampling_options({.refine = true}) +
                  OptionTable{{.name = "save",
                               .fallback = "h5",
                               .value = "LIST",

@@ -61,9 +61,10 @@ class RecordCommand final : public Command {
                                    sampler.spec.policy));
     std::map<std::string, std::string> settings = {
         {"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", options.text("save-at")}};
-    for (const char* name : {"class", "guidance", "init", "noise"}) {
+    for (const char* name : {"class", "guidance", "threshold", "init", "noise"}) {
       if (options.has(name)) settings[name] = options.values(name).at(0);
     }
+    if (options.flag("clip")) settings["clip"] = "true";
     return trajectory_config(model, sampler, points, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat,
                              std::move(settings));
   }

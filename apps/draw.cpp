@@ -2,6 +2,7 @@
 #include "apps/file_noise.h"
 #include "apps/sampling.h"
 #include "framework/error.h"
+#include "framework/masked_denoiser.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -50,6 +51,7 @@ class Drawing final {
   Drawing(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks)
       : sampler_(sampler), denoiser_(denoiser), settings_(settings), hooks_(hooks) {
     if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
+    if (settings.mask.defined()) masked_.emplace(denoiser);
   }
 
   // One chunk; none when memory ran out.
@@ -72,12 +74,10 @@ class Drawing final {
     const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
     const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
     const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
-    RunConstant constant{ids,
-                         make_condition(denoiser_.info(), settings_.label, rows, settings_.device),
-                         sampler_.grid.rows(rows, settings_.device),
-                         {}};
+    RunConstant constant{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
     const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
-    const Problem problem{denoiser_, *sampler_.term, noise, settings_.guidance};
+    const Denoiser& denoiser = masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_;
+    const Problem problem{denoiser, *sampler_.term, noise, settings_.guidance};
     const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
     Tensor most_draws = at::zeros({}, ids.options());
     RunResult result =
@@ -87,6 +87,16 @@ class Drawing final {
                                    most_draws.item<int64_t>(), file_noise_->draws()));
     }
     return rows == n ? result : first_rows(std::move(result), n);
+  }
+
+  BatchState condition(int64_t first, int64_t n, int64_t rows) const {
+    BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
+    if (!masked_) return own;
+    const auto part = [&](const Tensor& all) {
+      return pad_rows(all.narrow(0, first, n).to(settings_.device, settings_.dtype), rows);
+    };
+    const Tensor noise = unit_normals(settings_, denoiser_.info(), first, n).to(settings_.dtype);
+    return MaskedDenoiser::condition(own, part(settings_.start), part(settings_.mask), pad_rows(noise, rows));
   }
 
   SampleOptions options(const Tensor& seeds, int64_t first, Tensor& most_draws) const {
@@ -113,6 +123,7 @@ class Drawing final {
   const DrawSettings& settings_;
   const DrawHooks& hooks_;
   std::optional<FileNoise> file_noise_;
+  std::optional<MaskedDenoiser> masked_;
   PhiloxNoise philox_;
 };
 
@@ -151,13 +162,17 @@ void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& m
 
 }  // namespace
 
+Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n) {
+  if (settings.init.defined()) return settings.init.narrow(0, first, n).to(settings.device, at::kDouble);
+  const Tensor ids = ids_on_cpu(settings.seeds, first, n).to(settings.device);
+  return PhiloxNoise().initial(ids, model.shape, at::kDouble);
+}
+
 Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first, int64_t n) {
   const double scale = settings.init_scale_vp ? std::sqrt(1.0 + sigma * sigma) : sigma;
-  if (settings.init.defined()) {
-    return (settings.init.narrow(0, first, n).to(settings.device, at::kDouble) * scale).to(settings.dtype);
-  }
-  const Tensor ids = ids_on_cpu(settings.seeds, first, n).to(settings.device);
-  return (PhiloxNoise().initial(ids, model.shape, at::kDouble) * scale).to(settings.dtype);
+  Tensor x = unit_normals(settings, model, first, n) * scale;
+  if (settings.start.defined()) x = x + settings.start.narrow(0, first, n).to(settings.device, at::kDouble);
+  return x.to(settings.dtype);
 }
 
 Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {

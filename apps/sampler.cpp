@@ -1,5 +1,6 @@
 // One sampler from its words: solver, grid, policy, term.
 #include "apps/policies.h"
+#include "apps/refine_option.h"
 #include "solvers/hybrid.h"
 #include "solvers/plan.h"
 #include "solvers/registry.h"
@@ -133,6 +134,7 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
   }
   TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, noise_schedule);
   if (!spec.sigmas.empty()) spec.schedule = "sigmas";
+  if (spec.strength != 1.0) grid = refined_grid(spec, grid);
   spec.steps = grid.steps();
   spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;
   auto controller = make_policy(spec, grid, *solver, model, device);
@@ -153,6 +155,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler
     lines.emplace_back("steps", fmt::format("{}", sampler.grid.steps()));
     lines.emplace_back("nfe", fmt::format("{} a sample", *nfe));
   }
+  if (sampler.spec.strength != 1.0) lines.emplace_back("strength", fmt::format("{}", sampler.spec.strength));
   const auto& sigmas = sampler.grid.sigmas();
   std::vector<std::string> shown;
   for (std::size_t i = 0; i < sigmas.size(); ++i) {

@@ -1,6 +1,8 @@
 // The sampling options, and what they say.
 #include "apps/sampling.h"
 
+#include "apps/guidance_option.h"
+#include "apps/refine_option.h"
 #include "datasets/samples_file.h"
 #include "solvers/hybrid.h"
 #include "solvers/names.h"
@@ -108,23 +110,6 @@ void read_grid(const OptionValues& options, SamplerSpec& spec) {
   spec.noise_schedule = options.text_or("noise-schedule", "");
 }
 
-Guidance parse_guidance(const std::string& text) {
-  const Spec spec = Spec::parse(text);
-  OptionReader reader(spec, "--guidance");
-  Guidance guidance;
-  guidance.scale = parse_number(spec.name, "--guidance");
-  guidance.rescale = reader.number("rescale", 0.0);
-  const std::string interval = reader.word("interval", "");
-  reader.done();
-  if (!interval.empty()) {
-    const auto dash = interval.find('-', 1);
-    if (dash == std::string::npos) throw UsageError("--guidance: interval is LOW-HIGH in noise levels, e.g. 0.3-5");
-    guidance.interval_low = parse_number(interval.substr(0, dash), "--guidance: interval");
-    guidance.interval_high = parse_number(interval.substr(dash + 1), "--guidance: interval");
-  }
-  return guidance;
-}
-
 Tensor read_normals(const Context& context, const std::string& option, const std::string& dataset) {
   if (!in_table(context.options(), option) || !context.options().has(option)) return {};
   const Tensor values = read_dataset(context.options().text(option), dataset);
@@ -168,11 +153,7 @@ OptionTable sampling_options(const SamplingTable& wanted) {
                      .help = "condition on this label",
                      .group = kModelGroup,
                      .key = "sampling.class"});
-    table.push_back({.name = "guidance",
-                     .value = "SCALE[:rescale=R,interval=LOW-HIGH]",
-                     .help = "classifier-free guidance; needs --class",
-                     .group = kModelGroup,
-                     .key = "sampling.guidance"});
+    table = table + guidance_options(kModelGroup);
   }
   if (!wanted.solver.empty()) {
     table.push_back({.name = "solver",
@@ -223,12 +204,7 @@ OptionTable sampling_options(const SamplingTable& wanted) {
                                  .group = kSamplerGroup,
                                  .key = "sampling.noise"}};
   }
-  if (wanted.refine)
-    table.push_back({.name = "start",
-                     .value = "FILE.h5",
-                     .help = "/x: images to start from, a row a seed",
-                     .group = "Start",
-                     .key = "sampling.start"});
+  if (wanted.refine) table = table + refine_options();
   return table;
 }
 
@@ -249,6 +225,7 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   if (in_table(options, "steps")) read_grid(options, base);
   base.term = in_table(options, "term") ? options.text("term") : base.term;
   base.allow_model_mismatch = options.flag("allow-model-mismatch");
+  if (in_table(options, "strength")) base.strength = strength_of(options);
   std::vector<SamplerSpec> out;
   for (const std::string& text : solvers_of(options, base.solver)) {
     const auto [solver, own_schedule] = resolve_sampler_name(text);
@@ -281,8 +258,7 @@ DrawSettings draw_settings(const Context& context, const ModelInfo& model) {
   settings.device = context.device();
   settings.dtype = context.dtype();
   if (in_table(options, "class") && options.has("class")) settings.label = options.integer("class");
-  if (in_table(options, "guidance") && options.has("guidance"))
-    settings.guidance = parse_guidance(options.text("guidance"));
+  if (in_table(options, "guidance")) settings.guidance = guidance_of(options, model);
   if (settings.guidance.active() && !settings.label) {
     throw UsageError("--guidance needs a condition to guide towards: add --class N");
   }
@@ -291,8 +267,7 @@ DrawSettings draw_settings(const Context& context, const ModelInfo& model) {
   settings.noise = read_normals(context, "noise", "eps");
   check_shape(settings.init, 0, settings.seeds.size(), model, "--init: /x");
   check_shape(settings.noise, 1, settings.seeds.size(), model, "--noise: /eps");
-  settings.start = read_normals(context, "start", "x");
-  check_shape(settings.start, 0, settings.seeds.size(), model, "--start: /x");
+  if (in_table(options, "start")) read_refine(options, model, settings);
   settings.init_scale_vp = in_table(options, "init-scale") && options.text("init-scale") == "vp";
   settings.exact = options.text("numerics") == "exact";
   settings.oom_backoff = options.text("oom") == "backoff";
@@ -314,6 +289,7 @@ DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>&
   if (out.init.defined()) out.init = out.init.index_select(0, index);
   if (out.noise.defined()) out.noise = out.noise.index_select(1, index);
   if (out.start.defined()) out.start = out.start.index_select(0, index);
+  if (out.mask.defined()) out.mask = out.mask.index_select(0, index);
   return out;
 }
 

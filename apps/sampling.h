@@ -20,9 +20,9 @@ struct SamplingTable {
   bool several = false;         ///< --solver and --schedule may be repeated
   bool grid = true;             ///< --steps --nfe --final --schedule --sigmas --noise-schedule --sigma-min --sigma-max
   bool policy = true;           ///< --policy
-  bool condition = true;        ///< --class --guidance
+  bool condition = true;        ///< --class --guidance --clip --threshold
   bool starts = true;           ///< --init --init-scale --noise
-  bool refine = false;          ///< --start
+  bool refine = false;          ///< --start --strength --mask
   std::string solver = "heun";  ///< default of --solver; empty: the command has no --solver
 };
 inline constexpr int64_t kDefaultSteps = 18;
@@ -41,6 +41,7 @@ struct SamplerSpec {
   std::vector<double> sigmas;                  ///< an explicit grid; schedule, steps and final are then its own
   std::optional<double> sigma_min, sigma_max;  ///< none: the model's
   std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
+  double strength = 1.0;                       ///< below 1: the end of the grid alone, from an image
   bool allow_model_mismatch = false;           ///< a plan or predictor made for another model
 };
 
@@ -82,7 +83,8 @@ struct DrawSettings {
   Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
   bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
   Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
-  Tensor start;                  ///< undefined, or images `[N, …]`
+  Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
   bool exact = false;            ///< --numerics exact: padded micro-batches of one size
   bool oom_backoff = false;      ///< --oom backoff: halve the batch when memory runs out
   int64_t max_steps = 10000;
@@ -90,13 +92,15 @@ struct DrawSettings {
 
 /// Reads the options of `sampling_options` and the common ones. Opens --init and --noise files.
 [[nodiscard]] DrawSettings draw_settings(const Context& context, const ModelInfo& model);
-/// The same settings for some of the seeds: --init and --noise rows go along. Throws UsageError on a seed that is not
-/// there.
+/// The same settings for some of the seeds: --init, --noise, --start and --mask rows go along. Throws UsageError on a
+/// seed that is not there.
 [[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);
 /// The condition of `n` rows: the label in every row, or "none" where the model knows that.
 [[nodiscard]] BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n,
                                         at::Device device);
-/// `[n, …]`: unit normals of the seeds [first, first + n), scaled for the grid's first σ, on the device.
+/// float64 `[n, …]`: unit normals of the seeds [first, first + n), on the device.
+[[nodiscard]] Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n);
+/// The same, scaled for the grid's first σ and added to what the run starts from, in the run's dtype.
 [[nodiscard]] Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first,
                                   int64_t n);
 

@@ -9,4 +9,6 @@ BatchState Denoiser::null_condition(const BatchState& /*condition*/) const {
                    "' has no unconditional form; leave --guidance out or use a model trained with one");
 }
 
+Tensor Denoiser::constrain(const Tensor& denoised, const BatchState& /*condition*/) const { return denoised; }
+
 }  // namespace stride

@@ -12,7 +12,7 @@ namespace stride {
 /// What one network pass says.
 struct Evaluation {
   Tensor denoised;                      ///< D(x; σ), `[B, …]`, dtype of x
-  std::optional<Tensor> unconditional;  ///< without the condition, where guidance asked for it
+  std::optional<Tensor> unconditional;  ///< without the condition, where guidance asked for it; without bounds
   std::optional<Tensor> log_variance;   ///< what the model says of its variance, as it says it: see solvers/ddpm.cpp
 };
 
@@ -49,6 +49,10 @@ class Denoiser {
 
   /// The condition that means "none", for guidance. Throws UsageError where the model has no such thing.
   [[nodiscard]] virtual BatchState null_condition(const BatchState& condition) const;
+
+  /// The prediction with what is known of the sample put in, when guidance and bounds are done with it. The Evaluator
+  /// calls it on every prediction; the default knows nothing.
+  [[nodiscard]] virtual Tensor constrain(const Tensor& denoised, const BatchState& condition) const;
 
  protected:
   Denoiser() = default;

@@ -2,20 +2,9 @@
 #pragma once
 
 #include "framework/denoiser.h"
+#include "framework/guidance.h"
 
 namespace stride {
-
-/// Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598): D = D_u + scale·(D_c − D_u) inside the
-/// interval of noise levels [low, high] (Kynkäänniemi et al. 2024, arXiv:2404.07724), D_c outside it. Both
-/// passes run for the whole batch, and both are counted, wherever guidance is active.
-struct Guidance {
-  double scale = 1.0;    ///< 1: the conditional pass alone
-  double rescale = 0.0;  ///< Lin et al. 2023 (arXiv:2305.08891) eq. 15–16: blend towards the conditional's std
-  double interval_low = 0.0;
-  double interval_high = 1e300;
-
-  [[nodiscard]] bool active() const noexcept { return scale != 1.0; }
-};
 
 /// What one step spent, a row. `nfe` counts denoiser calls as papers do, `model_evals` network passes.
 struct StepCost {
@@ -25,11 +14,12 @@ struct StepCost {
 };
 
 /// Calls the denoiser under guidance and counts. One Evaluator lives for one step; whoever made it reads
-/// the cost afterwards and adds it to the rows that were running.
+/// the cost afterwards and adds it to the rows that were running. Where guidance is active the evaluation carries
+/// the prediction without the condition too (with it in rows outside the interval: there is no guidance there).
 class Evaluator final {
  public:
-  Evaluator(const Denoiser& denoiser, const Guidance& guidance, const BatchState& condition)
-      : denoiser_(denoiser), guidance_(guidance), condition_(condition) {}
+  Evaluator(const Denoiser& denoiser, Guidance guidance, const BatchState& condition)
+      : denoiser_(denoiser), guidance_(std::move(guidance)), condition_(condition) {}
 
   [[nodiscard]] Evaluation operator()(const Tensor& x, const Times& sigma);
 
@@ -38,7 +28,7 @@ class Evaluator final {
 
  private:
   const Denoiser& denoiser_;
-  const Guidance& guidance_;
+  Guidance guidance_;
   const BatchState& condition_;
   StepCost cost_;
 };

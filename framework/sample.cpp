@@ -99,6 +99,7 @@ bool RunResult::ok() const { return status.eq(static_cast<int8_t>(Status::ok)).a
 RunResult sample(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& start,
                  const SampleOptions& options) {
   if (const std::string reason = options.invalid_reason(); !reason.empty()) throw UsageError(reason);
+  if (const std::string reason = problem.guidance.invalid_reason(); !reason.empty()) throw UsageError(reason);
   if (problem.term.stochastic() && !solver.traits().integrates_sde)
     throw UsageError(
         "solver '" + solver.traits().name +

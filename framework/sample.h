@@ -36,7 +36,7 @@ struct RunResult {
   [[nodiscard]] bool ok() const;
 };
 
-/// Runs `start` to its end, gradients off. Throws UsageError for invalid options, and for a stochastic
+/// Runs `start` to its end, gradients off. Throws UsageError for invalid options or guidance, and for a stochastic
 /// term under a solver that integrates ODEs only.
 [[nodiscard]] RunResult sample(const Problem& problem, const Solver& solver, const StepController& controller,
                                const RunState& start, const SampleOptions& options = {});

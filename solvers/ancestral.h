@@ -1,4 +1,5 @@
-// The family that jumps towards D and adds back part of the noise: ddim, ddpm, euler_ancestral, tcd.
+// The family that jumps towards D and adds back part of the noise: ddim, ddpm, euler_ancestral,
+// tcd, and the CFG++ forms.
 #pragma once
 
 #include "solvers/solver_list.h"

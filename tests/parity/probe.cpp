@@ -8,6 +8,7 @@
 // OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`.
 #include "adaptive/pi_controller.h"
 #include "apps/file_noise.h"
+#include "apps/guidance_option.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "framework/gaussian_mixture.h"
@@ -56,6 +57,15 @@ class Predicting final : public Denoiser {
   const Denoiser& inner_;
 };
 
+// "guidance" is a scale; "guidance_text", "threshold" and "clip" are the command line's options.
+Guidance guidance_of(const json& wanted) {
+  Guidance guidance{.scale = wanted.value("guidance", 1.0)};
+  if (wanted.contains("guidance_text")) guidance = parse_guidance(wanted.at("guidance_text"), 0.5);
+  if (wanted.contains("threshold")) guidance.threshold = parse_threshold(wanted.at("threshold"));
+  if (wanted.value("clip", false)) guidance.clip = kClipRange;
+  return guidance;
+}
+
 struct Outcome {
   std::vector<Tensor> states;
   Tensor nfe;
@@ -84,7 +94,7 @@ Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
     condition = BatchState({at::full({batch}, wanted.at("label").get<int64_t>(), at::kLong)});
   RunConstant constant{at::tensor(ids, at::kLong), condition, grid.rows(batch, at::kCPU), {}};
   const Times start = at::full({batch}, grid.start(), at::kDouble);
-  const Problem problem{model, *term, source, {.scale = wanted.value("guidance", 1.0)}};
+  const Problem problem{model, *term, source, guidance_of(wanted)};
   Outcome outcome;
   if (wanted.contains("invert")) {
     const RunResult up = invert(problem, grid, constant, x, {.iterations = wanted.at("invert").get<int64_t>()});

@@ -1,0 +1,118 @@
+#include "apps/refine_option.h"
+
+#include "datasets/samples_file.h"
+#include "framework/refine.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace stride {
+namespace {
+
+using Shape = std::vector<int64_t>;
+
+const char* kStartGroup = "Start";
+
+Shape with_rows(int64_t rows, const Shape& sample) {
+  Shape out = {rows};
+  out.insert(out.end(), sample.begin(), sample.end());
+  return out;
+}
+
+// `values` as `[N, …]` where they are that, or `[1, …]`, or one sample alone; undefined where they are none of it.
+Tensor a_row_a_seed(const Tensor& values, const Shape& sample, int64_t rows) {
+  const Tensor all = values.sizes() == at::IntArrayRef(sample) ? values.unsqueeze(0) : values;
+  const auto is = [&](int64_t n) { return all.sizes() == at::IntArrayRef(with_rows(n, sample)); };
+  if (!is(1) && !is(rows)) return {};
+  return all.expand(with_rows(rows, sample));
+}
+
+Tensor read_file_of(const std::string& option, const std::string& path, const std::string& dataset) {
+  const Tensor stored = read_dataset(path, dataset);
+  if (!stored.is_floating_point())
+    throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, path, dataset));
+  const Tensor values = stored.to(at::kDouble);
+  if (!at::isfinite(values).all().item<bool>())
+    throw InputError(fmt::format("--{} {}: /{} holds numbers that are not finite", option, path, dataset));
+  return values;
+}
+
+[[noreturn]] void refuse_shape(const std::string& what, const Tensor& values, const Shape& sample, int64_t rows,
+                               const char* more) {
+  throw InputError(fmt::format("{} has the shape [{}], but this run needs [{}] (a row a seed) or [{}] (one for all){}",
+                               what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "),
+                               fmt::join(sample, ", "), more));
+}
+
+Tensor read_start(const std::string& path, const ModelInfo& model, int64_t rows) {
+  const Tensor values = read_file_of("start", path, "x");
+  const Tensor start = a_row_a_seed(values, model.shape, rows);
+  if (!start.defined()) refuse_shape(fmt::format("--start {}: /x", path), values, model.shape, rows, "");
+  return start;
+}
+
+Tensor read_mask(const std::string& path, const ModelInfo& model, int64_t rows) {
+  const Tensor values = read_file_of("mask", path, "mask");
+  if ((values < 0.0).logical_or(values > 1.0).any().item<bool>())
+    throw InputError(fmt::format(
+        "--mask {}: /mask must lie in 0 … 1: 1 where the sample is made anew, 0 where the start stays", path));
+  Tensor mask = a_row_a_seed(values, model.shape, rows);
+  if (!mask.defined() && model.shape.size() == 3) {
+    const Tensor grey = a_row_a_seed(values, {1, model.shape[1], model.shape[2]}, rows);
+    if (grey.defined()) mask = grey.expand(with_rows(rows, model.shape));
+  }
+  if (!mask.defined())
+    refuse_shape(fmt::format("--mask {}: /mask", path), values, model.shape, rows,
+                 model.shape.size() == 3 ? "; one channel serves all" : "");
+  return mask;
+}
+
+}  // namespace
+
+OptionTable refine_options() {
+  return {{.name = "start",
+           .value = "FILE.h5",
+           .help = "/x: images to start from, a row a seed or one for all; noise of the first level is added",
+           .group = kStartGroup,
+           .key = "sampling.start"},
+          {.name = "strength",
+           .kind = ValueKind::number,
+           .value = "S",
+           .help = "with --start: run the last S of the steps, 0 to 1 (default 1)",
+           .group = kStartGroup,
+           .key = "sampling.strength"},
+          {.name = "mask",
+           .value = "FILE.h5",
+           .help = "with --start: /mask, 1 where the sample is made anew, 0 where the start stays",
+           .group = kStartGroup,
+           .key = "sampling.mask"}};
+}
+
+double strength_of(const OptionValues& options) {
+  if (!options.has("strength")) return 1.0;
+  if (!options.has("start")) throw UsageError("--strength says how much of --start is made anew: add --start FILE.h5");
+  return options.number("strength");
+}
+
+TimeGrid refined_grid(const SamplerSpec& spec, const TimeGrid& grid) {
+  if (spec.schedule == "plan")
+    throw UsageError("--strength: a plan was fitted from its first level on and cannot begin later; leave it at 1");
+  if (spec.nfe)
+    throw UsageError("--strength runs a part of the grid, and --nfe counts all of it: give --steps in place of --nfe");
+  try {
+    return refine_grid(grid, spec.strength);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--strength: {}", error.what()));
+  }
+}
+
+void read_refine(const OptionValues& options, const ModelInfo& model, DrawSettings& settings) {
+  const auto rows = static_cast<int64_t>(settings.seeds.size());
+  if (options.has("mask") && !options.has("start"))
+    throw UsageError("--mask says which part of --start stays: add --start FILE.h5");
+  if (options.has("start")) settings.start = read_start(options.text("start"), model, rows);
+  if (options.has("mask")) settings.mask = read_mask(options.text("mask"), model, rows);
+}
+
+}  // namespace stride

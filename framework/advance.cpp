@@ -3,6 +3,16 @@
 #include <ATen/ATen.h>
 
 namespace stride {
+namespace {
+
+// Adds what a step spent to the rows that ran (int64, 0 or 1).
+void charge(RunState& next, const Tensor& ran, const StepCost& cost) {
+  next.nfe = next.nfe + ran * (cost.spared ? cost.nfe - *cost.spared : at::full_like(ran, cost.nfe));
+  next.model_evals = next.model_evals + ran * cost.model_evals;
+  next.draws = next.draws + ran * cost.draws;
+}
+
+}  // namespace
 
 RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x,
                    Times sigma) {
@@ -25,21 +35,21 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
   // Rows that ended are carried along: their step is made somewhere harmless and thrown away.
   const Times proposed = controller.propose(state);
   Step step(problem, state.constant, state.sigma,
-            state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws);
+            state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws,
+            state.least_index);
   StepResult result = solver.step(step, state.x, state.history);
   const Decision decision = controller.decide(state, step, result, solver.traits());
 
   RunState next = state;
   const Tensor ran = running.to(at::kLong);
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  charge(next, ran, step.cost());
   if (state.lockstep && !decision.accept) {
     next.x = result.x;
     next.sigma = step.to;
     next.history = result.history;
     next.memory = decision.memory;
     next.index = state.index + ran;
+    next.least_index = state.least_index + 1;
   } else {
     const Tensor accept = decision.accept ? running.logical_and(*decision.accept) : running;
     next.x = where_rows(accept, result.x, state.x);
@@ -57,16 +67,15 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
 
 RunState finish(const Problem& problem, const Solver& solver, const RunState& state, StepResult* seen) {
   const Tensor rows = state.status == static_cast<int8_t>(Status::ok);
-  Step step(problem, state.constant, state.sigma, at::zeros_like(state.sigma), state.index, state.draws);
+  Step step(problem, state.constant, state.sigma, at::zeros_like(state.sigma), state.index, state.draws,
+            state.least_index);
   StepResult result = solver.finish(step, state.x, state.history);
   RunState next = state;
   const Tensor ran = rows.to(at::kLong);
   next.x = state.lockstep ? result.x : where_rows(rows, result.x, state.x);
   next.sigma = at::where(rows, step.to, state.sigma);
   next.index = state.index + ran;
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  charge(next, ran, step.cost());
   if (seen != nullptr) *seen = std::move(result);
   return next;
 }

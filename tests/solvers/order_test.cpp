@@ -48,8 +48,11 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
   return (result.x - flow.exact(x0, grid.start(), grid.end())).abs().max().item<double>();
 }
 
-double measured(const Solver& solver, bool primed) {
-  const std::vector<int64_t> steps{80, 113, 160, 226, 320};
+// A method of low order shows it late, when one of high order has reached the roundings of float64.
+double measured(const Solver& solver, bool primed, int claimed) {
+  std::vector<int64_t> steps{80, 113, 160, 226, 320};
+  if (claimed <= 2)
+    for (int64_t& n : steps) n *= 2;
   std::vector<double> errors;
   for (const int64_t n : steps) errors.push_back(flow_error(solver, n, primed));
   return measured_order(steps, errors);
@@ -62,8 +65,12 @@ TEST_CASE("order: every deterministic solver has the order it claims, history pr
     const auto solver = make_solver(runnable(name));
     if (!solver->traits().order) continue;
     CAPTURE(name, *solver->traits().order);
-    const double order = measured(*solver, true);
-    CHECK(order == Approx(*solver->traits().order).margin(kTolerance));
+    const int claimed = *solver->traits().order;
+    const double order = measured(*solver, true, claimed);
+    if (solver->traits().order_is_bound)
+      CHECK((order > claimed - kTolerance && order < claimed + 1));
+    else
+      CHECK(order == Approx(claimed).margin(kTolerance));
   }
 }
 
@@ -72,7 +79,7 @@ TEST_CASE("order: every solver has the order it claims with its own start", "[or
     const auto solver = make_solver(runnable(name));
     if (!solver->traits().start_order) continue;
     CAPTURE(name, *solver->traits().start_order);
-    const double order = measured(*solver, false);
+    const double order = measured(*solver, false, *solver->traits().start_order);
     CHECK(order == Approx(*solver->traits().start_order).margin(kTolerance));
   }
 }

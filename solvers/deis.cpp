@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace stride {
 namespace {
@@ -21,10 +22,14 @@ Times vp_time(const Times& sigma) {
   return ((kBetaMin * kBetaMin + 2.0 * kBetaRange * sigma.square().log1p()).sqrt() - kBetaMin) / kBetaRange;
 }
 
-// Gauss–Legendre points and weights on [−1, 1], float64 [kPoints] each: Newton's method on the Legendre polynomial.
-std::pair<Tensor, Tensor> gauss_legendre() {
-  std::vector<double> points;
-  std::vector<double> weights;
+struct GaussPoint {
+  double place;
+  double weight;
+};
+
+// Gauss–Legendre points on [−1, 1]: Newton's method on the Legendre polynomial.
+std::vector<GaussPoint> gauss_legendre() {
+  std::vector<GaussPoint> points;
   for (int i = 0; i < kPoints; ++i) {
     double x = std::cos(M_PI * (i + 0.75) / (kPoints + 0.5));
     double slope = 0.0;
@@ -35,22 +40,26 @@ std::pair<Tensor, Tensor> gauss_legendre() {
       slope = kPoints * (x * value - last) / (x * x - 1.0);
       x -= value / slope;
     }
-    points.push_back(x);
-    weights.push_back(2.0 / ((1.0 - x * x) * slope * slope));
+    points.push_back({x, 2.0 / ((1.0 - x * x) * slope * slope)});
   }
-  return {at::tensor(points, at::kDouble), at::tensor(weights, at::kDouble)};
+  return points;
 }
 
-// ∫ dσ of the polynomial in t, by quadrature in ln σ, where the integrand is smooth.
+// ∫ dσ of the polynomial in t, by quadrature in ln σ, where the integrand is smooth. The points reach the device as
+// scalars: a captured step may copy nothing from the host.
 MultistepRule tab_rule() {
-  const auto weights = [rule = gauss_legendre()](const Times& from, const Times& to, const std::vector<Times>& past) {
+  const auto weights = [points = gauss_legendre()](const Times& from, const Times& to, const std::vector<Times>& past) {
     const Times half = 0.5 * (to / from).log();
-    const Tensor place = rule.first.to(from.device()).unsqueeze(1);  // [Q, 1]
-    const Tensor sigma = (from * to).sqrt() * (half * place).exp();
-    const Tensor measure = rule.second.to(from.device()).unsqueeze(1) * half * sigma;
+    const Times middle = (from * to).sqrt();
+    std::vector<Times> sigmas;
+    std::vector<Times> measures;
+    for (const GaussPoint& point : points) {
+      sigmas.push_back(middle * (half * point.place).exp());
+      measures.push_back(sigmas.back() * half * point.weight);
+    }
     std::vector<Times> nodes{vp_time(from)};
     for (const Times& level : past) nodes.push_back(vp_time(level));
-    return quadrature_weights(vp_time(sigma), measure, nodes);
+    return quadrature_weights(vp_time(at::stack(sigmas)), at::stack(measures), nodes);
   };
   return {.weights = weights};
 }

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 namespace stride {
-
 RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x,
                    Times sigma) {
   const Tensor zero = at::zeros({x.size(0)}, x.options().dtype(at::kLong));
@@ -25,7 +24,8 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
   // Rows that ended are carried along: their step is made somewhere harmless and thrown away.
   const Times proposed = controller.propose(state);
   Step step(problem, state.constant, state.sigma,
-            state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws);
+            state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws,
+            state.least_index);
   StepResult result = solver.step(step, state.x, state.history);
   const Decision decision = controller.decide(state, step, result, solver.traits());
 
@@ -40,6 +40,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
     next.history = result.history;
     next.memory = decision.memory;
     next.index = state.index + ran;
+    next.least_index = state.least_index + 1;
   } else {
     const Tensor accept = decision.accept ? running.logical_and(*decision.accept) : running;
     next.x = where_rows(accept, result.x, state.x);
@@ -57,7 +58,8 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
 
 RunState finish(const Problem& problem, const Solver& solver, const RunState& state, StepResult* seen) {
   const Tensor rows = state.status == static_cast<int8_t>(Status::ok);
-  Step step(problem, state.constant, state.sigma, at::zeros_like(state.sigma), state.index, state.draws);
+  Step step(problem, state.constant, state.sigma, at::zeros_like(state.sigma), state.index, state.draws,
+            state.least_index);
   StepResult result = solver.finish(step, state.x, state.history);
   RunState next = state;
   const Tensor ran = rows.to(at::kLong);

@@ -4,6 +4,11 @@
 
 namespace stride {
 
+void Evaluator::spare(const Tensor& rows) {
+  const Tensor calls = rows.to(at::kLong);
+  cost_.spared = cost_.spared ? *cost_.spared + calls : calls;
+}
+
 Evaluation Evaluator::operator()(const Tensor& x, const Times& sigma) {
   Evaluation result = denoiser_.evaluate(x, sigma, condition_);
   cost_.nfe += 1;

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace stride {
 namespace {
@@ -45,7 +46,7 @@ RunState RunState::select(const Tensor& rows) const {
   const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
   return {constant.select(rows), pick(x),   pick(sigma),       pick(index), pick(rejected),
           pick(status),          pick(nfe), pick(model_evals), pick(draws), history.select(rows),
-          memory.select(rows),   lockstep};
+          memory.select(rows),   lockstep,  least_index};
 }
 
 RunState RunState::concat(const RunState& a, const RunState& b) {
@@ -67,7 +68,8 @@ RunState RunState::concat(const RunState& a, const RunState& b) {
           join(a.draws, b.draws),
           BatchState::concat(a.history, b.history),
           BatchState::concat(a.memory, b.memory),
-          false};
+          false,
+          std::min(a.least_index, b.least_index)};
 }
 
 void RunState::copy_from(const RunState& from) const {

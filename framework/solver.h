@@ -35,13 +35,15 @@ struct RunConstant {
 /// One step of a run, as a solver sees it.
 class Step final {
  public:
-  Step(const Problem& problem, const RunConstant& constant, Times from, Times to, Tensor index, Tensor drawn)
+  Step(const Problem& problem, const RunConstant& constant, Times from, Times to, Tensor index, Tensor drawn,
+       int64_t least_index = 0)
       : from(std::move(from)),
         to(std::move(to)),
         index(std::move(index)),
         problem_(problem),
         constant_(constant),
         drawn_(std::move(drawn)),
+        least_index_(least_index),
         evaluator_(problem.denoiser, problem.guidance, constant.condition) {}
 
   const Times from;    ///< float64 `[B]`
@@ -51,11 +53,21 @@ class Step final {
   /// D(x; σ) under the run's guidance; counted.
   [[nodiscard]] Tensor denoise(const Tensor& x, const Times& sigma) { return evaluate(x, sigma).denoised; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma) { return evaluator_(x, sigma); }
+  /// The same where only some rows (bool `[B]`) have a use for it: a method whose steps differ in their number of
+  /// evaluations. The pass is made for the whole batch; `nfe` counts it in those rows, `model_evals` in all.
+  [[nodiscard]] Tensor denoise_for(const Tensor& rows, const Tensor& x, const Times& sigma) {
+    evaluator_.spare(rows.logical_not());
+    return denoise(x, sigma);
+  }
 
   /// Unit normals for [to, from], or for a part of it; counted. Ask only where the coefficient is not
   /// identically zero: a draw that nobody needs is not drawn.
   [[nodiscard]] Tensor noise(const Tensor& like) { return noise(like, from, to); }
   [[nodiscard]] Tensor noise(const Tensor& like, const Times& from, const Times& to);
+
+  /// What the host knows of `index` without a look at the device: no row is below it. A result never depends on it: a
+  /// method may leave out evaluations that only rows below have a use for.
+  [[nodiscard]] int64_t least_index() const noexcept { return least_index_; }
 
   [[nodiscard]] const Term& term() const noexcept { return problem_.term; }
   [[nodiscard]] const RunConstant& constant() const noexcept { return constant_; }
@@ -72,6 +84,7 @@ class Step final {
   const Problem& problem_;
   const RunConstant& constant_;
   Tensor drawn_;
+  int64_t least_index_;
   Evaluator evaluator_;
   std::vector<std::pair<Tensor, StepCost>> parts_;
 };
@@ -89,12 +102,14 @@ struct SolverTraits {
   std::vector<std::string> aliases = {};
   std::string family = {};                  ///< "one-step", "multistep", "stochastic", "learned"
   std::optional<int> order = {};            ///< global order with an exact start; none: makes no claim
+  bool order_is_bound = false;              ///< `order` is the least: on linear flows the method does better
   std::optional<int> start_order = {};      ///< global order with the method's own start
   std::optional<int> error_order = {};      ///< order of the error estimate's method + 1, where there is one
   std::optional<double> strong_order = {};  ///< for stochastic methods, additive noise
   int64_t history = 0;                      ///< past evaluations it reads
   int64_t extras = 0;                       ///< tensors of its own memory, after the history's slots
   bool stochastic = false;                  ///< it draws noise of its own
+  bool masked = false;                      ///< its steps differ in evaluations (Step::denoise_for)
   bool integrates_sde = false;              ///< it honours a stochastic Term
   std::string reference = {};               ///< paper and equation
   std::string summary = {};                 ///< one line for people

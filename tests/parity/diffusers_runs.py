@@ -52,7 +52,9 @@ def _make(name, config):
 
     scheduler_class = getattr(diffusers, name)
     known = inspect.signature(scheduler_class.__init__).parameters
-    scheduler = scheduler_class(**{key: value for key, value in config.items() if key in known})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scheduler = scheduler_class(**{key: value for key, value in config.items() if key in known})
     return scheduler, sys.modules[scheduler_class.__module__]
 
 

@@ -197,8 +197,9 @@ def run_probe(requests, inputs):
 
 
 def error_of(a, b) -> float:
-    """max|a - b| / max|b|, the suite's measure."""
-    return float((a.double() - b.double()).abs().max() / b.double().abs().max())
+    """max|a - b| / max|b|, the suite's measure; infinite where either is not a number."""
+    error = float((a.double() - b.double()).abs().max() / b.double().abs().max())
+    return error if error == error else float("inf")
 
 
 def float32_excess(ours, states, start, limit) -> float:
@@ -208,7 +209,8 @@ def float32_excess(ours, states, start, limit) -> float:
     for a, b in zip(ours, states):
         allowed = limit * float(b.abs().max()) + 8 * 2.0**-24 * largest
         largest = max(largest, float(b.abs().max()))
-        excess = max(excess, float((a.double() - b.double()).abs().max()) / allowed)
+        ratio = float((a.double() - b.double()).abs().max()) / allowed
+        excess = max(excess, ratio if ratio == ratio else float("inf"))
     return excess
 
 

@@ -94,8 +94,10 @@ double measured(const Solver& solver, bool primed) {
   // With its own start the range is short and curved, so that what the start costs is seen at moderate N. So it is
   // above fourth order, on coarser grids: elsewhere the roundings come before the order shows.
   const double high = primed && claim <= 4 ? 4.0 : 1.0;
-  const std::vector<int64_t> steps =
-      claim <= 4 ? std::vector<int64_t>{80, 113, 160, 226, 320} : std::vector<int64_t>{20, 28, 40, 57, 80};
+  // A method of low order shows it late, when one of high order has reached the roundings of float64.
+  std::vector<int64_t> steps{80, 113, 160, 226, 320};
+  if (claim <= 2) steps = {160, 226, 320, 452, 640};
+  if (claim > 4) steps = {20, 28, 40, 57, 80};
   const auto order = [&](const auto& flow) {
     std::vector<double> errors;
     for (const int64_t n : steps) errors.push_back(flow_error(flow, solver, n, high, primed));
@@ -135,9 +137,13 @@ TEST_CASE("order: every deterministic solver has the order it claims, history pr
     const auto solver = solver_for(name);
     if (!solver->traits().order) continue;
     CAPTURE(name, *solver->traits().order);
+    const int claimed = *solver->traits().order;
     const double order = measured(*solver, true);
     keep(name, "order", order);
-    CHECK(order == Approx(*solver->traits().order).margin(kTolerance));
+    if (solver->traits().order_is_bound)
+      CHECK((order > claimed - kTolerance && order < claimed + 1));
+    else
+      CHECK(order == Approx(claimed).margin(kTolerance));
   }
 }
 

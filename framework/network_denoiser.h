@@ -2,8 +2,10 @@
 #pragma once
 
 #include "framework/denoiser.h"
-#include "framework/noise_schedule.h"
 #include "framework/parameterisation.h"
+#include "framework/timestep_table.h"
+
+#include <optional>
 
 namespace stride {
 
@@ -28,10 +30,11 @@ enum class TimeInput { sigma, timestep, c_noise, flow_t };
 /// D(x; σ) = skip·x + out·F(in·x; time(σ)). Scalings are computed in float64 and meet the data once.
 class NetworkDenoiser final : public Denoiser {
  public:
-  /// `schedule` is needed for TimeInput::timestep only; throws UsageError when it is missing there.
+  /// `timesteps`, made for the network's device, is needed for TimeInput::timestep only; throws UsageError when it is
+  /// missing there.
   NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
                   std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
-                  std::shared_ptr<const NoiseSchedule> schedule = nullptr);
+                  std::optional<TimestepTable> timesteps = {});
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
@@ -42,7 +45,7 @@ class NetworkDenoiser final : public Denoiser {
   std::shared_ptr<const Network> network_;
   std::shared_ptr<const Parameterisation> parameterisation_;
   TimeInput time_;
-  std::shared_ptr<const NoiseSchedule> schedule_;
+  std::optional<TimestepTable> timesteps_;
 };
 
 }  // namespace stride

@@ -93,12 +93,15 @@ def cases():
     yield Case("karras", of.euler("scaled_linear", use_karras_sigmas=True), origin, **{**ends, "steps": (1,)},
                differs="their one step starts at timestep 0")
 
-    yield Case("linspace", of.levels_of(lambda n: of.at(sigmas, of.linspace(999, 0, n))), "k-diffusion's get_sigmas, formula")
-    yield Case("sgm_uniform", of.levels_of(lambda n: of.at(sigmas, of.linspace(999, 0, n + 1)[:-1])), "ComfyUI's formula")
+    yield Case("linspace", of.levels_of(lambda n: of.at(sigmas, of.linspace(999, 0, n))),
+               "k-diffusion's get_sigmas, formula")
+    yield Case("sgm_uniform", of.levels_of(lambda n: of.at(sigmas, of.linspace(999, 0, n + 1)[:-1])),
+               "ComfyUI's formula")
     yield Case("simple", of.levels_of(lambda n: of.simple(sigmas, n)), "ComfyUI's formula", steps=MANY)
     yield Case("simple:variant=sd_cpp", of.levels_of(lambda n: of.simple(sigmas, n, np.float32)),
                "stable-diffusion.cpp's formula", steps=FEW)
-    yield Case("ddim_uniform", of.levels_of(lambda n: of.ddim(sigmas, n)), "latent diffusion's formula, N of them", steps=FEW)
+    yield Case("ddim_uniform", of.levels_of(lambda n: of.ddim(sigmas, n)),
+               "latent diffusion's formula, N of them", steps=FEW)
     yield Case("ddim_uniform:variant=comfyui", of.levels_of(lambda n: of.ddim_comfyui(sigmas, n)), "ComfyUI's formula")
     yield Case("beta", of.levels_of(of.beta_linear), "A1111's formula")
     yield Case("beta:alpha=0.5,beta=0.7", of.levels_of(lambda n: of.beta_linear(n, 0.5, 0.7)), "A1111's formula")
@@ -119,15 +122,19 @@ def cases():
     assert alphas.dtype == np.float64
 
     yield Case("linear_quadratic", lambda n, final: HIGH * of.mochi(n), "ComfyUI's formula", finals=("zero",))
-    yield Case("linear_quadratic:threshold=0.1", lambda n, final: HIGH * of.mochi(n, 0.1), "ComfyUI's formula", finals=("zero",))
-    yield Case("linear_quadratic:variant=flow", lambda n, final: of.flow_time(of.mochi(n)), "Mochi's formula", finals=("zero",))
-    yield Case("bong_tangent", of.whole(lambda n: LOW + (HIGH - LOW) * of.bong(n)), "stable-diffusion.cpp's formula", steps=SOME)
-    yield Case("bong_tangent:variant=res4lyf", lambda n, final: of.flow_time(of.bong(n)), "RES4LYF's formula", steps=SOME,
+    yield Case("linear_quadratic:threshold=0.1", lambda n, final: HIGH * of.mochi(n, 0.1), "ComfyUI's formula",
                finals=("zero",))
+    yield Case("linear_quadratic:variant=flow", lambda n, final: of.flow_time(of.mochi(n)), "Mochi's formula",
+               finals=("zero",))
+    yield Case("bong_tangent", of.whole(lambda n: LOW + (HIGH - LOW) * of.bong(n)),
+               "stable-diffusion.cpp's formula", steps=SOME)
+    yield Case("bong_tangent:variant=res4lyf", lambda n, final: of.flow_time(of.bong(n)), "RES4LYF's formula",
+               steps=SOME, finals=("zero",))
     yield Case("bong_tangent", of.whole(lambda n: LOW + (HIGH - LOW) * of.bong(n)), "RES4LYF's formula", steps=(1,),
                differs="a piece of one point is 0/0 there")
     yield Case("logit_normal", of.whole(lambda n: of.normal_quantiles(n, 0.0, 1.0, LOW, HIGH)), "normal quantiles")
-    yield Case("logit_normal:mu=-1.2,std=1.2", of.whole(lambda n: of.normal_quantiles(n, -1.2, 1.2, LOW, HIGH)), "normal quantiles")
+    yield Case("logit_normal:mu=-1.2,std=1.2", of.whole(lambda n: of.normal_quantiles(n, -1.2, 1.2, LOW, HIGH)),
+               "normal quantiles")
     yield Case("logit_normal:variant=diffusers", of.whole(of.ideogram), "diffusers' Ideogram 4 pipeline, formula")
     yield Case("logit_normal:variant=diffusers,mu=-1,std=1.5", of.whole(lambda n: of.ideogram(n, -1.0, 1.5)),
                "diffusers' Ideogram 4 pipeline, formula", steps=FEW)
@@ -136,13 +143,15 @@ def cases():
     yield Case("flow", of.flow(), origin)
     for shift in (3.0, 0.5, 12.0):
         yield Case(f"flow:shift={shift:g}", of.flow(shift=shift), origin)
-        yield Case(f"flow:shift={shift:g},variant=once", of.levels_of(lambda n, m=shift: of.once(n, m)), "the same, end shifted once")
+        yield Case(f"flow:shift={shift:g},variant=once", of.levels_of(lambda n, m=shift: of.once(n, m)),
+                   "the same, end shifted once")
     yield Case("flow:shift=3,timesteps=500", of.flow(shift=3.0, num_train_timesteps=500), origin)
     yield Case("flow:mu=0.8", of.flow(mu=0.8, use_dynamic_shifting=True), origin)
-    yield Case("flow:mu=0.8,time_shift=linear", of.flow(mu=0.8, use_dynamic_shifting=True, time_shift_type="linear"), origin)
+    linear = of.flow(mu=0.8, use_dynamic_shifting=True, time_shift_type="linear")
+    yield Case("flow:mu=0.8,time_shift=linear", linear, origin)
     for length in (256, 1024, 4096):
         mu = 0.5 + (1.15 - 0.5) * (length - 256) / (4096 - 256)
         yield Case(f"flow:seq_len={length}", of.flow(mu=mu, use_dynamic_shifting=True), origin)
     yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=SOME)
-    yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=(1,), finals=("zero",),
-               differs="theirs is NaN with one step")
+    yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=(1,),
+               finals=("zero",), differs="theirs is NaN with one step")

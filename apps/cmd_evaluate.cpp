@@ -204,8 +204,9 @@ class EvaluateCommand final : public Command {
                               .group = "Samplers",
                               .key = "evaluate.sigma_max"},
                              {.name = "noise-schedule",
-                              .value = "NAME",
-                              .help = "betas behind timestep grids (default: the model's, else linear)",
+                              .value = "NAME[:key=value,...]",
+                              .help = "the noise levels behind timestep grids; `stride list noise-schedules` shows all "
+                                      "(default: the model's, else linear)",
                               .group = "Samplers",
                               .key = "evaluate.noise_schedule"},
                              {.name = "teacher",

@@ -90,18 +90,21 @@ Listing list_solvers() {
 Listing list_schedules() {
   Listing out;
   References references;
-  TextTable table({{"schedule"}, {"also called"}, {"options"}, {"what it is"}});
+  TextTable table({{"schedule"}, {"also called"}, {"options (the first value is the default)"}, {"what it is"}});
+  std::string differences;
   for (const GridTraits& traits : grid_traits()) {
     out.json.push_back({{"name", traits.name},
                         {"aliases", traits.aliases},
                         {"summary", traits.summary},
                         {"options", traits.options},
+                        {"differs", traits.differs},
                         {"reference", traits.reference},
                         {"needs_noise_schedule", traits.needs_noise_schedule}});
     table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
+    if (!traits.differs.empty()) differences += fmt::format("  {}: {}\n", traits.name, traits.differs);
     references.add(traits.name, traits.reference);
   }
-  out.text = table.text() + references.text();
+  out.text = table.text() + "\nOther numbers under the same name:\n" + differences + references.text();
   return out;
 }
 
@@ -151,17 +154,29 @@ Listing list_policies() {
 
 Listing list_noise_schedules() {
   Listing out;
+  References references;
   TextTable table(
-      {{"noise schedule"}, {"timesteps", TextTable::Align::right}, {"largest sigma", TextTable::Align::right}});
-  for (const std::string& name : noise_schedule_names()) {
-    const NoiseSchedule schedule = make_noise_schedule(Spec::parse(name));
-    out.json.push_back({{"name", name},
-                        {"timesteps", schedule.size()},
-                        {"sigma_min", schedule.sigmas().front()},
-                        {"sigma_max", schedule.sigmas().back()}});
-    table.add({name, fmt::format("{}", schedule.size()), fmt::format("{:.4g}", schedule.sigmas().back())});
+      {{"noise schedule"}, {"also called"}, {"largest sigma", TextTable::Align::right}, {"options"}, {"what it is"}});
+  for (const NoiseScheduleTraits& traits : noise_schedule_traits()) {
+    Json row = {{"name", traits.name},
+                {"aliases", traits.aliases},
+                {"summary", traits.summary},
+                {"options", traits.options},
+                {"reference", traits.reference}};
+    std::string largest = "–";
+    if (traits.name != "custom") {
+      const NoiseSchedule schedule = make_noise_schedule(Spec::parse(traits.name));
+      row["timesteps"] = schedule.size();
+      row["sigma_min"] = schedule.sigmas().front();
+      row["sigma_max"] = schedule.sigmas().back();
+      largest = fmt::format("{:.4g}", schedule.sigmas().back());
+    }
+    out.json.push_back(row);
+    table.add(
+        {traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, traits.options, traits.summary});
+    references.add(traits.name, traits.reference);
   }
-  out.text = table.text();
+  out.text = table.text() + references.text();
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 namespace stride {
 namespace {
@@ -114,10 +115,20 @@ void read_noise_schedule(TomlReader& reader, const std::string& where, ModelCard
   }
   TomlReader inner(*table, where, "model.noise_schedule");
   spec.name = needed_text(inner, "kind");
-  for (const char* key : {"beta_start", "beta_end"}) {
+  for (const char* key :
+       {"beta_start", "beta_end", "shift", "mu", "seq_len", "base_shift", "max_shift", "base_seq_len", "max_seq_len"}) {
     if (const auto value = inner.number(key)) spec.options[key] = fmt::format("{}", *value);
   }
   if (const auto steps = inner.integer("steps")) spec.options["steps"] = fmt::format("{}", *steps);
+  if (const toml::node* rescale = inner.node("rescale_zero_snr")) {
+    if (!rescale->is_boolean()) inner.fail("rescale_zero_snr", "must be true or false");
+    spec.options["rescale_zero_snr"] = rescale->as_boolean()->get() ? "true" : "false";
+  }
+  for (const char* key : {"time_shift", "of"}) {
+    if (const auto value = inner.text(key)) spec.options[key] = *value;
+  }
+  if (const auto file = inner.text("file"))
+    spec.argument = (std::filesystem::path(where).parent_path() / *file).string();
   inner.done();
   try {
     (void)make_noise_schedule(spec);

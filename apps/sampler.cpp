@@ -70,7 +70,14 @@ TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const Mode
   GridRequest request = grid_request(spec, model, schedule);
   request.steps =
       spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
-  return make_grid(Spec::parse(spec.schedule), request);
+  TimeGrid grid = make_grid(Spec::parse(spec.schedule), request);
+  // Variants with another project's name may have that project's number of steps.
+  if (const int64_t cost = solver.traits().nfe(grid.steps(), grid.final_zero()); spec.nfe && cost != *spec.nfe) {
+    throw UsageError(
+        fmt::format("--nfe {}: schedule '{}' makes {} steps of {}, which cost {}; give --steps, or another schedule",
+                    *spec.nfe, spec.schedule, grid.steps(), request.steps, cost));
+  }
+  return grid;
 }
 
 // A hybrid says how many steps there are, and may say where.

@@ -64,7 +64,9 @@ OptionTable grid_options(bool several) {
            .key = "sampling.sigma_max"},
           {.name = "noise-schedule",
            .value = "NAME[:key=value,...]",
-           .help = "betas behind timestep grids: linear, scaled_linear, cosine (default: the model's, else linear)",
+           .help = "the noise levels behind timestep grids: linear, scaled_linear, cosine, sigmoid, laplace, flow, "
+                   "custom:FILE; "
+                   "`stride list noise-schedules` shows all (default: the model's, else linear)",
            .group = kSamplerGroup,
            .key = "sampling.noise_schedule"}};
 }

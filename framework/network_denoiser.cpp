@@ -20,13 +20,13 @@ TimeInput parse_time_input(const std::string& text) {
 
 NetworkDenoiser::NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
                                  std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
-                                 std::shared_ptr<const NoiseSchedule> schedule)
+                                 std::optional<TimestepTable> timesteps)
     : info_(std::move(info)),
       network_(std::move(network)),
       parameterisation_(std::move(parameterisation)),
       time_(time),
-      schedule_(std::move(schedule)) {
-  if (time_ == TimeInput::timestep && !schedule_)
+      timesteps_(std::move(timesteps)) {
+  if (time_ == TimeInput::timestep && !timesteps_)
     throw UsageError("model '" + info_.name + "' takes timesteps: its card needs a noise_schedule");
 }
 
@@ -36,7 +36,7 @@ Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const 
     case TimeInput::sigma:
       break;
     case TimeInput::timestep:
-      time = schedule_->timestep(sigma);
+      time = (*timesteps_)(sigma);
       break;
     case TimeInput::c_noise:
       time = sigma.log() * 0.25;

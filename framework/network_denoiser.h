@@ -2,8 +2,10 @@
 #pragma once
 
 #include "framework/denoiser.h"
-#include "framework/noise_schedule.h"
 #include "framework/parameterisation.h"
+#include "framework/timestep_table.h"
+
+#include <optional>
 
 namespace stride {
 
@@ -29,10 +31,11 @@ enum class TimeInput { sigma, timestep, c_noise, flow_t };
 /// A network with twice the sample's channels says F in the first half and Evaluation::log_variance in the second.
 class NetworkDenoiser final : public Denoiser {
  public:
-  /// `schedule` is needed for TimeInput::timestep only; throws UsageError when it is missing there.
+  /// `timesteps`, made for the network's device, is needed for TimeInput::timestep only; throws UsageError when it is
+  /// missing there.
   NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
                   std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
-                  std::shared_ptr<const NoiseSchedule> schedule = nullptr);
+                  std::optional<TimestepTable> timesteps = {});
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
@@ -43,7 +46,7 @@ class NetworkDenoiser final : public Denoiser {
   std::shared_ptr<const Network> network_;
   std::shared_ptr<const Parameterisation> parameterisation_;
   TimeInput time_;
-  std::shared_ptr<const NoiseSchedule> schedule_;
+  std::optional<TimestepTable> timesteps_;
 };
 
 }  // namespace stride

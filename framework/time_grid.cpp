@@ -1,6 +1,8 @@
 #include "framework/time_grid.h"
 
 #include "framework/error.h"
+#include "framework/grid_builders.h"
+#include "framework/number_list.h"
 
 #include <ATen/ATen.h>
 
@@ -9,157 +11,61 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <functional>
-#include <sstream>
 
 namespace stride {
 namespace {
 
-// Evenly spaced points of [0, 1], both ends included; one point is 0.
-std::vector<double> unit_points(int64_t count) {
-  std::vector<double> points(static_cast<std::size_t>(count), 0.0);
-  for (int64_t i = 1; i < count; ++i)
-    points[static_cast<std::size_t>(i)] = static_cast<double>(i) / static_cast<double>(count - 1);
-  return points;
-}
-
-// Positive levels of a grid: the last jump to 0, where there is one, is added by make_grid.
-int64_t positive_levels(const GridRequest& request) { return request.steps + (request.final == Final::zero ? 0 : 1); }
-
-std::vector<double> map_points(const GridRequest& request, const std::function<double(double)>& level) {
-  std::vector<double> sigmas = unit_points(positive_levels(request));
-  std::transform(sigmas.begin(), sigmas.end(), sigmas.begin(), level);
-  sigmas.front() = request.sigma_max;
-  if (sigmas.size() > 1) sigmas.back() = request.sigma_min;
-  return sigmas;
-}
-
-// Karras et al. 2022 (arXiv:2206.00364) eq. 5.
-std::vector<double> karras(OptionReader& options, const GridRequest& request) {
-  const double rho = options.number("rho", 7.0);
-  if (!(rho > 0.0)) throw UsageError(fmt::format("schedule 'karras': rho must be positive, not {}", rho));
-  const double high = std::pow(request.sigma_max, 1.0 / rho);
-  const double low = std::pow(request.sigma_min, 1.0 / rho);
-  return map_points(request, [&](double u) { return std::pow(high + u * (low - high), rho); });
-}
-
-// Evenly spaced in ln σ, which is evenly spaced in log-SNR.
-std::vector<double> exponential(OptionReader& /*options*/, const GridRequest& request) {
-  const double ratio = std::log(request.sigma_min / request.sigma_max);
-  return map_points(request, [&](double u) { return request.sigma_max * std::exp(u * ratio); });
-}
-
-const NoiseSchedule& required_schedule(const GridRequest& request, const char* name) {
-  if (request.noise_schedule == nullptr)
-    throw UsageError(
-        fmt::format("schedule '{}' lives on timesteps: give --noise-schedule linear, scaled_linear or cosine", name));
-  return *request.noise_schedule;
-}
-
-std::vector<double> at_timesteps(const NoiseSchedule& schedule, const std::vector<double>& timesteps) {
-  std::vector<double> sigmas;
-  for (const double t : timesteps) sigmas.push_back(schedule.sigma(t));
-  return sigmas;
-}
-
-void require_levels(int64_t count, const NoiseSchedule& schedule, const char* name) {
-  if (count > schedule.size())
-    throw UsageError(
-        fmt::format("schedule '{}': {} levels do not fit {} timesteps; use fewer steps", name, count, schedule.size()));
-}
-
-// diffusers' three spacings; Lin et al. 2023 (arXiv:2305.08891) table 2.
-std::vector<double> linspace(OptionReader& /*options*/, const GridRequest& request) {
-  const NoiseSchedule& schedule = required_schedule(request, "linspace");
-  const int64_t count = positive_levels(request);
-  require_levels(count, schedule, "linspace");
-  std::vector<double> timesteps;
-  for (const double u : unit_points(count)) timesteps.push_back((1.0 - u) * static_cast<double>(schedule.size() - 1));
-  return at_timesteps(schedule, timesteps);
-}
-
-std::vector<double> leading(OptionReader& options, const GridRequest& request) {
-  const NoiseSchedule& schedule = required_schedule(request, "leading");
-  const int64_t offset = options.integer("offset", 0);
-  const int64_t count = positive_levels(request);
-  require_levels(count, schedule, "leading");
-  const int64_t ratio = schedule.size() / count;
-  std::vector<double> timesteps;
-  for (int64_t i = count - 1; i >= 0; --i) timesteps.push_back(static_cast<double>(i * ratio + offset));
-  if (offset < 0 || timesteps.front() > static_cast<double>(schedule.size() - 1))
-    throw UsageError(
-        fmt::format("schedule 'leading': offset {} leads out of the {} timesteps", offset, schedule.size()));
-  return at_timesteps(schedule, timesteps);
-}
-
-std::vector<double> trailing(OptionReader& /*options*/, const GridRequest& request) {
-  const NoiseSchedule& schedule = required_schedule(request, "trailing");
-  const int64_t count = positive_levels(request);
-  require_levels(count, schedule, "trailing");
-  const double ratio = static_cast<double>(schedule.size()) / static_cast<double>(count);
-  std::vector<double> timesteps;
-  for (int64_t i = 0; i < count; ++i)
-    timesteps.push_back(std::nearbyint(static_cast<double>(schedule.size()) - static_cast<double>(i) * ratio) - 1.0);
-  return at_timesteps(schedule, timesteps);
-}
-
-std::vector<double> read_numbers(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw InputError(fmt::format("schedule file '{}' cannot be read", path));
-  std::stringstream content;
-  content << file.rdbuf();
-  std::string text = content.str();
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
-  std::istringstream words(text);
-  std::vector<double> numbers;
-  for (std::string word; words >> word;) {
-    try {
-      numbers.push_back(parse_number(word, "a level"));
-    } catch (const UsageError& error) {
-      throw InputError(fmt::format("schedule file '{}', entry {}: {}", path, numbers.size() + 1, error.what()));
-    }
-  }
-  return numbers;
-}
-
-using Builder = std::vector<double> (*)(OptionReader&, const GridRequest&);
-
-struct Row {
-  GridTraits traits;
-  Builder build;
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> table{
-      {{"exponential", {"logsnr"}, "evenly spaced in ln σ (log-SNR)", "", "Lu et al. 2022, arXiv:2206.00927 §3", false},
-       exponential},
-      {{"karras", {}, "evenly spaced in σ^(1/ρ)", "rho=7", "Karras et al. 2022, arXiv:2206.00364 eq. 5", false},
-       karras},
-      {{"leading",
-        {},
-        "every (T/N)-th timestep, from offset",
-        "offset=0",
-        "Lin et al. 2023, arXiv:2305.08891 table 2",
-        true},
-       leading},
-      {{"linspace",
-        {},
-        "evenly spaced timesteps, both ends included",
-        "",
-        "Lin et al. 2023, arXiv:2305.08891 table 2",
-        true},
-       linspace},
-      {{"trailing",
-        {},
-        "every (T/N)-th timestep, counted from the last",
-        "",
-        "Lin et al. 2023, arXiv:2305.08891 table 2",
-        true},
-       trailing},
-  };
+const std::vector<GridRow>& rows() {
+  static const std::vector<GridRow> table = [] {
+    std::vector<GridRow> all;
+    for (const auto& family :
+         {range_grids(), timestep_grids(), quantile_grids(), two_stage_grids(), flow_grids(), table_grids()})
+      all.insert(all.end(), family.begin(), family.end());
+    std::sort(all.begin(), all.end(), [](const GridRow& a, const GridRow& b) { return a.traits.name < b.traits.name; });
+    return all;
+  }();
   return table;
+}
+
+std::vector<std::string> all_names(const GridTraits& traits) {
+  std::vector<std::string> names = traits.aliases;
+  names.push_back(traits.name);
+  return names;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void check_request(const GridRequest& request) {
+  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
+  if (!(request.sigma_min > 0.0 && request.sigma_min < request.sigma_max && std::isfinite(request.sigma_max)))
+    throw UsageError(
+        fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
+}
+
+// A builder's levels, or an error that says which grid does not work out.
+TimeGrid checked(const Spec& spec, const GridRequest& request, std::vector<double> sigmas) {
+  try {
+    return TimeGrid(std::move(sigmas));
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("schedule '{}' has no {} steps ({}); use fewer steps, or other options", spec.text(),
+                                 request.steps, error.what()));
+  }
+}
+
+[[noreturn]] void throw_unknown(const std::string& name) {
+  std::vector<std::string> names{"custom"};
+  for (const GridRow& row : rows())
+    for (const std::string& known : all_names(row.traits)) names.push_back(known);
+  if (contains(noise_schedule_names(), name))
+    throw UsageError(fmt::format(
+        "'{0}' is a noise schedule, not a grid: give --noise-schedule {0} and a grid, such as --schedule linspace",
+        name));
+  const std::string near = nearest(name, names);
+  throw UsageError(fmt::format(
+      "unknown schedule '{}'; {}", name,
+      near.empty() ? fmt::format("there are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near)));
 }
 
 }  // namespace
@@ -195,8 +101,8 @@ Tensor TimeGrid::rows(int64_t batch, const at::Device& device) const {
 const std::vector<GridTraits>& grid_traits() {
   static const std::vector<GridTraits> all = [] {
     std::vector<GridTraits> traits;
-    for (const Row& row : stride::rows()) traits.push_back(row.traits);
-    traits.push_back({"custom", {}, "levels from a file, used as they stand", "FILE", "", false});
+    for (const GridRow& row : stride::rows()) traits.push_back(row.traits);
+    traits.push_back({.name = "custom", .summary = "levels from a file, used as they stand", .options = "FILE"});
     return traits;
   }();
   return all;
@@ -208,27 +114,23 @@ TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
   if (spec.name == "custom") {
     const std::string path = options.argument("give the file with the levels: custom:FILE");
     options.done();
-    return TimeGrid(read_numbers(path));
+    return TimeGrid(read_numbers(path, "schedule"));
   }
-  if (!(request.sigma_min > 0.0 && request.sigma_min < request.sigma_max && std::isfinite(request.sigma_max)))
-    throw UsageError(
-        fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
-  std::vector<std::string> names{"custom"};
-  for (const Row& row : stride::rows()) {
-    names.push_back(row.traits.name);
-    names.insert(names.end(), row.traits.aliases.begin(), row.traits.aliases.end());
-    if (std::find(names.end() - 1 - static_cast<std::ptrdiff_t>(row.traits.aliases.size()), names.end(), spec.name) ==
-        names.end())
-      continue;
+  check_request(request);
+  for (const GridRow& row : rows()) {
+    if (!contains(all_names(row.traits), spec.name)) continue;
     std::vector<double> sigmas = row.build(options, request);
     options.done();
-    if (request.final == Final::zero) sigmas.push_back(0.0);
-    return TimeGrid(std::move(sigmas));
+    return checked(spec, request, std::move(sigmas));
   }
-  const std::string near = nearest(spec.name, names);
-  throw UsageError(fmt::format(
-      "unknown schedule '{}'; {}", spec.name,
-      near.empty() ? fmt::format("there are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near)));
+  throw_unknown(spec.name);
+}
+
+TimeGrid make_grid(const std::function<double(double)>& sigma, const GridRequest& request) {
+  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
+  std::vector<double> levels;
+  for (const double u : unit_points(positive_levels(request))) levels.push_back(sigma(u));
+  return TimeGrid(with_end(std::move(levels), request));
 }
 
 }  // namespace stride

@@ -4,6 +4,7 @@
 #include "framework/noise_schedule.h"
 #include "framework/spec.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,16 +50,26 @@ struct GridRequest {
 /// What `stride list schedules` shows of a grid builder.
 struct GridTraits {
   std::string name;
-  std::vector<std::string> aliases;
-  std::string summary;
-  std::string options;
-  std::string reference;
+  std::vector<std::string> aliases = {};
+  std::string summary = {};
+  std::string options = {};
+  /// What other projects give under the same name, and the option for it. Empty where all agree.
+  std::string differs = {};
+  std::string reference = {};
   bool needs_noise_schedule = false;
+  /// Option strings that the suites run too. A variant that carries another project's name has that project's number
+  /// of levels and end.
+  std::vector<std::string> variants = {};
 };
 [[nodiscard]] const std::vector<GridTraits>& grid_traits();
 
 /// Builds a grid by name and options, e.g. `karras:rho=7`, `custom:FILE`. Throws UsageError on an unknown
-/// name or option, on fewer than one step, and where `needs_noise_schedule` is not met.
+/// name or option, on fewer than one step, where `needs_noise_schedule` is not met, and where the levels would not be
+/// finite and strictly decreasing.
 [[nodiscard]] TimeGrid make_grid(const Spec& spec, const GridRequest& request);
+
+/// A grid from a function: the levels σ(u) at u = 0 … 1, evenly spaced, decreasing, and 0 after them with Final::zero.
+/// The request's range is not used.
+[[nodiscard]] TimeGrid make_grid(const std::function<double(double)>& sigma, const GridRequest& request);
 
 }  // namespace stride

@@ -3,8 +3,10 @@
 #include "framework/error.h"
 #include "framework/hash.h"
 #include "tests/catch_torch.h"
+#include "tests/temporary_folder.h"
 
 #include <fmt/format.h>
+#include <fstream>
 
 namespace stride {
 namespace {
@@ -59,6 +61,22 @@ TEST_CASE("model card: a mixture and a network are read") {
   CHECK(net.noise_schedule->options.at("interpolation") == "linear");
   CHECK(make_noise_schedule(*net.noise_schedule).size() == 1000);
   CHECK(net.info.conditions[0].name == "class");
+}
+
+TEST_CASE("model card: every noise schedule can be named, with its options") {
+  const auto read = [](const std::string& table) {
+    const ModelCard card = parse_model_card(network("noise_schedule = { " + table + " }\n"), "n.toml");
+    return make_noise_schedule(*card.noise_schedule);
+  };
+  CHECK(read("kind = \"flow\", shift = 3.0").sigmas()[499] == Approx(3.0));
+  CHECK(read("kind = \"flow\", mu = 1.0, time_shift = \"linear\", steps = 10").sigmas()[4] == Approx(1.0));
+  CHECK(read("kind = \"scaled_linear\", rescale_zero_snr = true").sigmas().back() > 4095.0);
+  // A custom schedule's file lies beside the card.
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "betas.txt") << "0.1 0.2 0.3";
+  const ModelCard card =
+      parse_model_card(network("noise_schedule = { kind = \"custom\", file = \"betas.txt\" }\n"), folder / "card.toml");
+  CHECK(make_noise_schedule(*card.noise_schedule).size() == 3);
 }
 
 TEST_CASE("model card: malformed cards are refused with their place") {

@@ -142,17 +142,17 @@ TEST_CASE("denoiser: a network gets its time in the unit it asks for", "[denoise
       return at::zeros_like(input) + time.unsqueeze(1);
     }
   };
-  const auto schedule = std::make_shared<const NoiseSchedule>(make_noise_schedule(Spec::parse("linear")));
+  const NoiseSchedule schedule = make_noise_schedule(Spec::parse("linear"));
   const Tensor x = at::zeros({1, 1}, at::kDouble);
   const auto time = [&](TimeInput input, double sigma) {
     const NetworkDenoiser model(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5), input,
-                                schedule);
+                                TimestepTable(schedule, at::kCPU));
     return model.evaluate(x, at::tensor({sigma}, at::kDouble), {}).denoised.item<double>();
   };
   CHECK(time(TimeInput::sigma, 3.0) == 3.0);
   CHECK(time(TimeInput::c_noise, 3.0) == Approx(std::log(3.0) / 4.0));
   CHECK(time(TimeInput::flow_t, 3.0) == 0.75);
-  CHECK(time(TimeInput::timestep, schedule->sigma(321.0)) == Approx(321.0));
+  CHECK(time(TimeInput::timestep, schedule.sigma(321.0)) == Approx(321.0));
   CHECK_THROWS_AS(NetworkDenoiser(info({1}), std::make_shared<TimeEcho>(), make_parameterisation("denoised", 0.5),
                                   TimeInput::timestep),
                   UsageError);

@@ -41,6 +41,8 @@ Json solver_json(const SolverTraits& traits) {
           {"history", traits.history},
           {"stochastic", traits.stochastic},
           {"integrates_sde", traits.integrates_sde},
+          {"masked", traits.masked},
+          {"policy", traits.policy},
           {"nfe", costs},
           {"options", traits.options},
           {"summary", traits.summary},

@@ -2,6 +2,7 @@
 #include "apps/sampling.h"
 
 #include "datasets/samples_file.h"
+#include "solvers/registry.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -86,8 +87,8 @@ bool in_table(const OptionValues& options, const std::string& name) {
 
 std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name,
                                     const std::string& otherwise) {
-  if (!in_table(options, name)) return {otherwise};
-  return options.values(name).empty() ? std::vector<std::string>{otherwise} : options.values(name);
+  if (!in_table(options, name) || !options.has(name)) return {otherwise};
+  return options.values(name);
 }
 
 void read_grid(const OptionValues& options, SamplerSpec& spec) {
@@ -189,13 +190,14 @@ OptionTable sampling_options(const SamplingTable& wanted) {
   }
   if (wanted.grid) table = table + grid_options(wanted.several);
   if (wanted.policy) {
-    table.push_back({.name = "policy",
-                     .fallback = "fixed",
-                     .value = "NAME[:key=value,...]",
-                     .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
-                     .group = kSamplerGroup,
-                     .key = "sampling.policy",
-                     .repeatable = wanted.several});
+    table.push_back(
+        {.name = "policy",
+         .value = "NAME[:key=value,...]",
+         .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, pid, predictor:FILE; default: what the solver is "
+                 "made for, which is fixed but for dpm_adaptive",
+         .group = kSamplerGroup,
+         .key = "sampling.policy",
+         .repeatable = wanted.several});
   }
   if (wanted.starts) {
     table = table + OptionTable{{.name = "init",
@@ -227,11 +229,16 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   std::vector<SamplerSpec> out;
   for (const std::string& solver : one_or_all(options, "solver", base.solver)) {
     for (const std::string& schedule : one_or_all(options, "schedule", base.schedule)) {
-      for (const std::string& policy : one_or_all(options, "policy", base.policy)) {
+      for (const std::string& policy : one_or_all(options, "policy", "")) {
         SamplerSpec spec = base;
         spec.solver = solver;
         spec.schedule = schedule;
-        spec.policy = policy;
+        // A solver that is made for a policy runs under it unless another one is asked for.
+        const std::string& own = solver_traits(Spec::parse(solver).name).policy;
+        if (!policy.empty())
+          spec.policy = policy;
+        else if (!own.empty())
+          spec.policy = own;
         out.push_back(std::move(spec));
       }
       if (Spec::parse(solver).name == "plan") break;  // it brings its own grid

@@ -3,6 +3,16 @@
 #include <ATen/ATen.h>
 
 namespace stride {
+namespace {
+
+// Adds what a step spent to the rows that ran (int64, 0 or 1).
+void charge(RunState& next, const Tensor& ran, const StepCost& cost) {
+  next.nfe = next.nfe + ran * (cost.spared ? cost.nfe - *cost.spared : at::full_like(ran, cost.nfe));
+  next.model_evals = next.model_evals + ran * cost.model_evals;
+  next.draws = next.draws + ran * cost.draws;
+}
+
+}  // namespace
 
 RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x,
                    Times sigma) {
@@ -31,9 +41,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
 
   RunState next = state;
   const Tensor ran = running.to(at::kLong);
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  charge(next, ran, step.cost());
   if (state.lockstep && !decision.accept) {
     next.x = result.x;
     next.sigma = step.to;
@@ -64,9 +72,7 @@ RunState finish(const Problem& problem, const Solver& solver, const RunState& st
   next.x = state.lockstep ? result.x : where_rows(rows, result.x, state.x);
   next.sigma = at::where(rows, step.to, state.sigma);
   next.index = state.index + ran;
-  next.nfe = state.nfe + ran * step.cost().nfe;
-  next.model_evals = state.model_evals + ran * step.cost().model_evals;
-  next.draws = state.draws + ran * step.cost().draws;
+  charge(next, ran, step.cost());
   if (seen != nullptr) *seen = std::move(result);
   return next;
 }

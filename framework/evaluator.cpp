@@ -15,6 +15,11 @@ Tensor rescaled(const Tensor& guided, const Tensor& conditional, double blend) {
 
 }  // namespace
 
+void Evaluator::spare(const Tensor& rows) {
+  const Tensor calls = rows.to(at::kLong);
+  cost_.spared = cost_.spared ? *cost_.spared + calls : calls;
+}
+
 Evaluation Evaluator::operator()(const Tensor& x, const Times& sigma) {
   Evaluation result = denoiser_.evaluate(x, sigma, condition_);
   cost_.nfe += 1;

@@ -20,6 +20,7 @@ struct Guidance {
 /// What one step spent, a row. `nfe` counts denoiser calls as papers do, `model_evals` network passes.
 struct StepCost {
   int64_t nfe = 0;
+  std::optional<Tensor> spared;  ///< int64 `[B]`: of the calls in `nfe`, those that a row had no use for
   int64_t model_evals = 0;
   int64_t draws = 0;
 };
@@ -35,6 +36,8 @@ class Evaluator final {
 
   [[nodiscard]] const StepCost& cost() const noexcept { return cost_; }
   void count_draw() noexcept { ++cost_.draws; }
+  /// The next call is of no use to `rows` (bool `[B]`).
+  void spare(const Tensor& rows);
 
  private:
   const Denoiser& denoiser_;

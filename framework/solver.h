@@ -50,6 +50,12 @@ class Step final {
   /// D(x; σ) under the run's guidance; counted.
   [[nodiscard]] Tensor denoise(const Tensor& x, const Times& sigma) { return evaluate(x, sigma).denoised; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma) { return evaluator_(x, sigma); }
+  /// The same where only some rows (bool `[B]`) have a use for it: a method whose steps differ in their number of
+  /// evaluations. The pass is made for the whole batch; `nfe` counts it in those rows, `model_evals` in all.
+  [[nodiscard]] Tensor denoise_for(const Tensor& rows, const Tensor& x, const Times& sigma) {
+    evaluator_.spare(rows.logical_not());
+    return denoise(x, sigma);
+  }
 
   /// Unit normals for [to, from], or for a part of it; counted. Ask only where the coefficient is not
   /// identically zero: a draw that nobody needs is not drawn.
@@ -86,7 +92,9 @@ struct SolverTraits {
   int64_t history = 0;                      ///< past evaluations it reads
   int64_t extras = 0;                       ///< tensors of its own memory, after the history's slots
   bool stochastic = false;                  ///< it draws noise of its own
+  bool masked = false;                      ///< its steps differ in evaluations (Step::denoise_for)
   bool integrates_sde = false;              ///< it honours a stochastic Term
+  std::string policy = {};                  ///< the step policy it is made for; empty: a fixed grid
   std::string reference = {};               ///< paper and equation
   std::string summary = {};                 ///< one line for people
   std::string options = {};                 ///< the options it takes, for `stride list solvers`

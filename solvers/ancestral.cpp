@@ -24,13 +24,16 @@ class Ancestral final : public Solver {
 
 }  // namespace
 
+AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta) {
+  const Times share_up = eta * (1.0 - (to / from).square()).sqrt();  // σ_up / σ_to
+  return {to * (1.0 - share_up.square()).sqrt(), to * share_up};
+}
+
 StepResult ancestral_step(Step& step, const Tensor& x, const BatchState& history, double eta) {
   const Tensor denoised = step.denoise(x, step.from);
-  const Times ratio = step.to / step.from;
-  const Times share_up = eta * (1.0 - ratio.square()).sqrt();   // σ_up / σ_to
-  const Times keep = ratio * (1.0 - share_up.square()).sqrt();  // σ_down / σ
-  Tensor next = denoised + per_sample(keep, x) * (x - denoised);
-  if (eta != 0.0) next = next + per_sample(step.to * share_up, x) * step.noise(x);
+  const AncestralLevels levels = ancestral_levels(step.from, step.to, eta);
+  Tensor next = denoised + per_sample(levels.down / step.from, x) * (x - denoised);
+  if (eta != 0.0) next = next + per_sample(levels.up, x) * step.noise(x);
   return {next, history, denoised, {}};
 }
 

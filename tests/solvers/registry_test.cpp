@@ -67,7 +67,11 @@ TEST_CASE("registry: counted evaluations are the claimed ones", "[registry]") {
         const RunResult result = run({*model, *solver, noise, grid}, ids(3));
         CAPTURE(name, steps, to_string(final));
         CHECK(result.nfe.eq(solver->traits().nfe(steps, final == Final::zero)).all().item<bool>());
-        CHECK(same_bits(result.nfe, result.model_evals));
+        // A masked method makes passes that only some rows of a batch have a use for.
+        if (solver->traits().masked)
+          CHECK(result.nfe.le(result.model_evals).all().item<bool>());
+        else
+          CHECK(same_bits(result.nfe, result.model_evals));
         CHECK(result.steps.eq(steps).all().item<bool>());
         CHECK(result.ok());
       }
@@ -83,8 +87,10 @@ TEST_CASE("registry: guidance makes two passes of one evaluation", "[registry]")
     const RunResult result = sample({*model, flow, noise, {.scale = 2.0}}, *solver, FixedGrid(grid),
                                     start({*model, *solver, noise, grid}, ids(3)));
     CAPTURE(name);
-    CHECK(same_bits(result.nfe * 2, result.model_evals));
-    CHECK_FALSE(at::allclose(result.x, run({*model, *solver, noise, grid}, ids(3)).x));
+    const RunResult plain = run({*model, *solver, noise, grid}, ids(3));
+    CHECK(same_bits(result.nfe, plain.nfe));
+    CHECK(same_bits(result.model_evals, plain.model_evals * 2));
+    CHECK_FALSE(at::allclose(result.x, plain.x));
   }
 }
 

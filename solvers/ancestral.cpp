@@ -25,8 +25,9 @@ class Ancestral final : public Solver {
 }  // namespace
 
 AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta) {
-  const Times share_up = eta * (1.0 - (to / from).square()).sqrt();  // σ_up / σ_to
-  return {to * (1.0 - share_up.square()).sqrt(), to * share_up};
+  const Times left = (to / from).square();
+  // 1 − η²(1 − left) without its cancellation where a step spans decades.
+  return {to * (1.0 - eta * eta + eta * eta * left).sqrt(), to * (eta * (1.0 - left).sqrt())};
 }
 
 StepResult ancestral_step(Step& step, const Tensor& x, const BatchState& history, double eta) {

@@ -1,5 +1,6 @@
 #include "adaptive/pi_controller.h"
 
+#include "adaptive/error_control.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -47,13 +48,9 @@ Times PiController::propose(const RunState& state) const {
 
 Decision PiController::decide(const RunState& state, const Step& step, const StepResult& result,
                               const SolverTraits& traits) const {
-  if (!result.error || !traits.error_order)
-    throw UsageError("policy 'pi' needs an error estimate, and solver '" + traits.name +
-                     "' has none; use heun, or --policy fixed");
+  const Tensor& estimate = estimate_of(result, traits, "pi");
   const Tensor scale = options_.atol + options_.rtol * at::maximum(state.x.abs(), result.x.abs());
-  const Tensor squared = (*result.error / scale).to(at::kDouble).square();
-  const Times error = at::nan_to_num(squared.flatten(1).mean(1).sqrt(), std::numeric_limits<double>::infinity())
-                          .clamp(1e-10, std::numeric_limits<double>::max());
+  const Times error = scaled_error(estimate, scale).clamp(1e-10, std::numeric_limits<double>::max());
   const Tensor accept = error <= 1.0;
   const double order = *traits.error_order;
   // exp and log, not pow: ATen's pow gives a row other last bits in a batch than alone.
@@ -64,15 +61,8 @@ Decision PiController::decide(const RunState& state, const Step& step, const Ste
   const Times factor = at::where(accept, growth, growth.clamp_max(1.0));
   const Times log_step = (step.from / step.to).log() * factor;
   const Times last_error = at::where(accept, error, state.memory[kLastError]);
-
-  Tensor status = at::full_like(state.status, static_cast<int8_t>(Status::running));
-  const auto mark = [&](const Tensor& where, Status value) {
-    status = status.masked_fill(where, static_cast<int8_t>(value));
-  };
-  mark(log_step < options_.min_log_step, Status::step_underflow);
-  mark(accept.logical_and(step.to <= options_.end), Status::ok);
-  mark(all_finite(result.denoised).logical_not(), Status::non_finite);
-  return {accept, BatchState({log_step, last_error}), status};
+  return {accept, BatchState({log_step, last_error}),
+          status_after(step, result, accept, log_step, options_.min_log_step, options_.end)};
 }
 
 }  // namespace stride

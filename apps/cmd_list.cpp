@@ -42,6 +42,8 @@ Json solver_json(const SolverTraits& traits) {
           {"history", traits.history},
           {"stochastic", traits.stochastic},
           {"integrates_sde", traits.integrates_sde},
+          {"masked", traits.masked},
+          {"policy", traits.policy},
           {"nfe", costs},
           {"options", traits.options},
           {"variants", traits.variants},

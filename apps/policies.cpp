@@ -1,6 +1,7 @@
 #include "apps/policies.h"
 
 #include "adaptive/pi_controller.h"
+#include "adaptive/pid_controller.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "neural/predictor_controller.h"
@@ -23,12 +24,16 @@ std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const
   return std::make_unique<FixedGrid>(request.grid);
 }
 
-std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
+void require_estimate(const char* policy, const PolicyRequest& request) {
   const SolverTraits& traits = request.solver.traits();
   if (!traits.error_order) {
-    throw UsageError(
-        fmt::format("--policy pi needs a solver with an error estimate, and {} has none; heun has one", traits.name));
+    throw UsageError(fmt::format("--policy {} needs a solver with an error estimate, and {} has none; heun has one",
+                                 policy, traits.name));
   }
+}
+
+std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
+  require_estimate("pi", request);
   PiOptions options;
   options.rtol = reader.number("rtol", options.rtol);
   options.atol = reader.number("atol", options.atol);
@@ -41,6 +46,23 @@ std::unique_ptr<const StepController> make_pi(OptionReader& reader, const Policy
   if (const std::string reason = options.invalid_reason(); !reason.empty())
     throw UsageError(fmt::format("--policy pi: {}", reason));
   return std::make_unique<PiController>(options);
+}
+
+std::unique_ptr<const StepController> make_pid(OptionReader& reader, const PolicyRequest& request) {
+  require_estimate("pid", request);
+  PidOptions options;
+  options.rtol = reader.number("rtol", options.rtol);
+  options.atol = reader.number("atol", options.atol);
+  options.pcoeff = reader.number("pcoeff", options.pcoeff);
+  options.icoeff = reader.number("icoeff", options.icoeff);
+  options.dcoeff = reader.number("dcoeff", options.dcoeff);
+  options.accept_safety = reader.number("accept_safety", options.accept_safety);
+  options.h_init = reader.number("h_init", options.h_init);
+  options.end = request.grid.end();
+  options.final_zero = request.grid.final_zero();
+  if (const std::string reason = options.invalid_reason(); !reason.empty())
+    throw UsageError(fmt::format("--policy pid: {}", reason));
+  return std::make_unique<PidController>(options);
 }
 
 std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const PolicyRequest& request) {
@@ -82,6 +104,10 @@ const std::vector<Policy>& policies() {
         "rtol=0.05,atol=0.005,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5",
         "Söderlind 2003, ACM TOMS 29(1) eq. 3"},
        make_pi},
+      {{"pid", "error control a sample as dpm_adaptive has it: a smooth limiter, k-diffusion's defaults",
+        "rtol=0.05,atol=0.0078,pcoeff=0,icoeff=1,dcoeff=0,accept_safety=0.81,h_init=0.05",
+        "Söderlind 2003, ACM TOMS 29(1); Söderlind & Wang 2006, J. Comput. Appl. Math. 185; k-diffusion"},
+       make_pid},
       {{"predictor", "a small network, trained on recorded trajectories, chooses each step; no rejections",
         "FILE,tolerance=0.05,safety=1,min_log_step=0.02,max_log_step=3", "made by stride train-predictor"},
        make_predictor}};

@@ -6,6 +6,7 @@
 #include "datasets/samples_file.h"
 #include "solvers/hybrid.h"
 #include "solvers/names.h"
+#include "solvers/registry.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -92,8 +93,8 @@ bool in_table(const OptionValues& options, const std::string& name) {
 
 std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name,
                                     const std::string& otherwise) {
-  if (!in_table(options, name)) return {otherwise};
-  return options.values(name).empty() ? std::vector<std::string>{otherwise} : options.values(name);
+  if (!in_table(options, name) || !options.has(name)) return {otherwise};
+  return options.values(name);
 }
 
 void read_grid(const OptionValues& options, SamplerSpec& spec) {
@@ -179,13 +180,14 @@ OptionTable sampling_options(const SamplingTable& wanted) {
   }
   if (wanted.grid) table = table + grid_options(wanted.several);
   if (wanted.policy) {
-    table.push_back({.name = "policy",
-                     .fallback = "fixed",
-                     .value = "NAME[:key=value,...]",
-                     .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
-                     .group = kSamplerGroup,
-                     .key = "sampling.policy",
-                     .repeatable = wanted.several});
+    table.push_back(
+        {.name = "policy",
+         .value = "NAME[:key=value,...]",
+         .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, pid, predictor:FILE; default: what the solver is "
+                 "made for, which is fixed but for dpm_adaptive",
+         .group = kSamplerGroup,
+         .key = "sampling.policy",
+         .repeatable = wanted.several});
   }
   if (wanted.starts) {
     table = table + OptionTable{{.name = "init",
@@ -239,11 +241,16 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
       schedules = {own_schedule};
     }
     for (const std::string& schedule : schedules) {
-      for (const std::string& policy : one_or_all(options, "policy", base.policy)) {
+      for (const std::string& policy : one_or_all(options, "policy", "")) {
         SamplerSpec spec = base;
         spec.solver = solver;
         spec.schedule = schedule;
-        spec.policy = policy;
+        // A solver that is made for a policy runs under it unless another one is asked for.
+        const std::string own = is_hybrid(solver) ? "" : solver_traits(Spec::parse(solver).name).policy;
+        if (!policy.empty())
+          spec.policy = policy;
+        else if (!own.empty())
+          spec.policy = own;
         out.push_back(std::move(spec));
       }
       if (!is_hybrid(solver) && Spec::parse(solver).name == "plan") break;  // it brings its own grid

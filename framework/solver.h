@@ -111,6 +111,7 @@ struct SolverTraits {
   bool stochastic = false;                  ///< it draws noise of its own
   bool masked = false;                      ///< its steps differ in evaluations (Step::denoise_for)
   bool integrates_sde = false;              ///< it honours a stochastic Term
+  std::string policy = {};                  ///< the step policy it is made for; empty: a fixed grid
   std::string reference = {};               ///< paper and equation
   std::string summary = {};                 ///< one line for people
   std::string options = {};                 ///< the options it takes, for `stride list solvers`

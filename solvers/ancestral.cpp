@@ -32,6 +32,12 @@ class JumpSolver final : public Solver {
 
 }  // namespace
 
+AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta) {
+  const Times left = (to / from).square();
+  // 1 − η²(1 − left) without its cancellation where a step spans decades.
+  return {to * (1.0 - eta * eta + eta * eta * left).sqrt(), to * (eta * (1.0 - left).sqrt())};
+}
+
 std::unique_ptr<Solver> make_jump_solver(SolverTraits traits, JumpRule rule) {
   return std::make_unique<JumpSolver>(std::move(traits), std::move(rule));
 }
@@ -46,11 +52,10 @@ std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta, N
     traits.order = traits.start_order = std::nullopt;  // a path's order is the strong order
   return make_jump_solver(std::move(traits), [eta, noise_of](const Step& step, const Evaluation& evaluation) -> Jump {
     const Tensor& like = evaluation.denoised;
-    const Times ratio = step.to / step.from;
-    const Times share_up = eta * (1.0 - ratio.square()).sqrt();   // σ_up / σ_to
-    const Times keep = ratio * (1.0 - share_up.square()).sqrt();  // σ_down / σ
-    if (eta == 0.0) return {per_sample(keep, like), {}, noise_of};
-    return {per_sample(keep, like), per_sample(step.to * share_up, like), noise_of};
+    const AncestralLevels levels = ancestral_levels(step.from, step.to, eta);
+    const Tensor keep = per_sample(levels.down / step.from, like);
+    if (eta == 0.0) return {keep, {}, noise_of};
+    return {keep, per_sample(levels.up, like), noise_of};
   });
 }
 

@@ -27,6 +27,13 @@ using JumpRule = std::function<Jump(const Step& step, const Evaluation& evaluati
 /// A solver made of jumps by `rule`, which must be pure; the last jump is x ← D.
 [[nodiscard]] std::unique_ptr<Solver> make_jump_solver(SolverTraits traits, JumpRule rule);
 
+/// Where an ancestral step goes down to, and the standard deviation of the noise that brings it up again: σ_up =
+/// η σ_to √(1 − σ_to²/σ²), σ_down² = σ_to² − σ_up². k-diffusion's get_ancestral_step for 0 ≤ η ≤ 1.
+struct AncestralLevels {
+  Times down, up;
+};
+[[nodiscard]] AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta);
+
 /// keep = σ_down/σ and spread = σ_up with σ_up = η σ_to √(1 − σ_to²/σ²), σ_down² = σ_to² − σ_up². In EDM
 /// coordinates this is DDIM (Song et al. 2021, arXiv:2010.02502, eq. 12 and 16) for any η, ancestral DDPM sampling
 /// with the posterior variance (Ho et al. 2020, arXiv:2006.11239, eq. 6–7) for η = 1, and k-diffusion's Euler a.

@@ -106,6 +106,13 @@ TEST_CASE("cli: --dry-run checks everything and touches nothing") {
   CHECK(record.code == 0);
   CHECK(json::parse(record.out).at("plan").at("points") == "5 a trajectory");
   CHECK(place({"record", "--model", "gm.toml", "--policy", "pi", "--dry-run"}).code == 2);
+  // A solver that is made for a policy runs under it unless another is asked for.
+  const std::vector<std::string> adaptive{"sample",       "--model",   "gm.toml", "--solver",
+                                          "dpm_adaptive", "--dry-run", "--json"};
+  CHECK(json::parse(place(adaptive).out).at("plan").at("policy") == "pid");
+  std::vector<std::string> fixed = adaptive;
+  fixed.insert(fixed.end(), {"--policy", "fixed"});
+  CHECK(json::parse(place(fixed).out).at("plan").at("policy") == "fixed");
   CHECK_FALSE(place.has("out"));
   CHECK_FALSE(place.has("runs"));
 }

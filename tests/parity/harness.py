@@ -100,6 +100,7 @@ class Problem:
     label: int | None = None
     evaluations: int = 0
     drawn: int = 0
+    counts: dict = field(default_factory=dict)  # int64 [B] by the probe's names, where a reference counts by sample
 
     @property
     def steps(self) -> int:
@@ -130,7 +131,7 @@ class Case:
     schedules: tuple = tuple(SCHEDULES)
     dtypes: tuple = ("float64", "float32")
     draws: int = 0  # unit normals a step that the noise must hold
-    settings: dict = field(default_factory=dict)  # more of the probe's case: term, guidance, label, noise_schedule
+    settings: dict = field(default_factory=dict)  # more of the probe's case: term, guidance, label, noise_schedule, policy
     differs: str = ""  # a deliberate difference, a row of docs/differences.md: reported, not required
     tolerance64: float = 1e-10
     tolerance32: float = 1e-5
@@ -249,7 +250,10 @@ def compare(cases: list[Case]):
         if not fine:
             step = max(range(len(states)), key=lambda i: error_of(ours[i], states[i]))
             failures[number].append(f"{label}: error {error:.2e} above {limit:.0e}, largest after step {step + 1}")
-        if problem.evaluations and not bool((output[f"nfe/{key}"] == problem.evaluations).all()):
+        for name, wanted in problem.counts.items():
+            if output[f"{name}/{key}"].tolist() != wanted:
+                failures[number].append(f"{label}: {name} {output[f'{name}/{key}'].tolist()} against {wanted}")
+        if problem.evaluations and not problem.counts and not bool((output[f"nfe/{key}"] == problem.evaluations).all()):
             failures[number].append(f"{label}: {output[f'nfe/{key}'].tolist()} evaluations against {problem.evaluations}")
     for number, case in enumerate(cases):
         yield case, worst[number][torch.float64], worst[number][torch.float32], failures[number]

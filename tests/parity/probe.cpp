@@ -5,10 +5,12 @@
 //   stride_parity_probe --tableaux     the Butcher tableaux, as JSON
 //
 // A case names a solver, the levels and a mixture; INPUT has `x/ID` [B, D] (EDM coordinates) and `noise/ID` [M, B, D],
-// OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`.
-#include "adaptive/pi_controller.h"
+// OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`. A case with a
+// `policy` runs adaptively between the ends of its levels: its one state is the end point, and `accepted/ID` and
+// `rejected/ID` [B] are there as well.
 #include "apps/file_noise.h"
 #include "apps/guidance_option.h"
+#include "apps/policies.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "framework/gaussian_mixture.h"
@@ -68,7 +70,7 @@ Guidance guidance_of(const json& wanted) {
 
 struct Outcome {
   std::vector<Tensor> states;
-  Tensor nfe;
+  RunResult result;
 };
 
 Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
@@ -98,14 +100,23 @@ Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
   Outcome outcome;
   if (wanted.contains("invert")) {
     const RunResult up = invert(problem, grid, constant, x, {.iterations = wanted.at("invert").get<int64_t>()});
-    return {{up.x}, up.nfe};
+    return {{up.x}, up};
   }
   SampleOptions options;
+  if (wanted.contains("policy")) {
+    SamplerSpec spec;
+    spec.policy = wanted.at("policy");
+    const auto controller = make_policy(spec, grid, *solver, model.info(), at::kCPU);
+    outcome.result =
+        sample(problem, *solver, *controller, start_run(*solver, *controller, constant, x, start), options);
+    outcome.states.push_back(outcome.result.x);
+    return outcome;
+  }
   options.observer = [&](const RunState&, const RunState& after, const StepResult&, bool) {
     outcome.states.push_back(after.x);
   };
   const FixedGrid controller(grid);
-  outcome.nfe = sample(problem, *solver, controller, start_run(*solver, controller, constant, x, start), options).nfe;
+  outcome.result = sample(problem, *solver, controller, start_run(*solver, controller, constant, x, start), options);
   return outcome;
 }
 
@@ -120,7 +131,10 @@ int probe(const std::string& cases_path, const std::string& input_path, const st
     try {
       Outcome outcome = run(wanted, input.at("x/" + id), input.at("noise/" + id));
       output.emplace("states/" + id, at::stack(outcome.states));
-      output.emplace("nfe/" + id, outcome.nfe.contiguous());
+      output.emplace("nfe/" + id, outcome.result.nfe.contiguous());
+      if (!wanted.contains("policy")) continue;
+      output.emplace("accepted/" + id, outcome.result.steps.contiguous());
+      output.emplace("rejected/" + id, outcome.result.rejected.contiguous());
     } catch (const std::exception& error) {
       errors.emplace("error/" + id, error.what());
     }

@@ -7,6 +7,12 @@
 
 namespace stride {
 
+/// What of the Brownian path over an interval a draw stands for.
+enum class NoiseKind {
+  increment,  ///< W(from²) − W(to²)
+  area,       ///< the space-time Lévy area: how far the path, on its way, lies off the straight line on average
+};
+
 /// One request for unit normals: the k-th draw of a step from `from` to `to`.
 struct NoiseDraw {
   Tensor ids;    ///< int64 `[B]`, who asks: a sample's identity, never its position
@@ -15,6 +21,7 @@ struct NoiseDraw {
   int64_t draw;  ///< which draw of this step, from 0
   Times from;    ///< interval of noise levels that the draw belongs to, from > to ≥ 0
   Times to;
+  NoiseKind kind = NoiseKind::increment;  ///< the two kinds of one interval are independent
 };
 
 /// A source of unit normals. A draw is a pure function of its request: rejection, compaction, batch size
@@ -55,7 +62,9 @@ class PhiloxNoise final : public NoiseSource {
 /// Brownian motion over the variance clock σ², by bisection to `depth` levels (Kidger et al. 2021,
 /// arXiv:2105.13493 §4 describe the idea). Intervals are split at their geometric mean, so that the resolution is
 /// relative: ln(σ_max/σ_min)/2^depth at every level. A draw is the normalised increment over [to, from]:
-/// draws over adjoining intervals add up, and a refined grid sees the same path.
+/// draws over adjoining intervals add up, and a refined grid sees the same path. Each interval carries its increment
+/// and its space-time Lévy area, and both are split together, so that an area is the one of the path that the
+/// increments belong to. Below σ_min the path is one straight line down to σ = 0.
 class BrownianTree final : public NoiseSource {
  public:
   /// Throws UsageError unless 0 < sigma_min < sigma_max and 1 ≤ depth ≤ 30.
@@ -65,6 +74,12 @@ class BrownianTree final : public NoiseSource {
   [[nodiscard]] Tensor path(const Tensor& ids, const Times& sigma, const Tensor& like) const;
 
  private:
+  struct Point {
+    Tensor value;     ///< W(σ²) − W(σ_min²)
+    Tensor integral;  ///< of the value over the clock, from σ_min² to σ²
+  };
+  [[nodiscard]] Point point(const Tensor& ids, const Times& sigma, const Tensor& like) const;
+
   uint32_t seed_;
   double low_, high_;
   int depth_;

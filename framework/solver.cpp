@@ -11,9 +11,15 @@ RunConstant RunConstant::select(const Tensor& rows) const {
 }
 
 Tensor Step::noise(const Tensor& like, const Times& from, const Times& to) {
+  return draw(like, from, to, NoiseKind::increment);
+}
+
+Tensor Step::noise_area(const Tensor& like) { return draw(like, from, to, NoiseKind::area); }
+
+Tensor Step::draw(const Tensor& like, const Times& from, const Times& to, NoiseKind kind) {
   const int64_t draw = cost().draws;
   evaluator_.count_draw();
-  return problem_.noise.normal({constant_.ids, index, drawn_ + draw, draw, from, to}, like);
+  return problem_.noise.normal({constant_.ids, index, drawn_ + draw, draw, from, to, kind}, like);
 }
 
 Step Step::part(const Tensor& rows, const RunConstant& constant) const {

@@ -64,6 +64,10 @@ class Step final {
   /// identically zero: a draw that nobody needs is not drawn.
   [[nodiscard]] Tensor noise(const Tensor& like) { return noise(like, from, to); }
   [[nodiscard]] Tensor noise(const Tensor& like, const Times& from, const Times& to);
+  /// The second unit normals of [to, from], independent of noise(like): the path's space-time Lévy area
+  /// (1/Δ)∫₀^Δ (B_s − (s/Δ)B_Δ) ds over √(Δ/12), with B_s = W(from²) − W(from² − s) and Δ = from² − to². What methods
+  /// of a strong order above 1 need. Counted as a draw.
+  [[nodiscard]] Tensor noise_area(const Tensor& like);
 
   /// What the host knows of `index` without a look at the device: no row is below it. A result never depends on it: a
   /// method may leave out evaluations that only rows below have a use for.
@@ -81,6 +85,8 @@ class Step final {
   [[nodiscard]] Tensor row_cost(int64_t StepCost::*what) const;
 
  private:
+  [[nodiscard]] Tensor draw(const Tensor& like, const Times& from, const Times& to, NoiseKind kind);
+
   const Problem& problem_;
   const RunConstant& constant_;
   Tensor drawn_;

@@ -114,6 +114,41 @@ TEST_CASE("noise: Brownian increments add up and have the right variance and ind
   CHECK_THROWS_AS(BrownianTree(0, 0.1, 1.0, 31), UsageError);
 }
 
+TEST_CASE("noise: an area of the Brownian tree is the one of its path, and independent of the increment", "[noise]") {
+  const BrownianTree tree(3, 0.2, 5.0, 18);
+  const Tensor ids = range(0, 4096);
+  const Tensor like = at::empty({4096, 2}, at::kDouble);
+  const auto draw = [&](double from, double to, NoiseKind kind) {
+    NoiseDraw wanted = draw_at(ids, 0, 0, from, to);
+    wanted.kind = kind;
+    return tree.normal(wanted, like);
+  };
+  for (const auto& [from, to] : std::vector<std::pair<double, double>>{{5.0, 0.2}, {2.0, 1.5}, {0.31, 0.3}}) {
+    CAPTURE(from, to);
+    const Tensor increment = draw(from, to, NoiseKind::increment);
+    const Tensor area = draw(from, to, NoiseKind::area);
+    CHECK(area.square().mean().item<double>() == Approx(1.0).margin(5.0 * std::sqrt(2.0 / 8192.0)));
+    CHECK(std::abs((area * increment).mean().item<double>()) < 5.0 / std::sqrt(8192.0));
+    // The trapezoid rule on the path itself: its error falls with the square of the parts.
+    constexpr int kParts = 200;
+    const double width = (from * from - to * to) / kParts;
+    Tensor sum = at::zeros({4096, 2}, at::kDouble);
+    const Tensor top = tree.path(ids, at::full({4096}, from, at::kDouble), like);
+    const Tensor whole = top - tree.path(ids, at::full({4096}, to, at::kDouble), like);
+    for (int k = 1; k < kParts; ++k) {
+      const double level = std::sqrt(from * from - k * width);
+      const Tensor gone = top - tree.path(ids, at::full({4096}, level, at::kDouble), like);
+      sum = sum + (gone - whole * (static_cast<double>(k) / kParts)) / kParts;
+    }
+    const Tensor rough = sum * std::sqrt(12.0 / (from * from - to * to));
+    CHECK((rough - area).square().mean().sqrt().item<double>() < 2.0 / kParts);
+  }
+  // Below its range the path goes on to 0, where a last jump may ask for noise.
+  const Tensor last = draw(0.2, 0.0, NoiseKind::increment);
+  CHECK(last.square().mean().item<double>() == Approx(1.0).margin(5.0 * std::sqrt(2.0 / 8192.0)));
+  CHECK(std::abs((last * draw(5.0, 0.2, NoiseKind::increment)).mean().item<double>()) < 5.0 / std::sqrt(8192.0));
+}
+
 TEST_CASE("noise: normals are the same bits on the GPU as on the CPU", "[noise][cuda]") {
   const PhiloxNoise noise(5);
   const Tensor ids = range(0, 512);

@@ -1,0 +1,14 @@
+// Heun's step, for heun and restart.
+#pragma once
+
+#include "solvers/solver_list.h"
+
+namespace stride {
+
+/// One trapezoid over an Euler prediction.
+struct HeunStep {
+  Tensor next, euler, denoised;
+};
+[[nodiscard]] HeunStep heun_step(Step& step, const Tensor& x, const Times& from, const Times& to);
+
+}  // namespace stride

@@ -184,7 +184,7 @@ bool demo_evaluate(DemoRun& run) {
   add(classic);
   const std::string predictor = run.folder.file(kPredictor);
   SamplerSweep adaptive = sweep;
-  // A jump to 0 from the smallest level costs an evaluation and changes next to nothing there.
+  // At ten evaluations and fewer, the jump to 0 gains less than the evaluation that it costs.
   adaptive.finals = {Final::sigma_min};
   adaptive.solvers = {"dpmpp_2m"};
   adaptive.policies.clear();

@@ -11,6 +11,7 @@
 namespace stride {
 namespace {
 
+constexpr double kLabels = 310;       // wide screens: "predictor tolerance=0.05 · dpmpp_2m · sigma_min" has room
 constexpr double kLabelsBeside = 60;  // label columns below this many units: labels go above their rows
 
 // One row of the strip plot.
@@ -139,7 +140,7 @@ std::string steps_section(const EvaluationResult& result) {
   }
   if (rows.empty() || !(low <= high)) return "";
   std::string out = "<section><h2>Where the steps lie</h2><div class=\"stack\">\n<figure><h3>Noise levels</h3>";
-  out += "<div class=\"wide full\">" + draw_steps(rows, low, high, 1100, 250) + "</div><div class=\"narrow\">" +
+  out += "<div class=\"wide full\">" + draw_steps(rows, low, high, 1100, kLabels) + "</div><div class=\"narrow\">" +
          draw_steps(rows, low, high, 340, 14) + "</div>";
   out +=
       "<figcaption>Each row is a grid; dots are the levels where it evaluates the network or ends. Adaptive policies "
@@ -147,7 +148,7 @@ std::string steps_section(const EvaluationResult& result) {
       "first samples chose, one thin mark a visit. A final level of 0 lies off the axis.</figcaption></figure>\n";
   if (!adaptive.empty()) {
     out += "<figure><h3>Steps that each sample took</h3><div class=\"wide full\">" +
-           draw_counts(adaptive, colours, 1100, 250) + "</div><div class=\"narrow\">" +
+           draw_counts(adaptive, colours, 1100, kLabels) + "</div><div class=\"narrow\">" +
            draw_counts(adaptive, colours, 340, 14) +
            "</div><figcaption>Adaptive policies only: how many of the samples needed how many "
            "evaluations.</figcaption></figure>\n";

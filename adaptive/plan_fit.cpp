@@ -27,8 +27,8 @@ struct Fit {
   const PlanFitData& validation;
   const PlanFitOptions& options;
   const ProgressFn& progress;
-  PlanInputs train_inputs{denoiser, guidance, train.start, train.condition};
-  PlanInputs validation_inputs{denoiser, guidance, validation.start, validation.condition};
+  PlanInputs train_inputs{denoiser, guidance, train.start, train.condition, options.compare};
+  PlanInputs validation_inputs{denoiser, guidance, validation.start, validation.condition, options.compare};
   int64_t iterations = 0;
   int64_t planned_iterations = 0;
   int64_t evaluations = 0;
@@ -89,35 +89,39 @@ Baseline baseline(Fit& fit, const PlanParameters& space) {
 }
 
 PlanSpace space_of(const PlanFitOptions& options, Final final) {
-  return {.nfe = options.nfe, .final = final, .sigma_min = options.sigma_min, .sigma_max = options.sigma_max};
+  return {.nfe = options.nfe,
+          .final = final,
+          .sigma_min = options.sigma_min,
+          .sigma_max = options.sigma_max,
+          .free = options.free};
 }
 
 void add_trials(Fit& fit, Final final, std::vector<Trial>& trials) {
   const PlanFitOptions& options = fit.options;
-  const auto space = std::make_shared<const PlanParameters>(space_of(options, final));
-  std::vector<std::pair<std::string, std::vector<double>>> starts;
+  const PlanParameters space(space_of(options, final));
+  std::vector<std::pair<std::string, Plan>> starts;
   if (options.initial) {
-    starts.emplace_back("plan", space->parameters(*options.initial));
+    starts.emplace_back("plan", *options.initial);
   } else {
     for (std::size_t k = 0; k < static_cast<std::size_t>(options.starts); ++k) {
       const std::string name = fmt::format("rho={:g}", kStartRhos.at(k));
       const GridRequest request{
           .steps = options.nfe, .sigma_min = options.sigma_min, .sigma_max = options.sigma_max, .final = final};
-      starts.emplace_back(name, space->on_grid(make_grid(Spec::parse("karras:" + name), request).sigmas()));
+      starts.emplace_back(name, space.on_grid(make_grid(Spec::parse("karras:" + name), request).sigmas()));
     }
   }
-  const Baseline base = baseline(fit, *space);
+  const Baseline base = baseline(fit, space);
   const double mean_square = base.train_rmse * base.train_rmse;
-  for (auto& [name, parameters] : starts) {
+  for (const auto& [name, plan] : starts) {
     Trial trial;
-    trial.space = space;
+    trial.space = std::make_shared<const PlanParameters>(space.around(plan));
     trial.objective = {.fd_step = options.fd_step,
                        .differences = options.differences,
                        .weight_prior = options.weight_prior * mean_square,
                        .scale_prior = options.scale_prior * mean_square,
                        .huber = options.huber * base.median_norm,
                        .batching = fit.batching()};
-    trial.parameters = std::move(parameters);
+    trial.parameters = space.parameters(plan);
     trial.radius = options.initial_radius;
     trial.report = {final, name, base.train_rmse, base.validation_rmse, base.validation_rmse};
     trials.push_back(std::move(trial));
@@ -149,7 +153,7 @@ LeastSquaresOptions solver_options(const Trial& trial, int64_t iterations) {
 void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int64_t samples) {
   const Tensor rows = at::arange(samples, fit.train.start.options().dtype(at::kLong));
   const PlanInputs inputs{fit.denoiser, fit.guidance, fit.train.start.slice(0, 0, samples),
-                          fit.train.condition.select(rows)};
+                          fit.train.condition.select(rows), fit.options.compare};
   const PlanObjective objective(*trial.space, inputs, fit.train.target.slice(0, 0, samples), trial.objective);
   LeastSquaresOptions options = solver_options(trial, iterations);
   options.observer = [&](const LeastSquaresIteration& seen) {
@@ -207,6 +211,13 @@ void check_data(const PlanFitData& data, const char* which, const ModelInfo& inf
                                  info.conditions.size(), which, data.condition.size()));
 }
 
+// The same samples, with the targets as they are compared.
+PlanFitData as_compared(const PlanFitData& data, const PlanFitOptions& options) {
+  PlanFitData out = data;
+  if (options.compare) out.target = options.compare(data.target);
+  return out;
+}
+
 }  // namespace
 
 double end_point_rmse(const Tensor& x, const Tensor& target) {
@@ -231,12 +242,14 @@ std::string PlanFitOptions::invalid_reason() const {
   return space_of(*this, Final::zero).invalid_reason();
 }
 
-PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const PlanFitData& train,
-                       const PlanFitData& validation, const PlanFitOptions& options, const ProgressFn& progress) {
+PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const PlanFitData& train_ends,
+                       const PlanFitData& validation_ends, const PlanFitOptions& options, const ProgressFn& progress) {
   if (const std::string reason = options.invalid_reason(); !reason.empty()) throw UsageError(reason);
-  check_data(train, "training", denoiser.info());
-  check_data(validation, "validation", denoiser.info());
+  check_data(train_ends, "training", denoiser.info());
+  check_data(validation_ends, "validation", denoiser.info());
   const at::NoGradGuard no_grad;
+  const PlanFitData train = as_compared(train_ends, options);
+  const PlanFitData validation = as_compared(validation_ends, options);
   const auto began = std::chrono::steady_clock::now();
   Fit fit{.denoiser = denoiser,
           .guidance = guidance,
@@ -259,7 +272,12 @@ PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const
     const Trial& winner = trials.at(fit.best_trial);
     result.train_before = winner.report.train_before;
     result.validation_before = winner.report.validation_before;
-    result.validation_after = fit.best_rmse;
+    result.validation_after = result.validation_pixels = fit.best_rmse;
+    if (options.compare) {
+      PlanInputs inputs = fit.validation_inputs;
+      inputs.compare = {};
+      result.validation_pixels = fit.rmse(result.plan, inputs, validation_ends, {options.rows, {}});
+    }
     result.train_after = fit.rmse(result.plan, fit.train_inputs, train, {options.rows, {}});
   }
   for (const Trial& trial : trials) result.trials.push_back(trial.report);

@@ -27,7 +27,10 @@ struct PlanFitOptions {
   std::vector<Final> ends{Final::zero, Final::sigma_min};  ///< tried; the better on the validation samples wins
   double sigma_min = 0.002;
   double sigma_max = 80.0;
-  int64_t starts = 2;  ///< grids that each end is started from: Karras with rho = 7, 12, 3, 30, 1.5
+  PlanFree free = {};               ///< what is fitted; the rest stays as at the start
+  EndPointMap compare = {};         ///< what is compared of end points; none: themselves ("pixels")
+  std::string residual = "pixels";  ///< its name, for the report
+  int64_t starts = 2;               ///< grids that each end is started from: Karras with rho = 7, 12, 3, 30, 1.5
   int64_t screen_iterations =
       6;                        ///< of each start, where there are several; the best on the validation samples goes on
   int64_t screen_samples = 48;  ///< how many of the training samples the screening looks at
@@ -65,13 +68,15 @@ struct PlanFitTrial {
 };
 
 struct PlanFitResult {
-  Plan plan;                  ///< best on the validation samples of all iterates; provenance is the caller's
+  Plan plan;  ///< best on the validation samples of all iterates; provenance is the caller's
+  // RMSEs are of what is compared.
   double train_before = 0.0;  ///< RMSE to the teacher of iPNDM on the Karras grid with the plan's end
   double train_after = 0.0;
   double validation_before = 0.0;
   double validation_after = 0.0;
-  int64_t iterations = 0;   ///< steps tried, over all starts
-  int64_t evaluations = 0;  ///< denoiser calls, a row each
+  double validation_pixels = 0.0;  ///< validation_after of the end points themselves, whatever was compared
+  int64_t iterations = 0;          ///< steps tried, over all starts
+  int64_t evaluations = 0;         ///< denoiser calls, a row each
   double seconds = 0.0;
   std::vector<PlanFitTrial> trials;
   std::string end;       ///< why it ended

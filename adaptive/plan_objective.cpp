@@ -22,8 +22,8 @@ void scale(NormalEquations& normal, double factor) {
 PlanObjective::PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target,
                              const PlanObjectiveOptions& options)
     : space_(space), inputs_(inputs), target_(std::move(target)), options_(options) {
-  if (inputs.start.sizes() != target_.sizes())
-    throw UsageError("plan fit: the teacher's end points must have the shape of the starts");
+  if (inputs.start.size(0) != target_.size(0))
+    throw UsageError("plan fit: there must be as many end points of the teacher as starts");
 }
 
 PlanObjective::Value PlanObjective::operator()(const std::vector<double>& parameters, bool want_jacobian) const {
@@ -50,7 +50,7 @@ PlanObjective::Value PlanObjective::with_jacobian(const Plan& plan) const {
     const Tensor rows =
         at::arange(from, std::min(from + together, target_.size(0)), target_.options().dtype(at::kLong));
     const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.index_select(0, rows),
-                          inputs_.condition.select(rows)};
+                          inputs_.condition.select(rows), inputs_.compare};
     const PlanDerivatives runs =
         plan_derivatives(space_, plan, part, options_.batching, options_.fd_step, options_.differences);
     const Tensor residual = (runs.x.to(at::kDouble) - target_.index_select(0, rows)).flatten(1);

@@ -20,7 +20,8 @@ struct PlanObjectiveOptions {
 /// cost2 = (1/(S·D))·Σ_s ρ(‖x_s − target_s‖²) + prior: the mean squared residual, plus the priors' rows.
 class PlanObjective final {
  public:
-  /// Throws UsageError unless start and target `[S, …]` have the same shape. Space and inputs are borrowed.
+  /// `target`: the teacher's end points, as they are compared. Throws UsageError unless there are as many as starts.
+  /// Space and inputs are borrowed.
   PlanObjective(const PlanParameters& space, const PlanInputs& inputs, Tensor target,
                 const PlanObjectiveOptions& options);
 

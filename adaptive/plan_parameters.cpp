@@ -25,12 +25,37 @@ std::vector<double> logits(const std::vector<double>& fractions) {
 
 }  // namespace
 
+PlanFree PlanFree::parse(const std::string& text) {
+  PlanFree out{false, false, false};
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t to = std::min(text.find('+', from), text.size());
+    const std::string word = text.substr(from, to - from);
+    bool* part = word == "grid" ? &out.grid : word == "weights" ? &out.weights : word == "times" ? &out.times : nullptr;
+    if (part == nullptr || *part)
+      throw UsageError(fmt::format(
+          "parametrisation '{}': name what is fitted, of grid, weights and times, as in grid+weights", text));
+    *part = true;
+    from = to + 1;
+  }
+  return out;
+}
+
+std::string PlanFree::text() const {
+  std::string out;
+  for (const auto& [is_free, name] :
+       {std::pair(grid, "grid"), std::pair(weights, "weights"), std::pair(times, "times")})
+    if (is_free) out += (out.empty() ? "" : "+") + std::string(name);
+  return out;
+}
+
 std::string PlanSpace::invalid_reason() const {
   if (nfe < 1 || nfe > 1000) return fmt::format("a plan has 1 to 1000 evaluations, not {}", nfe);
   if (!(sigma_min > 0.0 && sigma_min < sigma_max && std::isfinite(sigma_max)))
     return fmt::format("a plan needs 0 < sigma_min < sigma_max; they are {} and {}", sigma_min, sigma_max);
   if (!(rho > 0.0 && std::isfinite(rho))) return "a plan's rho must be a positive number";
   if (window < 1 || window > kPlanWindow) return fmt::format("a plan's window is 1 to {}, not {}", kPlanWindow, window);
+  if (!free.weights && !free.times && (!free.grid || nfe < 2))
+    return "there is nothing to fit: a plan of one evaluation has no times between its ends";
   return {};
 }
 
@@ -48,10 +73,24 @@ PlanParameters::PlanParameters(const PlanSpace& space) : space_(space) {
       .steps = n, .sigma_min = space.sigma_min, .sigma_max = space.sigma_max, .final = space.final};
   log_gaps_ = logits(fractions(make_grid(Spec::parse(fmt::format("karras:rho={}", space.rho)), request).sigmas()));
 
-  for (int64_t k = 1; k < n; ++k) columns_.push_back({PlanColumn::Kind::time, k, 0});
+  const auto add = [this](bool is_free, const PlanColumn& column) {
+    if (is_free) {
+      columns_.push_back(column);
+      free_.push_back(base_.size());
+    }
+    base_.push_back(0.0);
+  };
+  for (int64_t k = 1; k < n; ++k) add(space.free.grid, {PlanColumn::Kind::time, k, 0});
   for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < std::min(i + 1, space.window); ++j) columns_.push_back({PlanColumn::Kind::weight, i, j});
-  for (int64_t i = 0; i < n; ++i) columns_.push_back({PlanColumn::Kind::scale, i, 0});
+    for (int64_t j = 0; j < std::min(i + 1, space.window); ++j)
+      add(space.free.weights, {PlanColumn::Kind::weight, i, j});
+  for (int64_t i = 0; i < n; ++i) add(space.free.times, {PlanColumn::Kind::scale, i, 0});
+}
+
+PlanParameters PlanParameters::around(const Plan& plan) const {
+  PlanParameters out = *this;
+  out.base_ = all_of(plan);
+  return out;
 }
 
 double PlanParameters::fraction(double sigma) const {
@@ -77,7 +116,13 @@ std::vector<double> PlanParameters::fractions(const std::vector<double>& sigmas)
 Plan PlanParameters::plan(const std::vector<double>& parameters) const {
   if (static_cast<int64_t>(parameters.size()) != size())
     throw UsageError(fmt::format("a plan of this space has {} parameters, not {}", size(), parameters.size()));
-  auto next = parameters.begin();
+  std::vector<double> all = base_;
+  for (std::size_t i = 0; i < free_.size(); ++i) all[free_[i]] = parameters[i];
+  return plan_of(all);
+}
+
+Plan PlanParameters::plan_of(const std::vector<double>& all) const {
+  auto next = all.begin();
   Plan plan;
   std::vector<double> gaps = log_gaps_;
   for (std::size_t k = 0; k + 1 < gaps.size(); ++k) gaps[k] += *next++;
@@ -93,11 +138,18 @@ Plan PlanParameters::plan(const std::vector<double>& parameters) const {
   plan.weights = theory_;
   for (std::vector<double>& row : plan.weights)
     for (double& weight : row) weight += *next++;
-  while (next != parameters.end()) plan.scale_time.push_back(std::exp(*next++));
+  while (next != all.end()) plan.scale_time.push_back(std::exp(*next++));
   return plan;
 }
 
 std::vector<double> PlanParameters::parameters(const Plan& plan) const {
+  const std::vector<double> all = all_of(plan);
+  std::vector<double> out;
+  for (const std::size_t index : free_) out.push_back(all[index]);
+  return out;
+}
+
+std::vector<double> PlanParameters::all_of(const Plan& plan) const {
   if (const std::string reason = plan.invalid_reason(); !reason.empty()) throw UsageError("plan: " + reason);
   const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(b); };
   if (plan.nfe() != space_.nfe)
@@ -123,10 +175,10 @@ std::vector<double> PlanParameters::parameters(const Plan& plan) const {
   return out;
 }
 
-std::vector<double> PlanParameters::on_grid(const std::vector<double>& sigmas) const {
-  Plan plan = this->plan(std::vector<double>(at(size()), 0.0));
+Plan PlanParameters::on_grid(const std::vector<double>& sigmas) const {
+  Plan plan = plan_of(std::vector<double>(base_.size(), 0.0));
   plan.sigmas = sigmas;
-  return parameters(plan);
+  return plan;
 }
 
 Plan PlanParameters::turned(const Plan& plan, const PlanColumn& column, double delta) const {

@@ -18,7 +18,8 @@ std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& o
   const bool central = options.differences == Differences::central;
   json report{
       {"method", central ? "levenberg-marquardt, central differences" : "levenberg-marquardt, forward differences"},
-      {"residual", "pixels"},
+      {"residual", options.residual},
+      {"parametrisation", options.free.text()},
       {"teacher", provenance.teacher},
       {"seeds", provenance.seeds},
       {"validation_seeds", provenance.validation_seeds},
@@ -27,6 +28,7 @@ std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& o
       {"train_rmse", result.train_after},
       {"validation_rmse_before", result.validation_before},
       {"validation_rmse", result.validation_after},
+      {"validation_rmse_pixels", result.validation_pixels},
       {"iterations", result.iterations},
       {"evaluations", result.evaluations},
       {"seconds", result.seconds},

@@ -102,7 +102,7 @@ Tensor spread(const std::vector<std::vector<double>>& rows, int64_t samples, con
   return at::stack(stacked).to(device).repeat_interleave(samples, 0);
 }
 
-/// End points `[V, s, D]` of V turned plans that all differ from the base in step `first` for the first time.
+/// End points `[V · s, …]` of V turned plans that all differ from the base in step `first` for the first time.
 Tensor run_turned(const Machine& machine, const BaseRun& base, const std::vector<Plan>& plans, int64_t first,
                   bool recorded) {
   const RunState& before = base.before.at(static_cast<std::size_t>(first));
@@ -124,7 +124,7 @@ Tensor run_turned(const Machine& machine, const BaseRun& base, const std::vector
     ++index;
   }
   for (; index < machine.steps(); ++index) state = machine.step(state, index);
-  return state.x.view({variants, samples, -1});
+  return state.x;
 }
 
 void check(const PlanInputs& inputs, const PlanBatching& batching) {
@@ -148,7 +148,7 @@ PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const P
     poll(batching);
     const Tensor rows =
         at::arange(from, std::min(from + batching.rows, samples), inputs.start.options().dtype(at::kLong));
-    ends.push_back(machine.run(inputs.start.index_select(0, rows), inputs.condition.select(rows)));
+    ends.push_back(inputs.compared(machine.run(inputs.start.index_select(0, rows), inputs.condition.select(rows))));
   }
   return {at::cat(ends), samples * machine.steps()};
 }
@@ -164,8 +164,8 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   poll(batching);
   const BaseRun base = base_run(machine, inputs);
   PlanDerivatives out;
-  out.x = base.x;
-  out.jacobian = at::empty({space.size(), samples, base.x.numel() / samples}, base.x.options());
+  out.x = inputs.compared(base.x);
+  out.jacobian = at::empty({space.size(), samples, out.x.numel() / samples}, out.x.options());
   out.evaluations = samples * machine.steps();
 
   const bool central = differences == Differences::central;
@@ -191,9 +191,9 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
       if (central) plans.push_back(space.turned(plan, columns[c], -turn));
     }
     poll(batching);
-    const Tensor ends = run_turned(machine, base, plans, first, recorded);
     const auto turned = static_cast<int64_t>(plans.size());
-    const Tensor other = central ? ends.slice(0, 1, turned, 2) : base.x.view({1, samples, -1});
+    const Tensor ends = inputs.compared(run_turned(machine, base, plans, first, recorded)).view({turned, samples, -1});
+    const Tensor other = central ? ends.slice(0, 1, turned, 2) : out.x.view({1, samples, -1});
     const Tensor width = per_sample(at::tensor(widths, at::kDouble).to(ends.device()), ends);
     out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()),
                              (ends.slice(0, 0, turned, runs) - other) / width);

@@ -9,12 +9,17 @@
 
 namespace stride {
 
+/// What is compared of end points x `[n, …]`: φ(x) `[n, F]`, row by row.
+using EndPointMap = std::function<Tensor(const Tensor& x)>;
+
 /// What a plan is run on: S samples.
 struct PlanInputs {
   const Denoiser& denoiser;
   Guidance guidance;
-  Tensor start;          ///< `[S, …]`, EDM coordinates at the plan's first σ
-  BatchState condition;  ///< S rows, in the order of the model's conditions
+  Tensor start;              ///< `[S, …]`, EDM coordinates at the plan's first σ
+  BatchState condition;      ///< S rows, in the order of the model's conditions
+  EndPointMap compare = {};  ///< none: the end points themselves
+  [[nodiscard]] Tensor compared(const Tensor& x) const { return compare ? compare(x) : x; }
 };
 
 /// How runs are cut into batches.
@@ -25,18 +30,18 @@ struct PlanBatching {
 struct PlanRunsStopped final {};
 
 struct PlanEndpoints {
-  Tensor x;                 ///< `[S, …]`
+  Tensor x;                 ///< `[S, …]`: what is compared of them
   int64_t evaluations = 0;  ///< denoiser calls, a row each
 };
 
-/// The plan's end points for all samples.
+/// The plan's end points for all samples, as they are compared.
 [[nodiscard]] PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching);
 
 /// How derivatives are taken: turned both ways (2 runs a column), or one way against the plan itself (1 run).
 enum class Differences { central, forward };
 
 struct PlanDerivatives {
-  Tensor x;                 ///< `[s, …]`, end points of the plan itself
+  Tensor x;                 ///< `[s, …]`, end points of the plan itself, as they are compared
   Tensor jacobian;          ///< `[P, s, D]`: ∂x/∂column, dtype of x
   int64_t evaluations = 0;  ///< denoiser calls, a row each
 };

@@ -3,13 +3,12 @@
 #include "apps/demo_stages.h"
 #include "apps/evaluation_summary.h"
 #include "apps/results_table.h"
+#include "apps/stopwatch.h"
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <chrono>
 
 namespace stride {
 namespace {
@@ -38,14 +37,13 @@ class DemoCommand final : public Command {
                            {"evaluates", fmt::format("{} samples of each sampler", settings.draw.seeds.size())}});
     }
     context.add_input(model.source.where, model.info().sha256);
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     DemoRun demo{context, context.run_dir(), model, settings, {}};
     for (const auto stage : {demo_sample, demo_record, demo_fit, demo_predictor, demo_evaluate})
       if (!stage(demo))
         return context.stopped(fmt::format("finished stages are in {}; continue with stride demo --resume {}",
                                            demo.folder.path(), demo.folder.path()));
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return report(context, demo, seconds);
+    return report(context, demo, watch.seconds());
   }
 
  private:
@@ -60,8 +58,7 @@ class DemoCommand final : public Command {
     context.print(results_table(result) + "\n" + comparison_text(result) + "\n" + headline(result) + "\n");
     context.print(
         fmt::format("\ntime     {:.0f} s\nresults  {}\nreport   {}\n", seconds, demo.folder.file("results.csv"), path));
-    int64_t bad = result.teacher.not_finite;
-    for (const SamplerResult& sampler : result.samplers) bad += sampler.not_finite;
+    const int64_t bad = not_finite(result);
     const nlohmann::json out = {
         {"report", path}, {"headline", headline(result)}, {"seconds", seconds}, {"not_finite", bad}};
     return context.done(out.dump(), bad == 0 ? ExitCode::ok : ExitCode::non_finite);

@@ -133,8 +133,7 @@ class EvaluateCommand final : public Command {
 
   static ExitCode finish(Context& context, const EvaluationResult& result, const std::string& report) {
     nlohmann::json out = {{"samplers", result.samplers.size()}, {"headline", headline(result)}, {"report", report}};
-    int64_t bad = result.teacher.not_finite;
-    for (const SamplerResult& sampler : result.samplers) bad += sampler.not_finite;
+    const int64_t bad = not_finite(result);
     out["not_finite"] = bad;
     if (bad == 0) return context.done(out.dump());
     context.log().error(fmt::format("{} samples did not stay finite; results.json says which samplers", bad));

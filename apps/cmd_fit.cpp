@@ -1,62 +1,18 @@
 // stride fit: a few-step plan from a denoiser.
 #include "adaptive/plan_fit.h"
+#include "adaptive/plan_memory.h"
 #include "apps/command.h"
-#include "apps/evaluation.h"
-#include "apps/sampling.h"
+#include "apps/fit_request.h"
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace stride {
 namespace {
 
 constexpr const char* kPlanName = "plan.json";
-constexpr const char* kGroup = "Fit";
-
-/// What the options ask for, checked.
-struct FitRequest {
-  PlanFitOptions fit;
-  SamplerSpec teacher;
-  std::string teacher_text;
-  std::vector<int64_t> validation_seeds;
-};
-
-FitRequest request_of(const Context& context, const ModelInfo& model) {
-  const OptionValues& options = context.options();
-  FitRequest request;
-  PlanFitOptions& fit = request.fit;
-  fit.sigma_min = options.has("sigma-min") ? options.number("sigma-min") : model.sigma_min;
-  fit.sigma_max = options.has("sigma-max") ? options.number("sigma-max") : model.sigma_max;
-  fit.starts = options.integer("restarts");
-  fit.iterations = options.integer("iterations");
-  fit.weight_prior = options.number("weight-prior");
-  fit.scale_prior = options.number("scale-prior");
-  if (options.has("huber")) fit.huber = options.number("huber");
-  fit.rows = options.integer("fit-rows");
-  if (options.has("budget-evals")) fit.budget_evaluations = options.integer("budget-evals");
-  if (options.has("init-plan")) fit.initial = Plan::load(options.text("init-plan"));
-  fit.nfe = fit.initial && !options.given("nfe") ? fit.initial->nfe() : options.integer("nfe");
-  if (const std::string final = options.text("final"); final != "best") fit.ends = {parse_final(final)};
-  if (const std::string reason = fit.invalid_reason(); !reason.empty()) throw UsageError(reason);
-  if (fit.initial) {
-    const Final end = fit.initial->final_zero() ? Final::zero : Final::sigma_min;
-    const PlanParameters space({.nfe = fit.nfe, .final = end, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
-    (void)space.parameters(*fit.initial);  // throws when the plan lies elsewhere
-  }
-  request.teacher_text = options.text("teacher");
-  request.teacher = parse_teacher(request.teacher_text);
-  request.teacher.sigma_min = fit.sigma_min;
-  request.teacher.sigma_max = fit.sigma_max;
-  request.validation_seeds = parse_seeds(options.text("val-seeds"));
-  for (const int64_t seed : request.validation_seeds) {
-    if (std::find(context.seeds().begin(), context.seeds().end(), seed) != context.seeds().end())
-      throw UsageError(fmt::format("--val-seeds: seed {} is fitted to; choose the plan on other seeds", seed));
-  }
-  return request;
-}
 
 class FitCommand final : public Command {
  public:
@@ -64,7 +20,7 @@ class FitCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
-    const FitRequest request = request_of(context, model.info());
+    FitRequest request = fit_request(context.options(), context.seeds(), model);
     const Sampler teacher = make_sampler(request.teacher, model.info(), &model.source.card, context.device());
     if (!teacher.fixed() || teacher.solver->traits().stochastic)
       throw UsageError(fmt::format("--teacher {}: plans are fitted to the end points of a deterministic solver",
@@ -85,6 +41,8 @@ class FitCommand final : public Command {
     const PlanFitData train = data(model, both, request, ends, 0, split);
     const PlanFitData validation = data(model, both, request, ends, split, total - split);
 
+    if (request.memory)
+      request.fit.rows = std::min(request.fit.rows, rows_within(*request.memory, model, settings, train, request.fit));
     PlanFitResult fit;
     {
       ProgressBar bar = context.progress(fmt::format("fitting NFE {}", request.fit.nfe));
@@ -94,24 +52,33 @@ class FitCommand final : public Command {
     fit.plan.model_sha256 = model.info().sha256;
     fit.plan.fit_json = fit_report_json(
         fit, request.fit, {request.teacher_text, format_seeds(settings.seeds), format_seeds(request.validation_seeds)});
-    return report(context, run, fit);
+    return report(context, run, request.fit, fit);
   }
 
  private:
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
                                                                   const FitRequest& request) {
     const PlanFitOptions& fit = request.fit;
-    const PlanParameters space({.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
+    const PlanParameters space(
+        {.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max, .free = fit.free});
     std::string ends;
     for (const Final end : fit.ends) ends += (ends.empty() ? "" : " and ") + std::string(to_string(end));
     return {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
             {"device", context.device().str()},
-            {"plan", fmt::format("{} evaluations, {} parameters", fit.nfe, space.size())},
+            {"plan", fmt::format("{} evaluations, {} parameters: {}", fit.nfe, space.size(), fit.free.text())},
+            {"residual", fit.residual},
             {"ends", fit.initial ? "the plan's" : ends},
             {"sigma", fmt::format("{} to {}", fit.sigma_max, fit.sigma_min)},
             {"teacher", request.teacher_text},
             {"samples",
              fmt::format("{} to fit to, {} to choose by", context.seeds().size(), request.validation_seeds.size())}};
+  }
+
+  static int64_t rows_within(int64_t bytes, const LoadedModel& model, const DrawSettings& settings,
+                             const PlanFitData& data, const PlanFitOptions& fit) {
+    const PlanParameters space({.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
+    const Plan plan = space.plan(std::vector<double>(static_cast<std::size_t>(space.size()), 0.0));
+    return plan_rows_within(bytes, plan, {*model.denoiser, settings.guidance, data.start, data.condition, fit.compare});
   }
 
   static Draws teach(Context& context, const Sampler& teacher, const LoadedModel& model, const DrawSettings& settings) {
@@ -131,7 +98,9 @@ class FitCommand final : public Command {
             make_condition(model.info(), settings.label, count, settings.device)};
   }
 
-  static ExitCode report(Context& context, const RunDir& run, const PlanFitResult& fit) {
+  static ExitCode report(Context& context, const RunDir& run, const PlanFitOptions& options, const PlanFitResult& fit) {
+    const std::string in_pixels =
+        options.compare ? fmt::format(", in {}; in pixels {:.4g}", options.residual, fit.validation_pixels) : "";
     const std::string text = fit.plan.to_json();
     run.write(kPlanName, text);
     std::string where = run.file(kPlanName);
@@ -142,13 +111,14 @@ class FitCommand final : public Command {
                                    {"final", fit.plan.final_zero() ? "zero" : "sigma_min"},
                                    {"fit", nlohmann::json::parse(fit.plan.fit_json)}};
     run.write("results.json", result.dump(2) + "\n");
-    context.print(
-        fmt::format("plan         {} evaluations, ends at {}\n"
-                    "rmse         {:.4g} on the validation seeds, iPNDM's there {:.4g}\n"
-                    "fit          {} iterations, {} denoiser calls, {:.1f} s; {}\n"
-                    "saved        {}\n",
-                    fit.plan.nfe(), fit.plan.final_zero() ? "zero" : "sigma_min", fit.validation_after,
-                    fit.validation_before, fit.iterations, fit.evaluations, fit.seconds, fit.end, where));
+    context.print(fmt::format(
+        "plan         {} evaluations, ends at {}\n"
+        "fitted       {}\n"
+        "rmse         {:.4g} on the validation seeds, iPNDM's there {:.4g}{}\n"
+        "fit          {} iterations, {} denoiser calls, {:.1f} s; {}\n"
+        "saved        {}\n",
+        fit.plan.nfe(), fit.plan.final_zero() ? "zero" : "sigma_min", options.free.text(), fit.validation_after,
+        fit.validation_before, in_pixels, fit.iterations, fit.evaluations, fit.seconds, fit.end, where));
     return context.done(result.dump());
   }
 
@@ -164,102 +134,7 @@ class FitCommand final : public Command {
           "stride sample --solver plan:plan5.json --seeds 0-15\n"
           "draws 16 samples with 5 evaluations each",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""}) +
-                 OptionTable{{.name = "nfe",
-                              .kind = ValueKind::integer,
-                              .fallback = "5",
-                              .value = "N",
-                              .help = "evaluations of the plan",
-                              .group = kGroup,
-                              .key = "fit.nfe"},
-                             {.name = "teacher",
-                              .fallback = "heun:steps=40",
-                              .value = "NAME[:key=value,...]",
-                              .help = "whose end points to meet; its options may be steps, schedule and final too",
-                              .group = kGroup,
-                              .key = "fit.teacher"},
-                             {.name = "val-seeds",
-                              .fallback = "5000-5127",
-                              .value = "LIST",
-                              .help = "seeds that the plan is chosen on",
-                              .group = kGroup,
-                              .key = "fit.val_seeds"},
-                             {.name = "final",
-                              .fallback = "best",
-                              .value = "END",
-                              .help = "zero: the last step jumps to 0; best: try both",
-                              .group = kGroup,
-                              .key = "fit.final",
-                              .choices = {"best", "zero", "sigma_min"}},
-                             {.name = "sigma-min",
-                              .kind = ValueKind::number,
-                              .value = "S",
-                              .help = "smallest noise level (default: the model's)",
-                              .group = kGroup,
-                              .key = "fit.sigma_min"},
-                             {.name = "sigma-max",
-                              .kind = ValueKind::number,
-                              .value = "S",
-                              .help = "where sampling starts (default: the model's)",
-                              .group = kGroup,
-                              .key = "fit.sigma_max"},
-                             {.name = "restarts",
-                              .kind = ValueKind::integer,
-                              .fallback = "2",
-                              .value = "N",
-                              .help = "grids that each end is started from, 1 to 5",
-                              .group = kGroup,
-                              .key = "fit.restarts"},
-                             {.name = "iterations",
-                              .kind = ValueKind::integer,
-                              .fallback = "16",
-                              .value = "N",
-                              .help = "Levenberg-Marquardt steps of the start that goes on",
-                              .group = kGroup,
-                              .key = "fit.iterations"},
-                             {.name = "weight-prior",
-                              .kind = ValueKind::number,
-                              .fallback = "0.001",
-                              .value = "P",
-                              .help = "pull of the weights to Adams-Bashforth's",
-                              .group = kGroup,
-                              .key = "fit.weight_prior"},
-                             {.name = "scale-prior",
-                              .kind = ValueKind::number,
-                              .fallback = "0.01",
-                              .value = "P",
-                              .help = "pull of the model times to the grid's",
-                              .group = kGroup,
-                              .key = "fit.scale_prior"},
-                             {.name = "huber",
-                              .kind = ValueKind::number,
-                              .value = "T",
-                              .help = "robust loss: a sample counts less beyond T times the median residual",
-                              .group = kGroup,
-                              .key = "fit.huber"},
-                             {.name = "budget-evals",
-                              .kind = ValueKind::integer,
-                              .value = "N",
-                              .help = "end with the best so far after N denoiser calls",
-                              .group = kGroup,
-                              .key = "fit.budget_evals"},
-                             {.name = "fit-rows",
-                              .kind = ValueKind::integer,
-                              .fallback = "1024",
-                              .value = "N",
-                              .help = "turned plans' samples that run together: bounds the memory",
-                              .group = kGroup,
-                              .key = "fit.rows"},
-                             {.name = "init-plan",
-                              .value = "FILE",
-                              .help = "start from this plan, at its own end",
-                              .group = kGroup,
-                              .key = "fit.init_plan"},
-                             {.name = "plan-out",
-                              .value = "FILE",
-                              .help = "where the plan goes, beside plan.json in the run folder",
-                              .group = kGroup,
-                              .key = "fit.plan_out"}},
+      .options = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""}) + fit_options(),
       .default_seeds = "0-255"};
 };
 

@@ -1,40 +1,21 @@
 #include "apps/evaluation.h"
 
-#include "apps/peak_memory.h"
+#include "apps/measure.h"
 #include "apps/png_data.h"
 #include "datasets/metrics.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "solvers/hybrid.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace stride {
 namespace {
-
-std::vector<double> doubles(const Tensor& values) {
-  const Tensor flat = values.to(at::kDouble).contiguous();
-  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
-}
-
-SampleCost cost_of(const Tensor& nfe, const Tensor& model_evals) {
-  SampleCost cost;
-  cost.n = nfe.size(0);
-  cost.nfe_mean = nfe.to(at::kDouble).mean().item<double>();
-  cost.nfe_p95 = quantile(doubles(nfe), 0.95);
-  cost.nfe_max = nfe.max().item<int64_t>();
-  cost.model_evals_mean = model_evals.to(at::kDouble).mean().item<double>();
-  return cost;
-}
 
 bool wants(const EvaluationSettings& settings, const std::string& metric) {
   return std::find(settings.metrics.begin(), settings.metrics.end(), metric) != settings.metrics.end();
@@ -43,34 +24,6 @@ bool wants(const EvaluationSettings& settings, const std::string& metric) {
 std::string identity(const SamplerResult& sampler) {
   return fmt::format("{}\n{}\n{}\n{}\n{}", sampler.sampler, sampler.schedule, sampler.final, sampler.policy,
                      sampler.steps);
-}
-
-// The levels that the first samples visited: a run of its own, so that looking costs no measured time.
-std::vector<std::vector<double>> record_paths(const Sampler& sampler, const Denoiser& denoiser,
-                                              const DrawSettings& settings, int64_t count) {
-  std::vector<int64_t> seeds(
-      settings.seeds.begin(),
-      settings.seeds.begin() + std::min<int64_t>(count, static_cast<int64_t>(settings.seeds.size())));
-  if (seeds.empty()) return {};
-  std::map<int64_t, std::vector<double>> paths;
-  DrawHooks hooks;
-  hooks.observe = [&](const Tensor&) -> Observer {
-    return [&](const RunState& before, const RunState& after, const StepResult&, bool) {
-      const Tensor ids = before.constant.ids.cpu();
-      const Tensor from = before.sigma.cpu();
-      const Tensor to = after.sigma.cpu();
-      const Tensor moved = after.index.cpu() > before.index.cpu();
-      for (int64_t row = 0; row < ids.size(0); ++row) {
-        std::vector<double>& path = paths[ids[row].item<int64_t>()];
-        if (path.empty()) path.push_back(from[row].item<double>());
-        if (moved[row].item<bool>()) path.push_back(to[row].item<double>());
-      }
-    };
-  };
-  (void)draw(sampler, denoiser, for_seeds(settings, seeds), hooks);
-  std::vector<std::vector<double>> out;
-  for (const int64_t seed : seeds) out.push_back(paths[seed]);
-  return out;
 }
 
 class Engine final {
@@ -91,8 +44,9 @@ class Engine final {
     EvaluationResult result = describe_run();
     continues_ = same_run(result);
     warm_up(*teacher_, !settings_.draw.device.is_cuda());
-    Measured teacher = measure(*teacher_, "teacher");
-    if (stopped_) return result;
+    std::optional<Measured> measured = measure(*teacher_, "teacher");
+    if (!measured) return result;
+    Measured& teacher = *measured;
     teacher_x_ = teacher.x;
     if (settings_.features.features) {
       const Tensor features = settings_.features.features(teacher.x);
@@ -110,10 +64,10 @@ class Engine final {
         done_ += settings_.blocks;
       } else {
         if (settings_.draw.device.is_cuda()) warm_up(sampler, false);
-        Measured measured = measure(sampler, sampler.spec.solver);
-        if (stopped_) return result;
-        compare(measured);
-        one = std::move(measured.result);
+        std::optional<Measured> now = measure(sampler, sampler.spec.solver);
+        if (!now) return result;
+        compare(*now);
+        one = std::move(now->result);
       }
       result.samplers.push_back(std::move(one));
       tell(result);
@@ -123,11 +77,6 @@ class Engine final {
   }
 
  private:
-  struct Measured {
-    SamplerResult result;
-    Tensor x;
-  };
-
   EvaluationResult describe_run() const {
     EvaluationResult out;
     const ModelInfo& model = denoiser_.info();
@@ -182,32 +131,23 @@ class Engine final {
                              make_condition(denoiser_.info(), settings_.draw.label, x.size(0), settings_.draw.device));
   }
 
-  // Results of other seeds, of another model or teacher, or of a plan that has changed since, do not count.
+  // Results of other seeds, of another model or teacher, or of a plan or a policy's file that has changed since, do not
+  // count.
   const SamplerResult* find_earlier(const Sampler& sampler) const {
     if (!continues_) return nullptr;
-    const SamplerResult wanted = named(sampler);
+    const SamplerResult wanted = unmeasured(sampler);
     for (const SamplerResult& known : hooks_.earlier->samplers) {
-      if (identity(known) == identity(wanted) && known.sigmas == fixed_sigmas(sampler) && same_plan(known, sampler)) {
+      if (identity(known) == identity(wanted) && known.sigmas == wanted.sigmas &&
+          known.policy_sha256 == wanted.policy_sha256 && same_plan(known, wanted)) {
         return &known;
       }
     }
     return nullptr;
   }
 
-  static std::vector<double> fixed_sigmas(const Sampler& sampler) {
-    return sampler.fixed() ? sampler.grid.sigmas() : std::vector<double>{};
-  }
-
-  static bool same_plan(const SamplerResult& known, const Sampler& sampler) {
-    const std::string now = plan_text(sampler);
-    if (now.empty() || known.plan_json.empty()) return now.empty() == known.plan_json.empty();
-    return nlohmann::json::parse(now, nullptr, false) == nlohmann::json::parse(known.plan_json, nullptr, false);
-  }
-
-  static std::string plan_text(const Sampler& sampler) {
-    if (is_hybrid(sampler.spec.solver)) return {};
-    const Spec spec = Spec::parse(sampler.spec.solver);
-    return spec.name == "plan" && !spec.argument.empty() ? read_file(spec.argument) : std::string();
+  static bool same_plan(const SamplerResult& a, const SamplerResult& b) {
+    if (a.plan_json.empty() || b.plan_json.empty()) return a.plan_json.empty() == b.plan_json.empty();
+    return nlohmann::json::parse(a.plan_json, nullptr, false) == nlohmann::json::parse(b.plan_json, nullptr, false);
   }
 
   bool same_run(const EvaluationResult& now) const {
@@ -215,7 +155,8 @@ class Engine final {
     const EvaluationResult& then = *hooks_.earlier;
     return then.model_sha256 == now.model_sha256 && then.seeds == now.seeds && then.block_sizes == now.block_sizes &&
            then.dtype == now.dtype && then.features_sha256 == now.features_sha256 && then.reference == now.reference &&
-           identity(then.teacher) == identity(named(*teacher_)) && then.teacher.sigmas == fixed_sigmas(*teacher_);
+           identity(then.teacher) == identity(unmeasured(*teacher_)) &&
+           then.teacher.sigmas == unmeasured(*teacher_).sigmas;
   }
 
   // While an earlier run's results are being taken over, its file says more.
@@ -225,66 +166,9 @@ class Engine final {
     }
   }
 
-  static SamplerResult named(const Sampler& sampler) {
-    SamplerResult out;
-    out.sampler = sampler.spec.solver;
-    out.schedule = sampler.spec.schedule;
-    out.final = to_string(sampler.spec.final);
-    out.policy = sampler.spec.policy;
-    if (sampler.fixed()) out.steps = sampler.grid.steps();
-    return out;
-  }
-
-  Measured measure(const Sampler& sampler, const std::string& label) {
-    Measured out = {named(sampler), {}};
-    SamplerResult& result = out.result;
-    std::vector<Tensor> x;
-    std::vector<Tensor> nfe;
-    std::vector<Tensor> model_evals;
-    std::vector<double> seconds_a_sample;
-    for (std::size_t i = 0; i + 1 < bounds_.size(); ++i) {
-      if (hooks_.progress && !hooks_.progress(done_, total_, label)) {
-        stopped_ = true;
-        return out;
-      }
-      const auto& seeds = settings_.draw.seeds;
-      const PeakMemory memory(settings_.draw.device);
-      const Draws draws = draw(sampler, denoiser_,
-                               for_seeds(settings_.draw, {seeds.begin() + bounds_[i], seeds.begin() + bounds_[i + 1]}));
-      SampleCost cost = cost_of(draws.nfe, draws.model_evals);
-      cost.seconds = draws.seconds;
-      cost.peak_bytes = memory.bytes();
-      seconds_a_sample.push_back(cost.seconds / static_cast<double>(cost.n));
-      result.blocks.push_back(cost);
-      result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))
-                            .logical_or(draws.status.eq(static_cast<int8_t>(Status::step_underflow)))
-                            .sum()
-                            .item<int64_t>();
-      result.not_finite += draws.status.eq(static_cast<int8_t>(Status::non_finite)).sum().item<int64_t>();
-      x.push_back(draws.x);
-      nfe.push_back(draws.nfe);
-      model_evals.push_back(draws.model_evals);
-      ++done_;
-    }
-    out.x = at::cat(x);
-    const Tensor all_nfe = at::cat(nfe);
-    result.cost = cost_of(all_nfe, at::cat(model_evals));
-    result.cost.seconds = quantile(seconds_a_sample, 0.5) * static_cast<double>(result.cost.n);
-    for (const SampleCost& block : result.blocks)
-      result.cost.peak_bytes = std::max(result.cost.peak_bytes, block.peak_bytes);
-    if (sampler.fixed()) {
-      result.sigmas = sampler.grid.sigmas();
-    } else {
-      result.paths = record_paths(sampler, denoiser_, settings_.draw, settings_.paths);
-      std::map<int64_t, int64_t> counts;
-      for (const double value : doubles(all_nfe)) ++counts[static_cast<int64_t>(value)];
-      result.nfe_counts.assign(counts.begin(), counts.end());
-    }
-    result.plan_json = plan_text(sampler);
-    if (is_image_shape(denoiser_.info().shape) && settings_.images > 0) {
-      result.strip_png = png_strip(out.x, std::min<int64_t>(settings_.images, out.x.size(0)));
-    }
-    return out;
+  std::optional<Measured> measure(const Sampler& sampler, const std::string& label) {
+    return measure_sampler(sampler, denoiser_, settings_, bounds_,
+                           [&] { return !hooks_.progress || hooks_.progress(done_++, total_, label); });
   }
 
   static void add(SamplerResult& result, const std::string& name, const BlockMetric& metric) {
@@ -316,7 +200,6 @@ class Engine final {
   int64_t done_ = 0;
   int64_t total_ = 0;
   bool continues_ = false;
-  bool stopped_ = false;
 };
 
 }  // namespace

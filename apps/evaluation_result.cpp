@@ -109,6 +109,7 @@ Json sampler_json(const SamplerResult& sampler) {
   }
   if (!sampler.nfe_counts.empty()) out["nfe_counts"] = sampler.nfe_counts;
   if (!sampler.plan_json.empty()) out["plan"] = Json::parse(sampler.plan_json);
+  if (!sampler.policy_sha256.empty()) out["policy_sha256"] = sampler.policy_sha256;
   return out;
 }
 
@@ -135,6 +136,7 @@ SamplerResult sampler_from(const Json& json) {
   if (json.contains("nfe_counts"))
     out.nfe_counts = json.at("nfe_counts").get<std::vector<std::pair<int64_t, int64_t>>>();
   if (json.contains("plan")) out.plan_json = json.at("plan").dump(2);
+  if (json.contains("policy_sha256")) out.policy_sha256 = json.at("policy_sha256").get<std::string>();
   return out;
 }
 

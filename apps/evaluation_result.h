@@ -45,6 +45,7 @@ struct SamplerResult {
   std::vector<std::vector<double>> paths;  ///< adaptive policies: the levels that the first samples visited
   std::vector<std::pair<int64_t, int64_t>> nfe_counts;  ///< adaptive policies: (NFE, samples that took it), ascending
   std::string plan_json;                                ///< the plan file, where it is one
+  std::string policy_sha256;                            ///< of the file that the policy names; empty: none
   std::string strip_png;  ///< the first samples side by side, PNG bytes; empty: not images
 
   [[nodiscard]] bool is_plan() const { return sampler.rfind("plan", 0) == 0; }

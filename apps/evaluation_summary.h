@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apps/evaluation_result.h"
+#include "apps/number_text.h"
 
 #include <optional>
 #include <string>
@@ -49,15 +50,8 @@ struct PolicyComparison {
 /// "ipndm · logsnr · zero".
 [[nodiscard]] std::string full_label(const SamplerResult& sampler);
 
-/// A number for people: `digits` significant ones, no exponent between 1e-4 and 1e6; "–" for NaN.
-[[nodiscard]] std::string number_text(double value, int digits = 3);
-/// A count of evaluations: "5", or "6.25" for the mean of an adaptive policy.
-[[nodiscard]] std::string nfe_text(double nfe);
-/// "−62 %", "+3 %", "±0 %".
-[[nodiscard]] std::string change_text(double ratio);
-/// "0.84 ms", "12.1 s".
-[[nodiscard]] std::string seconds_text(double seconds);
-[[nodiscard]] std::string bytes_text(int64_t bytes);
+/// Samples that ended with NaN or infinity, over the teacher and all samplers.
+[[nodiscard]] int64_t not_finite(const EvaluationResult& result);
 
 /// A table for the terminal: plan comparisons, then policy comparisons; empty where there is neither.
 [[nodiscard]] std::string comparison_text(const EvaluationResult& result);

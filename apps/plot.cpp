@@ -48,7 +48,7 @@ class Drawing final {
   Drawing(const Plot& plot, const PlotSize& size)
       : plot_(plot),
         size_(size),
-        frame_{58, size.width - (size.labels ? label_room(plot) : 12.0), 12, size.height - 46},
+        frame_{64, size.width - (size.labels ? label_room(plot) : 12.0), 12, size.height - 46},
         x_(axis(true)),
         y_(axis(false)),
         svg_(size.width, size.height, plot.title, "plot") {}
@@ -121,7 +121,7 @@ class Drawing final {
     }
     svg_.line(frame_.left, frame_.bottom, frame_.right, frame_.bottom, "rule");
     svg_.text((frame_.left + frame_.right) / 2, size_.height - 8, plot_.x_label, "axis-label", "middle");
-    svg_.text(14, (frame_.top + frame_.bottom) / 2, plot_.y_label, "axis-label", "middle", -90);
+    svg_.text(12, (frame_.top + frame_.bottom) / 2, plot_.y_label, "axis-label", "middle", -90);
     svg_.close_group();
   }
 

@@ -20,6 +20,20 @@ struct PolicyRequest {
   at::Device device;
 };
 
+// Numbers by name: where each goes, and its default.
+void read_numbers(OptionReader& reader, std::initializer_list<std::pair<const char*, double*>> numbers) {
+  for (const auto& [name, value] : numbers) *value = reader.number(name, *value);
+}
+
+// What every adaptive policy has, checked.
+template <typename Options, typename... Known>
+void close_options(Options& options, const PolicyRequest& request, const char* policy, const Known&... known) {
+  options.end = request.grid.end();
+  options.final_zero = request.grid.final_zero();
+  if (const std::string reason = options.invalid_reason(known...); !reason.empty())
+    throw UsageError(fmt::format("--policy {}: {}", policy, reason));
+}
+
 std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const PolicyRequest& request) {
   return std::make_unique<FixedGrid>(request.grid);
 }
@@ -35,16 +49,13 @@ void require_estimate(const char* policy, const PolicyRequest& request) {
 std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
   require_estimate("pi", request);
   PiOptions options;
-  options.rtol = reader.number("rtol", options.rtol);
-  options.atol = reader.number("atol", options.atol);
-  options.safety = reader.number("safety", options.safety);
-  options.integral = reader.number("integral", options.integral);
-  options.proportional = reader.number("proportional", options.proportional);
-  options.first_ratio = reader.number("first_ratio", options.first_ratio);
-  options.end = request.grid.end();
-  options.final_zero = request.grid.final_zero();
-  if (const std::string reason = options.invalid_reason(); !reason.empty())
-    throw UsageError(fmt::format("--policy pi: {}", reason));
+  read_numbers(reader, {{"rtol", &options.rtol},
+                        {"atol", &options.atol},
+                        {"safety", &options.safety},
+                        {"integral", &options.integral},
+                        {"proportional", &options.proportional},
+                        {"first_ratio", &options.first_ratio}});
+  close_options(options, request, "pi");
   return std::make_unique<PiController>(options);
 }
 
@@ -80,15 +91,11 @@ std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const
                     path, info.model_sha256, request.model.sha256));
   }
   PredictorOptions options;
-  options.tolerance = reader.number("tolerance", options.tolerance);
-  options.safety = reader.number("safety", options.safety);
-  options.min_log_step = reader.number("min_log_step", options.min_log_step);
-  options.max_log_step = reader.number("max_log_step", options.max_log_step);
-  options.end = request.grid.end();
-  options.final_zero = request.grid.final_zero();
-  if (const std::string reason = options.invalid_reason(info); !reason.empty()) {
-    throw UsageError(fmt::format("--policy predictor: {}", reason));
-  }
+  read_numbers(reader, {{"tolerance", &options.tolerance},
+                        {"safety", &options.safety},
+                        {"min_log_step", &options.min_log_step},
+                        {"max_log_step", &options.max_log_step}});
+  close_options(options, request, "predictor", info);
   return std::make_unique<PredictorController>(std::make_shared<StepPredictor>(predictor.to(request.device)), options);
 }
 

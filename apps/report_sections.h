@@ -7,6 +7,9 @@
 
 namespace stride {
 
+/// The style sheet has as many colours for series; groups take them in turn.
+inline constexpr int kSeriesColours = 8;
+
 /// The sentence, and tiles with the figures behind it.
 [[nodiscard]] std::string headline_section(const EvaluationResult& result);
 /// RMSE and Fréchet distance against NFE.

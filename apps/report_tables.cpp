@@ -156,7 +156,7 @@ std::string headline_section(const EvaluationResult& result) {
     std::string text = fmt::format("RMSE {} against {} of {}", number_text(value_of(*row.plan, "rmse")),
                                    number_text(value_of(*row.classic, "rmse")), full_label(*row.classic));
     if (!std::isnan(row.rmse.low))
-      text += fmt::format("; 95 % interval {} to {}", change_text(row.rmse.low), change_text(row.rmse.high));
+      text += fmt::format("; 95\u00a0% interval {} to {}", change_text(row.rmse.low), change_text(row.rmse.high));
     if (row.fd) text += fmt::format("; Fréchet distance {} against the best", change_text(*row.fd));
     out += tile(change_text(row.rmse.value), fmt::format("Fitted plan at {} NFE", row.nfe), text + ".",
                 row.rmse.value < 0 ? "good" : "bad");

@@ -1,5 +1,6 @@
 #include "framework/captured.h"
 
+#include "framework/close_run.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -102,15 +103,7 @@ RunResult sample_captured(const Problem& problem, const Solver& solver, const St
     state = at_own_addresses(captured.state());
   }
   if (controller.final_zero()) state = finish(problem, solver, state);
-  const Tensor lost = (state.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(state.x).logical_not());
-  return {state.x,
-          state.constant.ids,
-          state.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
-          state.index,
-          state.rejected,
-          state.nfe,
-          state.model_evals,
-          false};
+  return close_run(state);
 }
 
 }  // namespace stride

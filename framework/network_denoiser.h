@@ -40,6 +40,7 @@ class NetworkDenoiser final : public Denoiser {
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
   [[nodiscard]] BatchState null_condition(const BatchState& condition) const override;
+  [[nodiscard]] const Network& network() const noexcept { return *network_; }
 
  private:
   ModelInfo info_;

@@ -1,5 +1,6 @@
 #include "framework/sample.h"
 
+#include "framework/close_run.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -109,10 +110,7 @@ RunResult sample(const Problem& problem, const Solver& solver, const StepControl
   const Run run(problem, solver, controller, options);
   const std::optional<int64_t> steps = controller.planned_steps();
   auto [end, stopped] = steps ? run.fixed(start, *steps) : run.adaptive(start);
-  const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
-  return {end.x,           end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
-          end.index,       end.rejected,     end.nfe,
-          end.model_evals, stopped};
+  return close_run(end, stopped);
 }
 
 }  // namespace stride

@@ -11,7 +11,7 @@ namespace stride {
 struct PredictorOptions {
   double tolerance = 0.05;     ///< local error, RMS over a sample in the data scale
   double safety = 1.0;         ///< factor on the predicted step in ln σ
-  double min_log_step = 0.02;  ///< smallest step in ln σ: the next σ is at most 0.98 of this one
+  double min_log_step = 0.02;  ///< smallest predicted step in ln σ: a factor of 0.98
   double max_log_step = 3.0;   ///< largest step in ln σ
   double end = 0.002;          ///< smallest positive σ of the run
   bool final_zero = true;      ///< close with the jump to 0
@@ -21,8 +21,9 @@ struct PredictorOptions {
 };
 
 /// Chooses each row's next σ from what the run knows: no evaluation beyond the solver's, no rejection, no look at the
-/// device. A step that would pass end(), or leave less than the smallest step to it, lands on it exactly. A row whose
-/// D(x) is not finite ends as Status::non_finite.
+/// device. The step is the rest of the way to end(), in ln σ, divided by the number of predicted steps that it takes,
+/// rounded up: never longer than the prediction. A step that would leave less than the smallest step to end() lands on
+/// it exactly. A row whose D(x) is not finite ends as Status::non_finite.
 class PredictorController final : public StepController {
  public:
   /// `predictor` on the device of the run. Throws UsageError when the options are invalid.

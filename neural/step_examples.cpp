@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kGroup = 64;
 constexpr uint64_t kPurpose = 0x6a756d70;
 constexpr double kFirstShare = 0.1;  // of the jumps that start a run
+constexpr double kBeyond = 4.0;      // a step that passes the last point is at most this many times the one to it
 
 // Places on the grid: the next step starts at `at`; the evaluations before it were made at `last` and `before`.
 struct Places {
@@ -122,7 +123,9 @@ Tensor largest_step(const Tensor& errors, const Tensor& steps, const Tensor& tol
   const Tensor between = step_low + share * (step_high - step_low);
   const Tensor before_first = step_high + (wanted - error_high) / order;
   const Tensor found = at::where(first.squeeze(1) == 0, before_first, between);
-  return at::where(any, found, log_steps.select(1, log_steps.size(1) - 1));
+  const auto last = [](const Tensor& table) { return table.select(1, table.size(1) - 1); };
+  const Tensor beyond = last(log_steps) + ((wanted - last(log_errors)) / order).clamp_max(std::log(kBeyond));
+  return at::where(any, found, beyond);
 }
 
 StepExamples StepExamples::concat(const std::vector<StepExamples>& parts) {

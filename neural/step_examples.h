@@ -24,7 +24,9 @@ struct Jumps {
 
 /// ln of the largest step in ln σ whose error stays at or below the tolerance: float64 `[n]`, from `errors` and
 /// `steps` `[n, M]` (steps ascending) and `tolerance` `[n]`. Between two stored points the error is taken for a power
-/// of the step; below the first it is taken to grow with the power `order`; beyond the last point is the last point.
+/// of the step; below the first and beyond the last it is taken to grow with the power `order`. Beyond, the answer is
+/// at most four times the step to the last point. (Were it that step itself, a network that aims a little below it
+/// would never reach the end of the run, and creep there in ever smaller steps.)
 [[nodiscard]] Tensor largest_step(const Tensor& errors, const Tensor& steps, const Tensor& tolerance, double order);
 
 /// One row: what a run would know, a tolerance, and the right answer.

@@ -32,19 +32,15 @@ class Pass final {
   Pass(const UNetConfig& config, const Weights& weights, const Tensor& like, const Regulariser& regulariser)
       : config_(config), weights_(weights), dtype_(like.scalar_type()), regulariser_(regulariser) {}
 
+  [[nodiscard]] std::vector<Tensor> encode(const Tensor& input, const Tensor& time, const Tensor& labels) const {
+    return down(input, embed(time, labels));
+  }
+
   [[nodiscard]] Tensor run(const Tensor& input, const Tensor& time, const Tensor& labels) const {
     const auto levels = static_cast<int64_t>(config_.channels.size());
     const Tensor emb = embed(time, labels);
-    Tensor x = conv("in", input, 1);
-    std::vector<Tensor> skips;
-    for (int64_t level = 0; level < levels; ++level) {
-      if (level > 0) x = halve(x);
-      for (int64_t i = 0; i < config_.blocks; ++i) {
-        x = block(fmt::format("down.{}.{}", level, i), x, emb);
-        skips.push_back(x);
-      }
-    }
-    x = block("middle.0", x, emb);
+    std::vector<Tensor> skips = down(input, emb);
+    Tensor x = block("middle.0", skips.back(), emb);
     if (config_.attention) x = block("middle.1", attend(x), emb);
     for (int64_t level = levels - 1; level >= 0; --level) {
       if (level < levels - 1) x = twice(x);
@@ -57,6 +53,20 @@ class Pass final {
   }
 
  private:
+  // The way down: what each block says.
+  [[nodiscard]] std::vector<Tensor> down(const Tensor& input, const Tensor& emb) const {
+    Tensor x = conv("in", input, 1);
+    std::vector<Tensor> skips;
+    for (std::size_t level = 0; level < config_.channels.size(); ++level) {
+      if (level > 0) x = halve(x);
+      for (int64_t i = 0; i < config_.blocks; ++i) {
+        x = block(fmt::format("down.{}.{}", level, i), x, emb);
+        skips.push_back(x);
+      }
+    }
+    return skips;
+  }
+
   [[nodiscard]] Tensor weight(const std::string& name) const { return weights_.at(name).to(dtype_); }
 
   [[nodiscard]] Tensor conv(const std::string& name, const Tensor& x, int64_t padding) const {
@@ -107,10 +117,7 @@ class Pass final {
   const Regulariser& regulariser_;
 };
 
-}  // namespace
-
-Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tensor& input, const Tensor& time,
-                    const Tensor& labels, const Regulariser& regulariser) {
+void check_input(const UNetConfig& config, const Tensor& input, const Tensor& labels) {
   if (input.dim() != 4 || input.size(1) != config.image_channels || input.size(2) % config.stride() != 0 ||
       input.size(3) % config.stride() != 0)
     throw UsageError(fmt::format(
@@ -120,7 +127,21 @@ Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tens
                          : std::string()));
   if (config.classes > 0 && !labels.defined())
     throw UsageError("this UNet has classes: a label is needed (−1 means none)");
+}
+
+}  // namespace
+
+Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tensor& input, const Tensor& time,
+                    const Tensor& labels, const Regulariser& regulariser) {
+  check_input(config, input, labels);
   return Pass(config, weights, input, regulariser).run(input, time, labels);
+}
+
+std::vector<Tensor> unet_encoder(const UNetConfig& config, const Weights& weights, const Tensor& input,
+                                 const Tensor& time, const Tensor& labels) {
+  check_input(config, input, labels);
+  const Regulariser none;  // Pass keeps a reference
+  return Pass(config, weights, input, none).encode(input, time, labels);
 }
 
 UNet::UNet(UNetConfig config, Weights weights) : config_(std::move(config)), weights_(std::move(weights)) {
@@ -132,6 +153,10 @@ Tensor UNet::forward(const Tensor& input, const Tensor& time, const BatchState& 
   if (config_.classes > 0)
     labels = condition.empty() ? at::full({input.size(0)}, -1, input.options().dtype(at::kLong)) : condition[0];
   return unet_forward(config_, weights_, input, time, labels);
+}
+
+std::vector<Tensor> UNet::encode(const Tensor& input, const Tensor& time) const {
+  return unet_encoder(config_, weights_, input, time, at::full({input.size(0)}, -1, input.options().dtype(at::kLong)));
 }
 
 BatchState UNet::null_condition(const BatchState& condition) const {

@@ -19,6 +19,10 @@ using Regulariser = std::function<Tensor(const Tensor&)>;
 [[nodiscard]] Tensor unet_forward(const UNetConfig& config, const Weights& weights, const Tensor& input,
                                   const Tensor& time, const Tensor& labels, const Regulariser& regulariser = {});
 
+/// The activations of the same network's way down, one `[B, C_l, H_l, W_l]` for each residual block.
+[[nodiscard]] std::vector<Tensor> unet_encoder(const UNetConfig& config, const Weights& weights, const Tensor& input,
+                                               const Tensor& time, const Tensor& labels);
+
 /// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise.
 class UNet final : public Network {
  public:
@@ -28,6 +32,8 @@ class UNet final : public Network {
 
   [[nodiscard]] const UNetConfig& config() const noexcept { return config_; }
   [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const override;
+  /// unet_encoder without a label.
+  [[nodiscard]] std::vector<Tensor> encode(const Tensor& input, const Tensor& time) const;
   /// The label −1 in every row.
   [[nodiscard]] BatchState null_condition(const BatchState& condition) const override;
 

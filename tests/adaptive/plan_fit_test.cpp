@@ -183,3 +183,54 @@ TEST_CASE("teacher counts its evaluations, stops between batches and refuses sto
   how.solver = "euler_ancestral";
   CHECK_THROWS_AS(teacher_endpoints(model, {}, start, {}, how), UsageError);
 }
+
+TEST_CASE("plan fit turns the free parts alone", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData train = data(model, 0, 48), validation = data(model, 500, 48);
+  const PlanFree free =
+      GENERATE(PlanFree{true, false, false}, PlanFree{false, true, false}, PlanFree{false, false, true});
+  PlanFitOptions how = options(4);
+  how.iterations = 4;
+  how.ends = {Final::sigma_min};
+  how.starts = 1;
+  how.free = free;
+  const PlanFitResult fit = fit_plan(model, {}, train, validation, how);
+  const PlanParameters space({.nfe = 4});
+  const Plan start = space.plan(zeros(space));
+  INFO(free.text());
+  CHECK(fit.validation_after < fit.validation_before);
+  CHECK((fit.plan.weights == start.weights) == !free.weights);
+  CHECK((fit.plan.scale_time == start.scale_time) == !free.times);
+  CHECK((std::abs(fit.plan.sigmas[2] / start.sigmas[2] - 1.0) < 1e-9) == !free.grid);
+}
+
+TEST_CASE("plan fit compares what it is told to", "[plan-fit]") {
+  const GaussianMixture model = plan_mixture();
+  const PlanFitData train = data(model, 0, 48), validation = data(model, 500, 48);
+  PlanFitOptions how = options(3);
+  how.iterations = 3;
+  const PlanFitResult plain = fit_plan(model, {}, train, validation, how);
+  CHECK(plain.validation_pixels == plain.validation_after);
+  // Twice the end points: the same problem.
+  how.compare = [](const Tensor& x) { return x * 2.0; };
+  const PlanFitResult twice = fit_plan(model, {}, train, validation, how);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(twice.plan.sigmas[i] == Approx(plain.plan.sigmas[i]).epsilon(1e-9));
+    CHECK(twice.plan.weights[i][0] == Approx(plain.plan.weights[i][0]).epsilon(1e-9));
+  }
+  CHECK(twice.validation_after == Approx(2.0 * plain.validation_after));
+  CHECK(twice.validation_pixels == Approx(plain.validation_after));
+  // Two of the eight values: another problem, with RMSEs of its own.
+  how.compare = [](const Tensor& x) { return x.flatten(1).slice(1, 0, 2); };
+  how.residual = "two values";
+  const PlanFitResult two = fit_plan(model, {}, train, validation, how);
+  const auto off = [&](const Plan& plan) {
+    const Tensor x = plan_endpoints(plan, {model, {}, train.start, {}}, {}).x;
+    return end_point_rmse(how.compare(x), how.compare(train.target));
+  };
+  CHECK(two.train_after < two.train_before);
+  CHECK(two.train_after == Approx(off(two.plan)));
+  const auto report = nlohmann::json::parse(fit_report_json(two, how, {"heun", "0-47", "500-547"}));
+  CHECK(report.at("residual") == "two values");
+  CHECK(report.at("parametrisation") == "grid+weights+times");
+}

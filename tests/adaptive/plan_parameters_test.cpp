@@ -35,7 +35,7 @@ TEST_CASE("plan parameters and plans are each other's inverse", "[plan]") {
   for (std::size_t i = 0; i < there.size(); ++i) CHECK(back[i] == Approx(there[i]).margin(1e-9));
 
   const TimeGrid other = make_grid(Spec::parse("karras:rho=3"), {.steps = 5, .final = final});
-  const Plan moved = space.plan(space.on_grid(other.sigmas()));
+  const Plan moved = space.plan(space.parameters(space.on_grid(other.sigmas())));
   for (std::size_t i = 0; i <= 5; ++i) CHECK(moved.sigmas[i] == Approx(other.sigmas()[i]).epsilon(1e-9));
 }
 
@@ -75,5 +75,34 @@ TEST_CASE("plan parameters chain logits to times as their own differences say", 
       for (std::size_t j = 0; j < turned.weights[i].size(); ++j)
         CHECK(turned.weights[i][j] == Approx(expected.weights[i][j]).margin(1e-12));
     }
+  }
+}
+
+TEST_CASE("plan parameters: parts that are not free have none, and stay as they are", "[plan]") {
+  CHECK(PlanFree::parse("weights+grid") == PlanFree{true, true, false});
+  CHECK(PlanFree::parse("times").text() == "times");
+  CHECK(PlanFree{}.text() == "grid+weights+times");
+  for (const char* wrong : {"", "grids", "grid+", "grid+grid", "grid,times"})
+    CHECK_THROWS_AS(PlanFree::parse(wrong), UsageError);
+  const PlanSpace none{.nfe = 1, .free = {true, false, false}};
+  CHECK_THROWS_AS(PlanParameters(none), UsageError);
+
+  const PlanParameters all({.nfe = 4});
+  const Plan there = all.plan(off_theory(all, 0.2));
+  struct Part {
+    PlanFree free;
+    int64_t parameters;
+  };
+  for (const Part& part :
+       {Part{{true, false, false}, 3}, Part{{false, true, false}, 10}, Part{{false, false, true}, 4}}) {
+    INFO(part.free.text());
+    const PlanParameters some = PlanParameters({.nfe = 4, .free = part.free}).around(there);
+    REQUIRE(some.size() == part.parameters);
+    CHECK(some.plan(some.parameters(there)).sigmas[2] == Approx(there.sigmas[2]));
+    const Plan moved = some.plan(zeros(some));
+    CHECK((moved.weights == there.weights) == !part.free.weights);
+    CHECK((moved.scale_time[1] == there.scale_time[1]) == !part.free.times);
+    CHECK((std::abs(moved.sigmas[1] / there.sigmas[1] - 1.0) < 1e-12) == !part.free.grid);
+    CHECK(some.chain(there).size() == static_cast<std::size_t>(part.parameters * part.parameters));
   }
 }

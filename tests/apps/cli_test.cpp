@@ -4,6 +4,7 @@
 #include "datasets/trajectory_store.h"
 #include "framework/noise_schedule.h"
 #include "framework/run_dir.h"
+#include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
@@ -22,14 +23,7 @@ using testing::Process;
 using testing::slurp;
 using testing::TemporaryFolder;
 
-const char* const kCard = R"([model]
-kind = "gaussian_mixture"
-weights = [0.3, 0.7]
-means = [[-1.0, 0.5], [2.0, 0.0]]
-std = [0.2, 0.4]
-shape = [2]
-classes = [0, 1]
-)";
+const std::string kCard = std::string(testing::kMixtureCard) + "classes = [0, 1]\n";
 
 // A folder with a model card to sample from.
 class Place final {
@@ -345,6 +339,51 @@ TEST_CASE("cli: record writes a store that reads back as the sampler's steps; me
   shard[shard.size() / 2] = static_cast<char>(shard[shard.size() / 2] ^ 1);
   place.write("a/store/shard-000000.h5", shard);
   CHECK(place({"verify", "a/store"}).code == 3);
+}
+
+TEST_CASE("cli: fit takes what is fitted, what is compared and how much memory there is") {
+  const Place place;
+  const std::vector<std::string> few = {"fit",     "--seeds",    "0-7",       "--val-seeds",  "100-107",
+                                        "--nfe",   "3",          "--teacher", "heun:steps=8", "--iterations",
+                                        "2",       "--restarts", "1",         "--final",      "sigma_min",
+                                        "--quiet", "--plan-out", "plan.json", "--json"};
+  const auto fit = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), few.begin(), few.end());
+    return place(more);
+  };
+  const Outcome grid = fit({"--model", "gm.toml", "--method", "grid", "--fit-memory", "1M"});
+  REQUIRE(grid.code == 0);
+  const json plan = json::parse(slurp(place.path("plan.json")));
+  CHECK(plan.at("scale_time") == json({1.0, 1.0, 1.0}));
+  CHECK(plan.at("weights").at(1) == json({1.5, -0.5}));
+  CHECK(plan.at("fit").at("parametrisation") == "grid");
+  CHECK(plan.at("fit").at("residual") == "pixels");
+
+  for (const char* residual : {"encoder", "features:features-digits"}) {
+    INFO(residual);
+    REQUIRE(fit({"--model", "digits", "--residual", residual, "--parametrisation", "weights+times"}).code == 0);
+    const json made = json::parse(slurp(place.path("plan.json"))).at("fit");
+    CHECK(made.at("residual") == residual);
+    CHECK(made.at("parametrisation") == "weights+times");
+    CHECK(made.at("validation_rmse_pixels") != made.at("validation_rmse"));
+  }
+
+  struct Wrong {
+    std::vector<std::string> words;
+    std::string says;
+  };
+  for (const Wrong& wrong :
+       {Wrong{{"--method", "ld3"}, "stride-encoder"}, Wrong{{"--optimiser", "adam"}, "lm"},
+        Wrong{{"--residual", "lpips"}, "features:CARD"}, Wrong{{"--residual", "features"}, "features-digits"},
+        Wrong{{"--residual", "encoder"}, "no native UNet"}, Wrong{{"--parametrisation", "grid+order"}, "weights"},
+        Wrong{{"--fit-memory", "1K"}, "two rows"}, Wrong{{"--fit-memory", "lots"}, "--fit-memory"}}) {
+    INFO(wrong.words[0] << " " << wrong.words[1]);
+    std::vector<std::string> words = wrong.words;
+    words.insert(words.end(), {"--model", "gm.toml"});
+    const Outcome refused = fit(words);
+    CHECK(refused.code == 2);
+    CHECK(refused.err.find(wrong.says) != std::string::npos);
+  }
 }
 
 TEST_CASE("cli: list, schedule, doctor and full disks") {

@@ -2,6 +2,7 @@
 #include "apps/model_card.h"
 #include "framework/error.h"
 #include "framework/hash.h"
+#include "tests/apps/mixture_card.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 
@@ -11,14 +12,7 @@
 namespace stride {
 namespace {
 
-const char* const kMixture = R"([model]
-kind = "gaussian_mixture"
-weights = [0.3, 0.7]
-means = [[-1.0, 0.5], [2, 0]]
-std = [0.2, 0.4]
-shape = [2]
-sigma_max = 40
-)";
+const std::string kMixture = std::string(testing::kMixtureCard) + "sigma_max = 40\n";
 
 std::string network(const std::string& more = "") {
   return "[model]\nkind = \"unet\"\nfile = \"w.safetensors\"\nshape = [1, 8, 8]\n" + more;

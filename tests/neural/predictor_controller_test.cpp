@@ -179,6 +179,24 @@ TEST_CASE("predictor controller: every row ends exactly at the end, by its own s
   CHECK(result.rejected.sum().item<int64_t>() == 0);
 }
 
+TEST_CASE("predictor controller: the way is shared out, and no stub is left at the end") {
+  std::vector<Tensor> visited = {at::full({48}, kStart, at::kDouble)};
+  SampleOptions options;
+  options.compact = false;
+  options.observer = [&](const RunState&, const RunState& after, const StepResult&, bool) {
+    visited.push_back(after.sigma);
+  };
+  const RunResult result = run(controller_with(0.02), starts(0, 48), options);
+  for (int64_t row = 0; row < 48; ++row) {
+    const auto steps = static_cast<std::size_t>(result.steps[row].item<int64_t>());
+    std::vector<double> path;
+    for (std::size_t i = 0; i <= steps; ++i) path.push_back(std::log(visited[i][row].item<double>()));
+    const double last = path[steps - 1] - path[steps], before = path[steps - 2] - path[steps - 1];
+    INFO("row " << row << " last step " << last << " before " << before);
+    CHECK(last > 0.25 * before);
+  }
+}
+
 TEST_CASE("predictor controller: compaction, batch and neighbours change no bit; a NaN stays in its row") {
   const auto controller = controller_with(0.02);
   const Tensor x = starts(0, 32);

@@ -207,7 +207,8 @@ TEST_CASE("step examples: the largest step is where the error first meets the to
   CHECK(largest(errors, 0.08) == Approx(2.0));
   CHECK(largest(errors, 0.27) == Approx(3.0));     // between: a power of the step
   CHECK(largest(errors, 0.00125) == Approx(0.5));  // below the first: the order
-  CHECK(largest(errors, 100.0) == Approx(8.0));    // beyond the last: the last
+  CHECK(largest(errors, 40.96) == Approx(16.0));   // beyond the last: the order again,
+  CHECK(largest(errors, 1e6) == Approx(32.0));     // up to four times the last step
   const Tensor dip = torch::tensor({{0.01, 0.5, 0.02, 5.0}}, at::kDouble);
   CHECK(largest(dip, 0.1) < 2.0);  // what comes after a failure does not count
 }

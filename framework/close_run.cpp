@@ -1,0 +1,14 @@
+#include "framework/close_run.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+
+RunResult close_run(const RunState& end, bool stopped) {
+  const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
+  return {end.x,           end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          end.index,       end.rejected,     end.nfe,
+          end.model_evals, stopped};
+}
+
+}  // namespace stride

@@ -5,6 +5,7 @@
 #include "datasets/metrics.h"
 #include "framework/file.h"
 #include "framework/hash.h"
+#include "solvers/hybrid.h"
 
 #include <ATen/ATen.h>
 
@@ -69,7 +70,7 @@ SamplerResult unmeasured(const Sampler& sampler) {
     out.steps = sampler.grid.steps();
     out.sigmas = sampler.grid.sigmas();
   }
-  const Spec solver = Spec::parse(sampler.spec.solver);
+  const Spec solver = is_hybrid(sampler.spec.solver) ? Spec{} : Spec::parse(sampler.spec.solver);
   if (solver.name == "plan" && !solver.argument.empty()) out.plan_json = read_file(solver.argument);
   const Spec policy = Spec::parse(sampler.spec.policy);
   if (!policy.argument.empty()) out.policy_sha256 = sha256(read_file(policy.argument));

@@ -128,20 +128,24 @@ int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
 Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card, at::Device device) {
   SamplerSpec spec = wanted;
   const NoiseSchedule noise_schedule = noise_schedule_of(spec, card);
+  const SolverContext context{&noise_schedule, device};
   std::unique_ptr<const Solver> solver;
   std::optional<TimeGrid> own;
   if (is_hybrid(spec.solver)) {
     const std::vector<HybridLeg> legs = parse_hybrid(spec.solver);
-    solver = make_hybrid(legs, {&noise_schedule});
+    solver = make_hybrid(legs, context);
     own = legs_grid(spec, legs, model, noise_schedule);
   } else {
     const Spec solver_spec = Spec::parse(spec.solver);
-    solver = make_solver(solver_spec, {&noise_schedule});
+    solver = make_solver(solver_spec, context);
     own = plan_grid(spec, solver_spec, model);
   }
   TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, noise_schedule);
   if (!spec.sigmas.empty()) spec.schedule = "sigmas";
-  if (spec.strength != 1.0) grid = refined_grid(spec, grid);
+  if (spec.strength != 1.0) {
+    grid = refined_grid(spec, grid);
+    if (is_hybrid(spec.solver)) solver = make_hybrid(last_steps(parse_hybrid(spec.solver), grid.steps()), context);
+  }
   spec.steps = grid.steps();
   spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;
   auto controller = make_policy(spec, grid, *solver, model, device);

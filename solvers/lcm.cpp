@@ -2,6 +2,7 @@
 // not its own boundary condition, `boundary` gives f(x) = c_skip(t)·x_VP + c_out(t)·D with c_skip = σ_d²/(τ² + σ_d²),
 // c_out = τ/√(τ² + σ_d²), τ = scaling·t (eq. 9 with diffusers' constants); else f is D.
 #include "framework/error.h"
+#include "framework/timestep_table.h"
 
 #include "solvers/solver_list.h"
 
@@ -14,7 +15,7 @@ constexpr double kSigmaData = 0.5;
 
 class Lcm final : public Solver {
  public:
-  Lcm(std::optional<NoiseSchedule> axis, double scaling) : axis_(std::move(axis)), scaling_(scaling) {}
+  Lcm(std::optional<TimestepTable> axis, double scaling) : axis_(std::move(axis)), scaling_(scaling) {}
 
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_lcm(); }
 
@@ -27,14 +28,14 @@ class Lcm final : public Solver {
   [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor denoised = step.denoise(x, step.from);
     if (!axis_) return {denoised, history, denoised, {}};
-    const Times tau = scaling_ * axis_->timestep(step.from);
+    const Times tau = scaling_ * (*axis_)(step.from);
     const Times total = tau.square() + kSigmaData * kSigmaData;
     const Times skip = kSigmaData * kSigmaData / total * (1.0 + step.from.square()).rsqrt();
     return {per_sample(tau / total.sqrt(), x) * denoised + per_sample(skip, x) * x, history, denoised, {}};
   }
 
  private:
-  std::optional<NoiseSchedule> axis_;
+  std::optional<TimestepTable> axis_;
   double scaling_;
 };
 
@@ -57,8 +58,8 @@ const SolverTraits& traits_lcm() {
 std::unique_ptr<Solver> make_lcm(SolverOptions& options) {
   const double scaling = options.number("scaling", 10.0);
   if (!(scaling > 0.0)) throw UsageError("solver 'lcm': scaling must be positive");
-  std::optional<NoiseSchedule> axis;
-  if (options.flag("boundary", false)) axis = options.noise_schedule();
+  std::optional<TimestepTable> axis;
+  if (options.flag("boundary", false)) axis.emplace(options.noise_schedule(), options.device());
   return std::make_unique<Lcm>(std::move(axis), scaling);
 }
 

@@ -15,6 +15,8 @@ namespace stride {
 struct SolverContext {
   /// The timestep axis, for methods whose steps live on it; nullptr: none is known.
   const NoiseSchedule* noise_schedule = nullptr;
+  /// Where the run will be: tables of such methods are uploaded once, when the solver is made.
+  at::Device device = at::kCPU;
 };
 
 /// The options of a solver, and what it is built in.
@@ -25,6 +27,7 @@ class SolverOptions final : public OptionReader {
 
   /// Throws UsageError, saying what to give, where the run has no timestep axis.
   [[nodiscard]] const NoiseSchedule& noise_schedule() const;
+  [[nodiscard]] const at::Device& device() const noexcept { return context_.device; }
 
  private:
   SolverContext context_;

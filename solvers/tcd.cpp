@@ -5,6 +5,7 @@
 // (eq. 21). Over α, in EDM coordinates: x ← D + (σ_s/σ)(x − D) + √(σ_t'² − σ_s²) z. The products (1 − γ)t' are whole
 // timesteps, rounded down as in diffusers.
 #include "framework/error.h"
+#include "framework/timestep_table.h"
 #include "solvers/ancestral.h"
 
 #include <ATen/ATen.h>
@@ -39,16 +40,16 @@ std::unique_ptr<Solver> make_tcd(SolverOptions& options) {
       return {per_sample(step.to / step.from, evaluation.denoised), {}};
     });
   }
-  return make_jump_solver(
-      std::move(traits),
-      [gamma, axis = options.noise_schedule()](const Step& step, const Evaluation& evaluation) -> Jump {
-        const Tensor at = ((1.0 - gamma) * axis.timestep(step.to).round()).floor().to(at::kLong);
-        const Times table = at::tensor(axis.sigmas(), step.to.options());
-        const Times middle = at::minimum(table.index_select(0, at), step.to);
-        const Tensor& like = evaluation.denoised;
-        return {per_sample(middle / step.from, like),
-                per_sample(((step.to - middle) * (step.to + middle)).sqrt(), like)};
-      });
+  return make_jump_solver(std::move(traits),
+                          [gamma, timestep = TimestepTable(options.noise_schedule(), options.device()),
+                           table = at::tensor(options.noise_schedule().sigmas(), at::kDouble).to(options.device())](
+                              const Step& step, const Evaluation& evaluation) -> Jump {
+                            const Tensor at = ((1.0 - gamma) * timestep(step.to).round()).floor().to(at::kLong);
+                            const Times middle = at::minimum(table.index_select(0, at), step.to);
+                            const Tensor& like = evaluation.denoised;
+                            return {per_sample(middle / step.from, like),
+                                    per_sample(((step.to - middle) * (step.to + middle)).sqrt(), like)};
+                          });
 }
 
 }  // namespace stride

@@ -68,7 +68,7 @@ std::string runnable(const std::string& name) {
 
 std::unique_ptr<Solver> solver_for(const std::string& name) {
   static const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
-  return make_solver(runnable(name), {&linear});
+  return make_solver(runnable(name), {&linear, device()});
 }
 
 std::vector<std::string> all_solvers() {

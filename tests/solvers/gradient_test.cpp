@@ -57,7 +57,7 @@ TEST_CASE("gradient: autograd through every solver's steps gives the derivatives
   for (const std::string& name : all_solvers())
     for (const bool zero : {false, true}) {
       if (name == "plan" && zero) continue;  // its grid ends at a positive level
-      const auto solver = make_solver(runnable(name));
+      const auto solver = solver_for(name);
       // Four steps and the jump; a plan takes the five of its own grid, which the levels given here do not concern.
       std::vector<double> levels{3.0, 1.7, 0.9, 0.5, 0.3};
       if (zero || name == "plan") levels.push_back(zero ? 0.0 : 0.2);

@@ -101,7 +101,7 @@ TEST_CASE("guidance: every variety leaves a sample independent of its batch, und
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor plain = run({*model, *solver, noise, grid}, ids(5)).x;
     for (const auto& [variety, guidance] : varieties()) {
@@ -189,7 +189,7 @@ TEST_CASE("refine: every solver keeps the known part and makes the rest anew", "
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     const int64_t steps = natural_steps(name);
     const TimeGrid grid = grid_of(steps, name == "plan" ? Final::sigma_min : Final::zero);
     const Setup setup{*model, *solver, noise, grid};
@@ -225,7 +225,7 @@ TEST_CASE("refine: a deterministic run stays on image + sigma * noise in the kno
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
   for (const std::string& name : all_solvers()) {
-    const auto solver = make_solver(runnable(name));
+    const auto solver = solver_for(name);
     if (solver->traits().stochastic || solver->traits().family == "learned") continue;
     const TimeGrid grid = grid_of(6, Final::sigma_min);
     const RunState begin = masked_start({*model, *solver, noise, grid}, ids(3));

@@ -208,7 +208,7 @@ TEST_CASE("order: docs/results/orders.json has every claim measured, and no more
       "'order*'");
   std::map<std::string, std::map<std::string, double>> left = kept;
   for (const std::string& name : all_solvers()) {
-    for (const auto& [claim, order] : claims(make_solver(runnable(name))->traits())) {
+    for (const auto& [claim, order] : claims(solver_for(name)->traits())) {
       CAPTURE(name, claim);
       REQUIRE(left[name].contains(claim));
       CHECK(left[name][claim] == Approx(order).margin(kTolerance));

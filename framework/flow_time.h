@@ -6,7 +6,7 @@
 namespace stride {
 
 /// s = 1 is pure noise, σ = ∞. Stride begins this far below it, at σ = 4095: the first jump is then x ← D + σ₁·noise up
-/// to one part in 4095/σ₁ (docs/differences/grids.md).
+/// to one part in 4095/σ₁ (docs/differences.md).
 constexpr double kFlowTerminal = 0x1p-12;
 
 /// σ = s/(1 − s) for s < 1.

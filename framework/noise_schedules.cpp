@@ -71,7 +71,7 @@ Betas laplace(OptionReader& /*options*/, int64_t count) {
 
 // Lin et al. 2023 (arXiv:2305.08891) algorithm 1: √ᾱ is moved and stretched so that its last value is 0. σ = ∞ there
 // is not a number to compute with: the last ᾱ is 2⁻²⁴ as in diffusers, σ = 4096, or a quarter of the one before where
-// that is not above it, since levels must increase (docs/differences/grids.md).
+// that is not above it, since levels must increase (docs/differences.md).
 std::vector<double> rescaled(const std::vector<double>& alphas_cumprod) {
   const double first = std::sqrt(alphas_cumprod.front());
   const double last = std::sqrt(alphas_cumprod.back());

@@ -24,7 +24,7 @@ class Case:
     finals: tuple = ("zero", "sigma_min")
     low: float = LOW
     high: float = HIGH
-    differs: str = ""  # a deliberate difference, a row of docs/differences/grids.md: must differ
+    differs: str = ""  # a deliberate difference, a row of docs/differences.md: must differ
 
 
 MANY = tuple(n for n in STEPS if n < 1000)

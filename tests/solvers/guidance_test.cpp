@@ -173,7 +173,7 @@ TEST_CASE("parameterisation: one mixture gives the same samples as a network of 
         const std::shared_ptr<const Parameterisation> parameterisation = make_parameterisation(prediction, 0.5);
         const NetworkDenoiser model(mixture->info(),
                                     std::make_shared<MixtureNetwork>(mixture, parameterisation, time, schedule),
-                                    parameterisation, time, schedule);
+                                    parameterisation, time, TimestepTable(*schedule, device()));
         CAPTURE(name, prediction, static_cast<int>(time));
         for (const auto& [variety, guidance] : all_varieties) {
           CAPTURE(variety);

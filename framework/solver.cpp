@@ -24,12 +24,16 @@ Tensor Step::draw(const Tensor& like, const Times& from, const Times& to, NoiseK
 
 Step Step::part(const Tensor& rows, const RunConstant& constant) const {
   const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
-  return {problem_, constant, pick(from), pick(to), pick(index), pick(drawn_)};
+  return {problem_, constant, pick(from), pick(to), pick(index), pick(drawn_), least_index_};
 }
 
 Tensor Step::row_cost(int64_t StepCost::*what) const {
-  const Tensor all = at::full_like(index, cost().*what);
-  for (const auto& [rows, spent] : parts_) all.index_add_(0, rows, at::full_like(rows, spent.*what));
+  const auto each = [&](const StepCost& spent, const Tensor& rows) {
+    const Tensor all = at::full_like(rows, spent.*what);
+    return what == &StepCost::nfe && spent.spared ? all - *spent.spared : all;
+  };
+  Tensor all = each(cost(), index);
+  for (const auto& [rows, spent] : parts_) all.index_add_(0, rows, each(spent, rows));
   return all;
 }
 

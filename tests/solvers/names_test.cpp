@@ -38,7 +38,7 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"LMS", "lms", ""},
       {"LMS Karras", "lms", "karras"},
       {"DDIM", "ddim", ""},
-      {"PLMS", "pndm", ""},
+      {"PLMS", "plms", ""},
       {"LCM", "lcm", ""},
       {"UniPC", "unipc", ""},
       {"Restart", "restart", ""},

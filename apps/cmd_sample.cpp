@@ -1,6 +1,7 @@
 // stride sample: draw samples.
 #include "apps/command.h"
 #include "apps/inverting.h"
+#include "apps/refine_option.h"
 #include "apps/samples_output.h"
 #include "apps/sampling.h"
 #include "apps/text_table.h"
@@ -39,8 +40,8 @@ class SampleCommand final : public Command {
     const OptionValues& options = context.options();
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
     const bool inverts = options.flag("invert");
-    if (!inverts && options.has("start"))
-      throw UsageError("--start holds the images that --invert takes: add --invert");
+    if (inverts && (options.has("mask") || strength_of(options) != 1.0))
+      throw UsageError("--invert walks from the whole image to its noise: leave --mask and --strength out");
     if (!inverts && options.flag("round-trip"))
       throw UsageError("--round-trip shows the error of --invert: add --invert");
     const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);

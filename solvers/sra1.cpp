@@ -7,6 +7,7 @@ const SolverTraits& traits_sra1() {
   static const SolverTraits traits{.name = "sra1",
                                    .aliases = {"SRA1"},
                                    .family = "stochastic",
+                                   .order_is_bound = true,  // where the drift's error leads, the strong order is 2
                                    .strong_order = 1.5,
                                    .stochastic = true,
                                    .reference = "Roessler 2010, SIAM J. Numer. Anal. 48, sec. 6.3, SRA1",

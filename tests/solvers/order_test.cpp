@@ -87,6 +87,26 @@ double flow_error(const Flow& flow, const Solver& solver, int64_t steps, double 
   return error.abs().max().item<double>();
 }
 
+// D = ½ sin(x + 1)/(1 + σ²), of no distribution: smooth, bent and tame. On a Gaussian the drift is linear, and methods
+// of strong order 1.5 have order 2 there; between the components of a mixture a few paths that fall to one side or the
+// other make up the whole error.
+class Wave final : public Denoiser {
+ public:
+  Wave() {
+    info_.name = "wave";
+    info_.kind = "test";
+    info_.shape = {2};
+  }
+  [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
+  [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma,
+                                    const BatchState& /*condition*/) const override {
+    return {(x + 1.0).sin() * per_sample(0.5 / (1.0 + sigma.square()), x), {}, {}};
+  }
+
+ private:
+  ModelInfo info_;
+};
+
 // The order on the Gaussian flow. Where that is above the claim the mixture decides: a method may be better on a
 // Gaussian than it is, as the midpoint rule in σ, whose leading error there is zero.
 double measured(const Solver& solver, bool primed) {
@@ -105,6 +125,12 @@ double measured(const Solver& solver, bool primed) {
   };
   const double on_gaussian = order(GaussianFlow());
   return on_gaussian > claim + kTolerance ? order(MixtureFlow()) : on_gaussian;
+}
+
+// Within the tolerance of the claim; where the claim is a bound, less than an order above it.
+bool meets(double order, double claim, const SolverTraits& traits) {
+  const double most = traits.order_is_bound ? claim + 1.0 : claim + kTolerance;
+  return order >= claim - kTolerance && order <= most;
 }
 
 nlohmann::json orders_in(const std::string& path) {
@@ -137,13 +163,10 @@ TEST_CASE("order: every deterministic solver has the order it claims, history pr
     const auto solver = solver_for(name);
     if (!solver->traits().order) continue;
     CAPTURE(name, *solver->traits().order);
-    const int claimed = *solver->traits().order;
     const double order = measured(*solver, true);
     keep(name, "order", order);
-    if (solver->traits().order_is_bound)
-      CHECK((order > claimed - kTolerance && order < claimed + 1));
-    else
-      CHECK(order == Approx(claimed).margin(kTolerance));
+    CAPTURE(order);
+    CHECK(meets(order, *solver->traits().order, solver->traits()));
   }
 }
 
@@ -170,20 +193,19 @@ TEST_CASE("order: a solver without an order is stochastic, learned, or for consi
 }
 
 TEST_CASE("order: stochastic solvers and SDE terms have the strong order they claim, on one Brownian tree", "[order]") {
-  const GaussianFlow flow(2);
-  const BrownianTree tree(7, 0.3, 4.0, 14);
+  const Wave model;
+  constexpr double kHigh = 1.5;
+  const BrownianTree tree(7, 0.3, kHigh, 14);
   const ProbabilityFlow ode;
   const ReverseSde sde(1.0);
-  const Tensor samples = ids(128);
+  const Tensor samples = ids(512);
   for (const std::string& name : all_solvers()) {
     const auto solver = solver_for(name);
     if (!solver->traits().strong_order) continue;
     const Term& term = solver->traits().integrates_sde ? static_cast<const Term&>(sde) : ode;
     const auto end = [&](int64_t steps) {
-      const TimeGrid grid(smooth_levels(steps, 0, 4.0, 0.3));
-      return sample({*flow.denoiser, term, tree}, *solver, FixedGrid(grid),
-                    start({*flow.denoiser, *solver, tree, grid}, samples))
-          .x;
+      const TimeGrid grid(smooth_levels(steps, 0, kHigh, 0.3));
+      return sample({model, term, tree}, *solver, FixedGrid(grid), start({model, *solver, tree, grid}, samples)).x;
     };
     // N steps against 2N: a fine run in the place of the exact end would raise the slope by its own error.
     const std::vector<int64_t> steps{32, 64, 128};
@@ -194,10 +216,10 @@ TEST_CASE("order: stochastic solvers and SDE terms have the strong order they cl
       errors.push_back((coarse - fine).square().sum(1).mean().sqrt().item<double>());
       coarse = fine;
     }
-    CAPTURE(name, errors);
     const double order = measured_order(steps, errors);
+    CAPTURE(name, errors, order);
     keep(name, "strong_order", order);
-    CHECK(order == Approx(*solver->traits().strong_order).margin(kTolerance));
+    CHECK(meets(order, *solver->traits().strong_order, solver->traits()));
   }
 }
 
@@ -211,7 +233,9 @@ TEST_CASE("order: docs/results/orders.json has every claim measured, and no more
     for (const auto& [claim, order] : claims(solver_for(name)->traits())) {
       CAPTURE(name, claim);
       REQUIRE(left[name].contains(claim));
-      CHECK(left[name][claim] == Approx(order).margin(kTolerance));
+      const SolverTraits traits = solver_for(name)->traits();
+      CHECK((claim == "start_order" ? std::abs(left[name][claim] - order) <= kTolerance
+                                    : meets(left[name][claim], order, traits)));
       left[name].erase(claim);
     }
   }

@@ -13,9 +13,8 @@ SdeJump sde_jump(const Times& from, const Times& to, const Times& eta, SdeKind k
   const Times h = (from / to).log();
   if (kind == SdeKind::linear)
     return {ratio * (-eta * h).exp(), -(-(h + eta * h)).expm1(), to * (-(-2.0 * eta * h).expm1()).sqrt()};
-  const Times share_up = eta * (1.0 - ratio.square()).sqrt();  // σ_up / σ_to
-  const Times rest = -share_up.square();
-  return {ratio * (1.0 + rest).sqrt(), -(0.5 * rest.log1p() - h).expm1(), to * share_up};
+  const Times left = (1.0 - eta.square()) + (eta * ratio).square();  // σ_down²/σ_to², without cancellation at η = 1
+  return {ratio * left.sqrt(), -(0.5 * left.log() - h).expm1(), to * eta * (1.0 - ratio.square()).sqrt()};
 }
 
 SdeOptions SdeOptions::read(SolverOptions& options, const std::string& solver, SdeKind kind) {

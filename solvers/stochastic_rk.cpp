@@ -32,8 +32,10 @@ class StochasticRk final : public Solver {
     for (std::size_t i = 0; i < tableau_.nodes.size(); ++i) {
       Tensor stage = sum(tableau_.stages[i], slopes);
       if (sde_.draws() && tableau_.noise[i] != 0.0) stage = stage + tableau_.noise[i] * average;
-      const Times v = step.from.square() - tableau_.nodes[i] * width;
-      const Times level = i == 0 ? step.from : tableau_.nodes[i] == 1.0 ? step.to : v.sqrt();
+      // The ends as they are: over a long step the clock's difference has lost the small one.
+      const double node = tableau_.nodes[i];
+      const Times v = node == 1.0 ? step.to.square() : step.from.square() - node * width;
+      const Times level = node == 0.0 ? step.from : node == 1.0 ? step.to : v.sqrt();
       const Tensor denoised = step.denoise(stage, level);
       if (i == 0) first = denoised;
       slopes.push_back((stage - denoised) * per_sample(0.5 * (1.0 + sde_.eta * sde_.eta) / v, x));

@@ -48,6 +48,26 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
   return (result.x - flow.exact(x0, grid.start(), grid.end())).abs().max().item<double>();
 }
 
+// D = ½ sin(x + 1)/(1 + σ²), of no distribution: smooth, bent and tame. On a Gaussian the drift is linear, and methods
+// of strong order 1.5 have order 2 there; between the components of a mixture a few paths that fall to one side or the
+// other make up the whole error.
+class Wave final : public Denoiser {
+ public:
+  Wave() {
+    info_.name = "wave";
+    info_.kind = "test";
+    info_.shape = {2};
+  }
+  [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
+  [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma,
+                                    const BatchState& /*condition*/) const override {
+    return {(x + 1.0).sin() * per_sample(0.5 / (1.0 + sigma.square()), x), {}, {}};
+  }
+
+ private:
+  ModelInfo info_;
+};
+
 double measured(const Solver& solver, bool primed) {
   const std::vector<int64_t> steps{80, 113, 160, 226, 320};
   std::vector<double> errors;
@@ -87,20 +107,19 @@ TEST_CASE("order: a solver without an order is stochastic or learned", "[order]"
 }
 
 TEST_CASE("order: stochastic solvers and SDE terms have the strong order they claim, on one Brownian tree", "[order]") {
-  const GaussianFlow flow(2);
-  const BrownianTree tree(7, 0.3, 4.0, 14);
+  const Wave model;
+  constexpr double kHigh = 1.5;
+  const BrownianTree tree(7, 0.3, kHigh, 14);
   const ProbabilityFlow ode;
   const ReverseSde sde(1.0);
-  const Tensor samples = ids(128);
+  const Tensor samples = ids(512);
   for (const std::string& name : all_solvers()) {
     const auto solver = make_solver(runnable(name));
     if (!solver->traits().strong_order) continue;
     const Term& term = solver->traits().integrates_sde ? static_cast<const Term&>(sde) : ode;
     const auto end = [&](int64_t steps) {
-      const TimeGrid grid(smooth_levels(steps, 0, 4.0, 0.3));
-      return sample({*flow.denoiser, term, tree}, *solver, FixedGrid(grid),
-                    start({*flow.denoiser, *solver, tree, grid}, samples))
-          .x;
+      const TimeGrid grid(smooth_levels(steps, 0, kHigh, 0.3));
+      return sample({model, term, tree}, *solver, FixedGrid(grid), start({model, *solver, tree, grid}, samples)).x;
     };
     // N steps against 2N: a fine run in the place of the exact end would raise the slope by its own error.
     const std::vector<int64_t> steps{32, 64, 128};

@@ -48,12 +48,12 @@ double flow_error(const Solver& solver, int64_t steps, bool primed) {
   return (result.x - flow.exact(x0, grid.start(), grid.end())).abs().max().item<double>();
 }
 
-// D = ½ sin(x + 1)/(1 + σ²), of no distribution: smooth, bent and tame. On a Gaussian the drift is linear, and methods
-// of strong order 1.5 have order 2 there; between the components of a mixture a few paths that fall to one side or the
-// other make up the whole error.
+// D = a sin(kx + 1)/(1 + σ²), of no distribution. A strong order is the least one over a tame wave and a bent one: the
+// straighter a drift, the more a method of order 1.5 looks like one of order 2; the more it bends, the longer the start
+// of a multistep method outweighs the rest. Between the components of a mixture a few paths make up the whole error.
 class Wave final : public Denoiser {
  public:
-  Wave() {
+  Wave(double height, double number) : height_(height), number_(number) {
     info_.name = "wave";
     info_.kind = "test";
     info_.shape = {2};
@@ -61,10 +61,11 @@ class Wave final : public Denoiser {
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma,
                                     const BatchState& /*condition*/) const override {
-    return {(x + 1.0).sin() * per_sample(0.5 / (1.0 + sigma.square()), x), {}, {}};
+    return {(number_ * x + 1.0).sin() * per_sample(height_ / (1.0 + sigma.square()), x), {}, {}};
   }
 
  private:
+  double height_, number_;
   ModelInfo info_;
 };
 
@@ -107,7 +108,6 @@ TEST_CASE("order: a solver without an order is stochastic or learned", "[order]"
 }
 
 TEST_CASE("order: stochastic solvers and SDE terms have the strong order they claim, on one Brownian tree", "[order]") {
-  const Wave model;
   constexpr double kHigh = 1.5;
   const BrownianTree tree(7, 0.3, kHigh, 14);
   const ProbabilityFlow ode;
@@ -117,21 +117,25 @@ TEST_CASE("order: stochastic solvers and SDE terms have the strong order they cl
     const auto solver = make_solver(runnable(name));
     if (!solver->traits().strong_order) continue;
     const Term& term = solver->traits().integrates_sde ? static_cast<const Term&>(sde) : ode;
-    const auto end = [&](int64_t steps) {
-      const TimeGrid grid(smooth_levels(steps, 0, kHigh, 0.3));
-      return sample({model, term, tree}, *solver, FixedGrid(grid), start({model, *solver, tree, grid}, samples)).x;
-    };
-    // N steps against 2N: a fine run in the place of the exact end would raise the slope by its own error.
-    const std::vector<int64_t> steps{32, 64, 128};
-    std::vector<double> errors;
-    Tensor coarse = end(steps.front());
-    for (const int64_t n : steps) {
-      const Tensor fine = end(2 * n);
-      errors.push_back((coarse - fine).square().sum(1).mean().sqrt().item<double>());
-      coarse = fine;
+    double order = std::numeric_limits<double>::infinity();
+    for (const Wave& model : {Wave(0.5, 1.0), Wave(0.15, 10.0)}) {
+      const auto end = [&](int64_t steps) {
+        const TimeGrid grid(smooth_levels(steps, 0, kHigh, 0.3));
+        return sample({model, term, tree}, *solver, FixedGrid(grid), start({model, *solver, tree, grid}, samples)).x;
+      };
+      // N steps against 2N: a fine run in the place of the exact end would raise the slope by its own error.
+      const std::vector<int64_t> steps{32, 64, 128};
+      std::vector<double> errors;
+      Tensor coarse = end(steps.front());
+      for (const int64_t n : steps) {
+        const Tensor fine = end(2 * n);
+        errors.push_back((coarse - fine).square().sum(1).mean().sqrt().item<double>());
+        coarse = fine;
+      }
+      order = std::min(order, measured_order(steps, errors));
     }
-    CAPTURE(name, errors);
-    CHECK(measured_order(steps, errors) == Approx(*solver->traits().strong_order).margin(kTolerance));
+    CAPTURE(name);
+    CHECK(order == Approx(*solver->traits().strong_order).margin(kTolerance));
   }
 }
 

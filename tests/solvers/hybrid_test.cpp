@@ -14,7 +14,9 @@ const NoiseSchedule& linear() {
   return schedule;
 }
 
-std::unique_ptr<Solver> hybrid(const std::string& text) { return make_hybrid(parse_hybrid(text), {&linear()}); }
+std::unique_ptr<Solver> hybrid(const std::string& text) {
+  return make_hybrid(parse_hybrid(text), {&linear(), device()});
+}
 
 TimeGrid grid_of(int64_t steps, Final final) {
   return make_grid(Spec::parse("karras"),

@@ -360,4 +360,9 @@ CASES = [
     Case("euler:s_churn=6", lambda p: diffusers_runs.sigma_states(
         "EulerDiscreteScheduler", p, space="sigma", step={"s_churn": 6.0}), "diffusers EulerDiscrete with churn", draws=1,
          differs="diffusers adds the noise of churn after the model call"),
+    Case("dpmpp_3m_sde",
+         lambda p: diffusers_runs.sigma_states("DPMSolverMultistepScheduler", p, algorithm_type="sde-dpmsolver++", solver_order=3,
+                                lower_order_final=False, solver_type="heun"),
+         "diffusers DPMSolverMultistepScheduler sde-dpmsolver++ of order 3", draws=1, steps=(3, 5, 10),
+         differs="the wrong sign in the weight of its second difference"),
 ]

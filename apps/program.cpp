@@ -153,7 +153,8 @@ int run_program(const Words& words) {
   std::optional<Context> context;
   try {
     const ExitCode code = dispatch(words, context);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw ResourceError("standard output could not be written: disk full, or closed");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      throw ResourceError("standard output could not be written: disk full, or closed");
     return static_cast<int>(code);
   } catch (const Error& error) {
     return report(context, error.code(), error.what());

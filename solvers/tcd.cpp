@@ -3,7 +3,8 @@
 //
 // From t to t' it goes to s = (1 − γ)t' along the model's trajectory, x_s = α_s D + σ_s ε, and diffuses from s to t'
 // (eq. 21). Over α, in EDM coordinates: x ← D + (σ_s/σ)(x − D) + √(σ_t'² − σ_s²) z. The products (1 − γ)t' are whole
-// timesteps, rounded down as in diffusers.
+// timesteps, rounded down as in diffusers; a product that is whole but
+// for its rounding counts as whole: 0.7·90 is 63, though not in float64.
 #include "framework/error.h"
 #include "framework/timestep_table.h"
 #include "solvers/ancestral.h"
@@ -13,6 +14,11 @@
 #include <fmt/format.h>
 
 namespace stride {
+namespace {
+
+constexpr double kRounding = 1e-6;
+
+}  // namespace
 
 const SolverTraits& traits_tcd() {
   static const SolverTraits traits{.name = "tcd",
@@ -44,7 +50,8 @@ std::unique_ptr<Solver> make_tcd(SolverOptions& options) {
                           [gamma, timestep = TimestepTable(options.noise_schedule(), options.device()),
                            table = at::tensor(options.noise_schedule().sigmas(), at::kDouble).to(options.device())](
                               const Step& step, const Evaluation& evaluation) -> Jump {
-                            const Tensor at = ((1.0 - gamma) * timestep(step.to).round()).floor().to(at::kLong);
+                            const Tensor at =
+                                ((1.0 - gamma) * timestep(step.to).round() + kRounding).floor().to(at::kLong);
                             const Times middle = at::minimum(table.index_select(0, at), step.to);
                             const Tensor& like = evaluation.denoised;
                             return {per_sample(middle / step.from, like),

@@ -2,6 +2,7 @@
 #include "tests/solvers/fixtures.h"
 
 #include "framework/error.h"
+#include "framework/network_denoiser.h"
 
 namespace stride {
 namespace {
@@ -55,6 +56,24 @@ TEST_CASE("ddpm: a learned variance is the logarithm of the variance in VP coord
   const Tensor z = noise.normal({begin.constant.ids, step, step, 0, begin.sigma, begin.sigma}, begin.x);
   const Tensor want = clean + (1.5 * 1.5) / (4.0 * 4.0) * (begin.x - clean) + spread * std::sqrt(1.0 + 1.5 * 1.5) * z;
   CHECK(at::allclose(got, want, 1e-12));
+}
+
+TEST_CASE("ddpm: a network with twice the channels says its variance in the second half", "[ddpm]") {
+  class Doubled final : public Network {
+   public:
+    [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& /*time*/, const BatchState&) const override {
+      return at::cat({0.5 * input, input.tanh()}, 1);
+    }
+  };
+  ModelInfo info;
+  info.shape = {2, 4};
+  const NetworkDenoiser denoiser(info, std::make_shared<Doubled>(), make_parameterisation("denoised", 0.5),
+                                 TimeInput::sigma);
+  const Tensor x = at::arange(16, at::kDouble).view({2, 2, 4});
+  const Evaluation said = denoiser.evaluate(x, at::ones({2}, at::kDouble), {});
+  CHECK(at::equal(said.denoised, 0.5 * x));
+  REQUIRE(said.log_variance);
+  CHECK(at::equal(*said.log_variance, x.tanh()));
 }
 
 TEST_CASE("ddpm: a model without a variance, or a word that names none, is refused", "[ddpm]") {

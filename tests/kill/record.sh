@@ -5,7 +5,7 @@ set -eu
 harness=$1 stride=$2 kills=$3
 folder=$(mktemp -d "${TMPDIR:-/tmp}/stride-kill-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
-options="--model digits --solver heun --steps 12 --seeds 0-1499 --batch 25 --shard-rows 10 --quiet"
+options="--model digits --solver heun --steps 400 --seeds 0-1499 --batch 25 --shard-rows 10 --quiet"
 # shellcheck disable=SC2086 # the options are words
 "$stride" record $options --outdir "$folder/whole" > "$folder/whole.txt"
 cat > "$folder/again.sh" <<END

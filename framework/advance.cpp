@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 namespace stride {
+
 RunState start_run(const Solver& solver, const StepController& controller, RunConstant constant, Tensor x,
                    Times sigma) {
   const Tensor zero = at::zeros({x.size(0)}, x.options().dtype(at::kLong));

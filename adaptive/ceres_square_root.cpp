@@ -29,7 +29,7 @@ SquareRoot square_root(const NormalEquations& normal, double cutoff) {
   const Vector inverse = scale.cwiseInverse();
   const Matrix unit = inverse.asDiagonal() * gram * inverse.asDiagonal();
   const Eigen::SelfAdjointEigenSolver<Matrix> eigen(unit);
-  const Vector values = eigen.eigenvalues();
+  const Vector& values = eigen.eigenvalues();
   const double smallest = cutoff * std::max(p > 0 ? values.maxCoeff() : 0.0, 0.0);
 
   Eigen::Map<Matrix> r(result.r.data(), p, p);

@@ -26,7 +26,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
   const Times proposed = controller.propose(state);
   Step step(problem, state.constant, state.sigma,
             state.lockstep ? proposed : at::where(running, proposed, state.sigma * 0.5), state.index, state.draws,
-            state.least_index);
+            state.least_index, state.lockstep);
   StepResult result = solver.step(step, state.x, state.history);
   const Decision decision = controller.decide(state, step, result, solver.traits());
 

@@ -13,6 +13,8 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <fmt/format.h>
+
 namespace stride {
 namespace {
 
@@ -56,6 +58,9 @@ struct CapturedStep::Impl {
 CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller,
                            const RunState& example) {
   if (!example.x.is_cuda()) throw UsageError("CapturedStep: the run is on the CPU; CUDA graphs need a CUDA device");
+  if (solver.traits().branches)
+    throw UsageError(fmt::format("CapturedStep: {} does other work at each step; run it without graphs (sample)",
+                                 solver.traits().name));
   const at::NoGradGuard no_grad;
   const c10::cuda::CUDAGuard device(example.x.device());
   impl_ = std::make_unique<Impl>(at_own_addresses(example));

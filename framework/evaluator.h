@@ -19,8 +19,8 @@ struct StepCost {
 /// the prediction without the condition too (with it in rows outside the interval: there is no guidance there).
 class Evaluator final {
  public:
-  Evaluator(const Denoiser& denoiser, Guidance guidance, const BatchState& condition)
-      : denoiser_(denoiser), guidance_(std::move(guidance)), condition_(condition) {}
+  Evaluator(const Denoiser& denoiser, Guidance guidance, BatchState condition)
+      : denoiser_(denoiser), guidance_(std::move(guidance)), condition_(std::move(condition)) {}
 
   [[nodiscard]] Evaluation operator()(const Tensor& x, const Times& sigma);
 
@@ -32,7 +32,7 @@ class Evaluator final {
  private:
   const Denoiser& denoiser_;
   Guidance guidance_;
-  const BatchState& condition_;
+  BatchState condition_;
   StepCost cost_;
 };
 

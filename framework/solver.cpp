@@ -24,7 +24,7 @@ Tensor Step::draw(const Tensor& like, const Times& from, const Times& to, NoiseK
 
 Step Step::part(const Tensor& rows, const RunConstant& constant) const {
   const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
-  return {problem_, constant, pick(from), pick(to), pick(index), pick(drawn_), least_index_};
+  return {problem_, constant, pick(from), pick(to), pick(index), pick(drawn_), least_index_, aligned_};
 }
 
 Tensor Step::row_cost(int64_t StepCost::*what) const {

@@ -36,7 +36,7 @@ struct RunConstant {
 class Step final {
  public:
   Step(const Problem& problem, const RunConstant& constant, Times from, Times to, Tensor index, Tensor drawn,
-       int64_t least_index = 0)
+       int64_t least_index = 0, bool aligned = false)
       : from(std::move(from)),
         to(std::move(to)),
         index(std::move(index)),
@@ -44,6 +44,7 @@ class Step final {
         constant_(constant),
         drawn_(std::move(drawn)),
         least_index_(least_index),
+        aligned_(aligned),
         evaluator_(problem.denoiser, problem.guidance, constant.condition) {}
 
   const Times from;    ///< float64 `[B]`
@@ -72,6 +73,9 @@ class Step final {
   /// What the host knows of `index` without a look at the device: no row is below it. A result never depends on it: a
   /// method may leave out evaluations that only rows below have a use for.
   [[nodiscard]] int64_t least_index() const noexcept { return least_index_; }
+  /// Every row's index is least_index(), as far as the host knows. A method that branches on it (and so does other
+  /// work at each step) says so in SolverTraits::branches.
+  [[nodiscard]] bool aligned() const noexcept { return aligned_; }
 
   [[nodiscard]] const Term& term() const noexcept { return problem_.term; }
   [[nodiscard]] const RunConstant& constant() const noexcept { return constant_; }
@@ -91,6 +95,7 @@ class Step final {
   const RunConstant& constant_;
   Tensor drawn_;
   int64_t least_index_;
+  bool aligned_;
   Evaluator evaluator_;
   std::vector<std::pair<Tensor, StepCost>> parts_;
 };
@@ -116,6 +121,7 @@ struct SolverTraits {
   int64_t extras = 0;                       ///< tensors of its own memory, after the history's slots
   bool stochastic = false;                  ///< it draws noise of its own
   bool masked = false;                      ///< its steps differ in evaluations (Step::denoise_for)
+  bool branches = false;                    ///< the host chooses each step's work by its place: cannot be captured
   bool integrates_sde = false;              ///< it honours a stochastic Term
   std::string policy = {};                  ///< the step policy it is made for; empty: a fixed grid
   std::string reference = {};               ///< paper and equation

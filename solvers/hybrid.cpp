@@ -34,6 +34,7 @@ class Hybrid final : public Solver {
   }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    if (step.aligned()) return run(legs_[leg_at(step.least_index())], step, x, history, false);
     const std::size_t low = leg_at(step.index.min().item<int64_t>());
     const std::size_t high = leg_at(step.index.max().item<int64_t>());
     return low == high ? run(legs_[low], step, x, history, false) : apart(low, high, step, x, history);
@@ -127,7 +128,7 @@ std::function<int64_t(int64_t, bool)> cost_of(const std::vector<Leg>& legs, int6
 
 std::unique_ptr<Solver> make_hybrid(const std::vector<HybridLeg>& wanted, SolverContext context) {
   if (wanted.empty()) throw UsageError("a hybrid needs at least one leg");
-  SolverTraits traits{.family = "hybrid", .integrates_sde = true, .summary = "several methods on one grid"};
+  SolverTraits traits{.family = "hybrid", .branches = true, .integrates_sde = true, .summary = "several methods on one grid"};
   std::vector<Leg> legs;
   std::vector<std::string> texts;
   int64_t total = 0;

@@ -38,6 +38,10 @@ librandom123-dev
 libxxhash-dev
 libssl-dev
 libpng-dev
+libturbojpeg0-dev
+libwebp-dev
+liblmdb-dev
+libzip-dev
 catch2
 LIST
 }

@@ -37,7 +37,6 @@ class TrainDenoiser final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (!context.arguments().empty()) throw UsageError("stride train-denoiser takes options only");
-    if (context.dtype() != at::kFloat) throw UsageError("--dtype: training runs in float32");
     const ImageData data = training_images(context.options().text("data"));
     return context.options().text("network") == "features" ? train_judge(context, data) : train(context, data);
   }
@@ -62,8 +61,10 @@ class TrainDenoiser final : public Command {
     return config;
   }
 
-  static DenoiserTraining training_of(const OptionValues& options) {
+  static DenoiserTraining training_of(const Context& context) {
+    const OptionValues& options = context.options();
     DenoiserTraining training;
+    training.dtype = context.dtype();
     training.images = options.integer("images");
     training.batch = options.integer("minibatch");
     training.learning_rate = options.number("learning-rate");
@@ -75,6 +76,9 @@ class TrainDenoiser final : public Command {
     training.log_sigma_std = options.number("log-sigma-std");
     training.seed = static_cast<uint64_t>(options.integer("seed"));
     training.checkpoint_every = options.integer("checkpoint-every");
+    training.weight_decay = options.number("weight-decay");
+    training.flip = options.flag("flip");
+    training.recompute = options.flag("recompute");
     if (const std::string reason = training.invalid_reason(); !reason.empty()) throw UsageError("training: " + reason);
     return training;
   }
@@ -82,7 +86,7 @@ class TrainDenoiser final : public Command {
   static ExitCode train(Context& context, const ImageData& data) {
     const OptionValues& options = context.options();
     const UNetConfig config = network_of(options, data);
-    const DenoiserTraining training = training_of(options);
+    const DenoiserTraining training = training_of(context);
     const std::string out = options.text("out");
     const double low = options.number("sigma-min"), high = options.number("sigma-max");
     if (!(low > 0.0 && low < high && std::isfinite(high)))
@@ -101,7 +105,8 @@ class TrainDenoiser final : public Command {
     const std::string checkpoint = (std::filesystem::path(out) / kCheckpoint).string();
     if (file_exists(checkpoint)) context.log().info(fmt::format("going on from {}", checkpoint));
     ProgressBar bar = context.progress("training", training.steps());
-    const TrainedDenoiser trained = train_denoiser(config, data, training, checkpoint, context.device(), bar.fn());
+    const TrainedDenoiser trained =
+        train_denoiser(config, data, training, checkpoint, context.device(), {.progress = bar.fn()});
     bar.close();
     for (const LossRecord& record : trained.losses)
       run.metric(nlohmann::json{{"step", record.step}, {"images", record.step * training.batch}, {"loss", record.loss}}
@@ -240,6 +245,24 @@ class TrainDenoiser final : public Command {
              .help = "of the average of the weights, in images",
              .group = "Training",
              .key = "training.ema_half_life"},
+            {.name = "weight-decay",
+             .kind = ValueKind::number,
+             .fallback = number(training.weight_decay),
+             .value = "D",
+             .help = "decoupled from the gradient (AdamW)",
+             .group = "Training",
+             .key = "training.weight_decay"},
+            {.name = "flip",
+             .kind = ValueKind::flag,
+             .help = "mirror every second image, at random",
+             .group = "Training",
+             .key = "training.flip"},
+            {.name = "recompute",
+             .kind = ValueKind::flag,
+             .help = "compute activations again for the gradient: less memory, a third more time",
+             .group = "Training",
+             .key = "training.recompute",
+             .may_change = true},
             {.name = "dropout",
              .kind = ValueKind::number,
              .fallback = number(training.dropout),

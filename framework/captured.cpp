@@ -23,7 +23,9 @@ constexpr int kWarmUpSteps = 3;
 RunState at_own_addresses(const RunState& state) {
   std::map<std::string, Tensor> copies;
   for (const auto& [name, tensor] : state.tensors()) copies.emplace(name, tensor.clone());
-  return RunState::from_tensors(copies);
+  RunState own = RunState::from_tensors(copies);
+  own.least_index = 0;  // a graph serves states at any step
+  return own;
 }
 
 void copy_constant(const RunConstant& to, const RunConstant& from) {

@@ -95,7 +95,8 @@ std::map<std::string, Tensor> RunState::tensors() const {
                                     {"draws", draws},
                                     {"ids", constant.ids},
                                     {"grid", constant.grid},
-                                    {"lockstep", at::full({1}, lockstep ? 1 : 0, at::kLong)}};
+                                    {"lockstep", at::full({1}, lockstep ? 1 : 0, at::kLong)},
+                                    {"least_index", at::full({1}, least_index, at::kLong)}};
   if (constant.params) out.emplace("params", *constant.params);
   add_state(out, "condition", constant.condition);
   add_state(out, "history", history);
@@ -123,7 +124,8 @@ RunState RunState::from_tensors(const std::map<std::string, Tensor>& in) {
           get("draws"),
           read_state(in, "history"),
           read_state(in, "memory"),
-          get("lockstep").item<int64_t>() != 0};
+          get("lockstep").item<int64_t>() != 0,
+          get("least_index").item<int64_t>()};
 }
 
 }  // namespace stride

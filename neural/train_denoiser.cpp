@@ -1,76 +1,38 @@
 #include "neural/train_denoiser.h"
 
 #include "framework/error.h"
-#include "framework/parameterisation.h"
-#include "neural/batch_order.h"
 #include "neural/checkpoint.h"
 #include "neural/random.h"
-#include "neural/unet.h"
+#include "neural/training_draws.h"
+#include "neural/training_step.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 namespace stride {
 namespace {
 
-constexpr uint64_t kTrainingNoise = 1, kEvaluationNoise = 2;
 constexpr int64_t kRecordEvery = 100;  // steps; the loss is looked at (and the host waits) only then
-
-// What a step draws, all of it from one stream.
-struct Draws {
-  Tensor noise, log_sigma, labels;
-  Regulariser dropout;
-};
-
-Draws draw(const DenoiserTraining& training, const Tensor& images, const Tensor& labels, bool regularise,
-           at::Generator generator) {
-  const auto device = images.device();
-  const int64_t batch = images.size(0);
-  Draws draws;
-  draws.noise = at::randn(images.sizes(), generator, at::kFloat).to(device);
-  draws.log_sigma =
-      at::randn({batch}, generator, at::kDouble).mul(training.log_sigma_std).add(training.log_sigma_mean).to(device);
-  draws.labels = labels;
-  if (!regularise) return draws;
-  if (labels.defined() && training.class_dropout > 0.0) {
-    const Tensor keep = (at::rand({batch}, generator, at::kFloat) >= training.class_dropout).to(device);
-    draws.labels = at::where(keep, labels, at::full_like(labels, -1));
-  }
-  if (training.dropout > 0.0) {
-    const double keep = 1.0 - training.dropout;
-    draws.dropout = [generator, keep](const Tensor& h) {
-      const Tensor mask = (at::rand(h.sizes(), generator, at::kFloat) < keep).to(h.device());
-      return h * mask.to(h.scalar_type()) / keep;
-    };
-  }
-  return draws;
-}
-
-// E λ(σ)‖D − y‖² over one batch, a scalar.
-Tensor edm_loss(const UNetConfig& config, const Weights& weights, const Tensor& images, const Draws& draws) {
-  const Times sigma = draws.log_sigma.exp();
-  const Scalings scalings = make_parameterisation("edm", config.sigma_data)->at(sigma);
-  const Tensor noisy = images + per_sample(sigma, images) * draws.noise;
-  const Tensor output = unet_forward(config, weights, per_sample(scalings.in, images) * noisy, draws.log_sigma / 4.0,
-                                     draws.labels, draws.dropout);
-  const Tensor denoised = per_sample(scalings.skip, images) * noisy + per_sample(scalings.out, images) * output;
-  const double variance = config.sigma_data * config.sigma_data;
-  const Tensor weight = (sigma * sigma + variance) / (sigma * sigma * variance);
-  return (per_sample(weight, images) * (denoised - images).square()).mean();
-}
+constexpr double kDiverged = 10.0;     // a loss so many times the least one before it
 
 std::string identity(const UNetConfig& config, const ImageData& data, const DenoiserTraining& training) {
+  // What came later is named only where it is not as it was.
+  std::string more;
+  if (training.weight_decay != 0.0) more += fmt::format(R"(, "weight_decay": {})", training.weight_decay);
+  if (training.flip) more += R"(, "flip": true)";
+  if (training.dtype != at::kFloat) more += fmt::format(R"(, "dtype": "{}")", c10::toString(training.dtype));
   return fmt::format(
       R"({{"network": {}, "data": "{}", "images": {}, "batch": {}, "learning_rate": {}, "warmup": {}, "ema_half_life": {}, )"
-      R"("dropout": {}, "class_dropout": {}, "log_sigma": [{}, {}], "clip": {}, "seed": {}}})",
+      R"("dropout": {}, "class_dropout": {}, "log_sigma": [{}, {}], "clip": {}, "seed": {}{}}})",
       config.to_json(), data.sha256, training.images, training.batch, training.learning_rate, training.warmup,
       training.ema_half_life, training.dropout, training.class_dropout, training.log_sigma_mean, training.log_sigma_std,
-      training.clip, training.seed);
+      training.clip, training.seed, more);
 }
 
 void check_fit(const UNetConfig& config, const ImageData& data) {
@@ -96,81 +58,92 @@ std::string DenoiserTraining::invalid_reason() const {
   if (!std::isfinite(log_sigma_mean) || !(log_sigma_std > 0.0 && log_sigma_std < 100.0))
     return "log_sigma_mean must be finite and log_sigma_std positive";
   if (!(clip >= 0.0)) return "clip must not be negative";
+  if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
+  if (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf)
+    return "dtype must be float32, bfloat16 or float16";
+  if (recompute && dropout > 0.0) return "recompute needs dropout = 0: a mask would be drawn twice";
   if (checkpoint_every < 1) return "checkpoint_every must be positive";
   return "";
 }
 
 TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, const DenoiserTraining& training,
-                               const std::string& checkpoint, const at::Device& device, const ProgressFn& progress) {
+                               const std::string& checkpoint, const at::Device& device, const TrainingHooks& hooks) {
   const std::string reason = training.invalid_reason();
   if (!reason.empty()) throw UsageError("training: " + reason);
   check_fit(config, data);
 
   const Layout layout = unet_layout(config);
-  const Tensor images = data.images.to(device);
-  const Tensor labels = config.classes > 0 ? data.labels.to(device) : Tensor();
-  const BatchOrder order(training.seed, data.size(), training.batch);
-  const AdamOptions adam{.beta2 = 0.99, .clip = training.clip};
-  const double decay = std::pow(0.5, static_cast<double>(training.batch) / training.ema_half_life);
   const std::string name = identity(config, data, training);
   const int64_t total = training.steps();
+  if (training.dtype == at::kHalf && !device.is_cuda())
+    throw UsageError("training in float16 needs CUDA (its loss is scaled there); use float32 or bfloat16");
 
-  TrainingState state;
+  TrainingState start;
   if (auto found = load_checkpoint(checkpoint, name, count(layout), device)) {
-    state = *std::move(found);
+    start = *std::move(found);
   } else {
-    state.parameters = initial_parameters(layout, training.seed).to(device);
-    state.average = state.parameters;
-    state.adam = AdamState::zero(state.parameters);
+    start.parameters = initial_parameters(layout, training.seed).to(device);
+    start.average = start.parameters;
+    start.adam = AdamState::zero(start.parameters);
   }
+  const bool captured = device.is_cuda() && training.captured;
+  const int64_t first = start.adam.step;
+  const std::unique_ptr<TrainingStep> run = captured ? captured_training(config, data, training, start, device)
+                                                     : plain_training(config, data, training, std::move(start), device);
 
   TrainedDenoiser result;
-  std::vector<Tensor> pending;  // losses of the steps since the last record
+  const auto begin = std::chrono::steady_clock::now();
+  double least = std::numeric_limits<double>::infinity();
+  int64_t recorded = first;
+  std::string note;
   const auto record = [&] {
-    if (pending.empty()) return;
-    const double loss = at::stack(pending).mean().item<double>();
-    if (!std::isfinite(loss))
+    if (run->step() == recorded) return;
+    recorded = run->step();
+    const double loss = run->mean_loss();
+    if (!(loss < kDiverged * least + 1e-3))
       throw QualityError(
-          fmt::format("training stopped: the loss is not finite after {} steps. Try a lower learning rate{}",
-                      state.adam.step, checkpoint.empty() ? "" : "; the last checkpoint is kept"));
-    result.losses.push_back({state.adam.step, loss});
-    pending.clear();
+          fmt::format("training stopped: the loss {} after {} steps. Try a lower learning rate{}",
+                      std::isfinite(loss) ? fmt::format("went from {:.4g} to {:.4g}", least, loss) : "is not finite",
+                      recorded, checkpoint.empty() ? "" : "; the last checkpoint is kept"));
+    least = std::min(least, loss);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double speed = static_cast<double>((recorded - first) * training.batch) / seconds;
+    result.losses.push_back({recorded, loss, speed});
+    note = fmt::format("loss {:.4f}, {:.0f} images/s", loss, speed);
+    if (hooks.recorded) hooks.recorded(result.losses.back());
   };
 
-  while (state.adam.step < total) {
-    const auto step = static_cast<uint64_t>(state.adam.step);
-    const Tensor rows = order.indices(state.adam.step).to(device);
-    const Tensor batch = images.index_select(0, rows);
-    const Draws draws = draw(training, batch, labels.defined() ? labels.index_select(0, rows) : Tensor(), true,
-                             make_generator(training.seed, step, kTrainingNoise));
-    const Tensor leaf = state.parameters.detach().requires_grad_();
-    const Tensor loss = edm_loss(config, unpack(layout, leaf), batch, draws);
-    const Tensor gradient = torch::autograd::grad({loss}, {leaf})[0];
-
-    const double rate = training.learning_rate * warmup_cosine(state.adam.step, training.warmup, total);
-    AdamUpdate update = adam_update(leaf.detach(), gradient, state.adam, rate, adam);
-    state.parameters = update.parameters;
-    state.adam = update.state;
-    // A short memory at first, so that the start does not linger in the average.
-    const auto done = static_cast<double>(state.adam.step);
-    const double keep = std::min(decay, done / (done + 10.0));
-    state.average = state.average * keep + state.parameters * (1.0 - keep);
-    pending.push_back(loss.detach());
-
-    const bool last = state.adam.step == total;
-    if (last || state.adam.step % kRecordEvery == 0) record();
-    const bool go_on =
-        !progress || progress(state.adam.step, total,
-                              result.losses.empty() ? "" : fmt::format("loss {:.4f}", result.losses.back().loss));
+  while (run->step() < total) {
+    run->advance();
+    const int64_t step = run->step();
+    const bool last = step == total;
+    if (last || step % kRecordEvery == 0) record();
+    const bool go_on = !hooks.progress || hooks.progress(step, total, note);
     result.stopped = !go_on && !last;
-    if (!checkpoint.empty() && (last || result.stopped || state.adam.step % training.checkpoint_every == 0)) {
+    if (!checkpoint.empty() && (last || result.stopped || step % training.checkpoint_every == 0)) {
       record();
-      save_checkpoint(checkpoint, state, name);
+      save_checkpoint(checkpoint, run->state(), name);
     }
+    if (hooks.look && (last || result.stopped || step % training.look_every == 0))
+      hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat));
     if (result.stopped) break;
   }
-  result.steps = state.adam.step;
-  result.weights = convert(unpack(layout, state.average), at::kCPU, at::kFloat);
+  result.steps = run->step();
+  result.weights = convert(unpack(layout, run->state().average), at::kCPU, at::kFloat);
+  return result;
+}
+
+DenoiserResiduals denoiser_residuals(const UNetConfig& config, const Weights& weights, const ImageData& data,
+                                     const DenoiserTraining& training, uint64_t repeat) {
+  check_fit(config, data);
+  const at::NoGradGuard no_grad;
+  const at::Device device = weights.begin()->second.device();
+  const Tensor images = data.images.to(device);
+  const Tensor labels = config.classes > 0 ? data.labels.to(device) : Tensor();
+  const EdmDraws draws = edm_draws(training, images, labels, make_generator(training.seed, repeat, kEvaluationNoise));
+  DenoiserResiduals result;
+  result.loss = edm_residual(config, weights, images, draws, at::kFloat).flatten(1).mean(1).cpu();
+  result.sigma = draws.log_sigma.exp().cpu();
   return result;
 }
 
@@ -178,12 +151,20 @@ double denoiser_loss(const UNetConfig& config, const Weights& weights, const Ima
                      const DenoiserTraining& training, int64_t repeats) {
   check_fit(config, data);
   const at::NoGradGuard no_grad;
-  const Tensor labels = config.classes > 0 ? data.labels : Tensor();
+  const at::Device device = weights.begin()->second.device();
+  constexpr int64_t kChunk = 2048;
   double sum = 0.0;
   for (int64_t i = 0; i < repeats; ++i) {
-    const Draws draws = draw(training, data.images, labels, false,
-                             make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise));
-    sum += edm_loss(config, weights, data.images, draws).item<double>();
+    const at::Generator generator = make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise);
+    double mean = 0.0;
+    for (int64_t at = 0; at < data.size(); at += kChunk) {
+      const Tensor images = data.images.slice(0, at, at + kChunk).to(device);
+      const Tensor labels = config.classes > 0 ? data.labels.slice(0, at, at + kChunk).to(device) : Tensor();
+      const EdmDraws draws = edm_draws(training, images, labels, generator);
+      const double share = static_cast<double>(images.size(0)) / static_cast<double>(data.size());
+      mean += edm_loss(config, weights, images, draws, at::kFloat).item<double>() * share;
+    }
+    sum += mean;
   }
   return sum / static_cast<double>(repeats);
 }

@@ -82,22 +82,23 @@ TEST_CASE("train denoiser: a run that is stopped and resumed ends bit for bit wh
   // Killed between two checkpoints (an exception, after step 24 of checkpoints at 7, 14, 21), then stopped, then ended.
   struct Killed {};
   CHECK_THROWS_AS(train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
-                                 [](int64_t done, int64_t, const std::string&) -> bool {
+                                 {.progress = [](int64_t done, int64_t, const std::string&) -> bool {
                                    if (done == 24) throw Killed();
                                    return true;
-                                 }),
+                                 }}),
                   Killed);
-  const TrainedDenoiser stopped = train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
-                                                 [](int64_t done, int64_t, const std::string&) { return done < 33; });
+  const TrainedDenoiser stopped =
+      train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
+                     {.progress = [](int64_t done, int64_t, const std::string&) { return done < 33; }});
   CHECK(stopped.stopped);
   CHECK(stopped.steps == 33);
   CHECK_FALSE(same(stopped.weights, whole.weights));
   int64_t first = 0;
-  const TrainedDenoiser ended =
-      train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU, [&](int64_t done, int64_t, const std::string&) {
-        if (first == 0) first = done;
-        return true;
-      });
+  const TrainedDenoiser ended = train_denoiser(tiny(), data, quick(), folder.file(), at::kCPU,
+                                               {.progress = [&](int64_t done, int64_t, const std::string&) {
+                                                 if (first == 0) first = done;
+                                                 return true;
+                                               }});
   CHECK(first == 34);
   CHECK(same(ended.weights, whole.weights));
 }

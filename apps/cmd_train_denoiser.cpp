@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -109,13 +110,18 @@ class TrainDenoiser final : public Command {
         train_denoiser(config, data, training, checkpoint, context.device(), {.progress = bar.fn()});
     bar.close();
     for (const LossRecord& record : trained.losses)
-      run.metric(nlohmann::json{{"step", record.step}, {"images", record.step * training.batch}, {"loss", record.loss}}
+      run.metric(nlohmann::json{{"step", record.step},
+                                {"images", record.step * training.batch},
+                                {"loss", record.loss},
+                                {"images_per_second", record.images_per_second}}
                      .dump());
     if (trained.stopped)
       return context.stopped(fmt::format("{} of {} steps are in {}; the same command goes on", trained.steps,
                                          training.steps(), checkpoint));
 
-    const double loss = denoiser_loss(config, trained.weights, data, training, 20);
+    // Twenty noise levels an image, or one where there are many images.
+    const int64_t repeats = std::clamp<int64_t>(40'000 / data.size(), 1, 20);
+    const double loss = denoiser_loss(config, convert(trained.weights, context.device(), at::kFloat), data, training, repeats);
     const std::string path = (std::filesystem::path(out) / kUNet).string();
     const nlohmann::json facts = {{"images_seen", trained.steps * training.batch},
                                   {"data", data.name},

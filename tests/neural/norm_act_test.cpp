@@ -8,6 +8,7 @@
 #include "neural/unet.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -71,7 +72,7 @@ TEST_CASE("norm act: the kernels agree with the plain one in float64, values and
   };
   // Widths of a group that take packs of 8, 4, 2 and 1; an image that does not fit a block's shared memory; one pixel.
   for (const Shape s : {Shape{5, 64, 8, 8, 8}, Shape{3, 96, 16, 16, 8}, Shape{4, 16, 8, 8, 8}, Shape{2, 9, 4, 4, 3},
-                        Shape{2, 288, 32, 32, 8}, Shape{7, 8, 1, 1, 2}, Shape{1, 640, 64, 64, 4}})
+                        Shape{2, 288, 32, 32, 8}, Shape{7, 8, 1, 1, 2}, Shape{2, 192, 32, 32, 8}, Shape{1, 640, 64, 64, 4}})
     for (const bool surrounded : {false, true})
       for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
         CAPTURE(s.channels, s.height, surrounded, c10::toString(dtype));
@@ -189,6 +190,8 @@ TEST_CASE("unet: on CUDA it is what it is on the CPU, values and gradient", "[cu
         unet_forward(network(), unpack(layout, leaf), x.to(device, dtype), time.to(device), labels.to(device));
     return std::pair(y.detach(), torch::autograd::grad({y.to(at::kDouble).square().sum()}, {leaf})[0]);
   };
+  const bool tf32 = at::globalContext().allowTF32CuDNN();
+  at::globalContext().setAllowTF32CuDNN(false);
   const auto [exact, slope] = run(at::kCPU, at::kDouble);
   for (const auto& [dtype, bound] : {std::pair(at::kDouble, 1e-12), {at::kFloat, 5e-5}, {at::kBFloat16, 5e-2}}) {
     CAPTURE(c10::toString(dtype));
@@ -196,6 +199,7 @@ TEST_CASE("unet: on CUDA it is what it is on the CPU, values and gradient", "[cu
     CHECK(distance(y, exact) < bound);
     CHECK(distance(g, slope) < 2 * bound);
   }
+  at::globalContext().setAllowTF32CuDNN(tf32);
 }
 
 TEST_CASE("device weights: another order of the same numbers") {

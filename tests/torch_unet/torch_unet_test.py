@@ -96,7 +96,8 @@ class TorchUNet(unittest.TestCase):
         print(records)
         losses = [record["loss"] for record in records]
         self.assertEqual(len(losses), 2)
-        self.assertLess(losses[-1], 0.8 * losses[0])
+        # EDM's scalings and weight make the loss 1 for a network that says 0, which is how it starts.
+        self.assertLess(losses[-1], min(0.8, losses[0]))
         self.assertEqual((last["images_seen"], last["ended"]), (3200, "schedule"))
         record = recorded(self.folder / "run", "--model", str(self.folder / "unet.toml"))
         self.assert_same(self.folder / "unet.safetensors", record, -1)

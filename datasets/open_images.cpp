@@ -73,12 +73,14 @@ Opened open_file(const std::string& path, const std::string& within, const Image
   if (zip) return encoded_images(open_zip_files(path, within), false, options);
   if (is_tar(bytes)) return encoded_images(open_tar_files(path, within), true, options);
   if (!within.empty()) throw InputError(fmt::format("{}: is no tar or zip archive with a folder {}", path, within));
+  // Records without a header: they may begin like anything that follows.
+  if (path.ends_with(".bin")) return open_cifar(path, options);
   if (is_hdf5(bytes)) return open_hdf5_images(path, options);
   if (is_lmdb(bytes)) return encoded_images(open_lmdb_files(path), false, options);
   constexpr std::size_t kHeader = 8;  // the length of the JSON that follows
   if (bytes.size() > kHeader && bytes[kHeader] == '{') return open_stride_images(bytes, path, options);
   if (bytes.starts_with(std::string_view("\0\0\x08", 3))) return open_idx(path, options);
-  if (path.ends_with(".bin") || looks_like_cifar(bytes)) return open_cifar(path, options);
+  if (looks_like_cifar(bytes)) return open_cifar(path, options);
   if (path.ends_with("-ubyte")) return open_idx(path, options);  // whose magic is wrong: it says so
   refuse(path, bytes);
 }

@@ -34,12 +34,17 @@ void take(png_structp png, png_bytep to, std::size_t size) {
   reading->left.remove_prefix(size);
 }
 
-// libpng leaves these two functions by longjmp: nothing in them has a destructor.
+// libpng leaves these functions by longjmp: nothing in them has a destructor.
 bool read_header(Reading& reading) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_set_read_fn(reading.png, &reading, take);
   png_set_user_limits(reading.png, 0x7fffffff, 0x7fffffff);  // check_image_size names the image
   png_read_info(reading.png, reading.info);
+  return true;
+}
+
+bool choose_pixels(Reading& reading) {
+  if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_set_strip_16(reading.png);
   png_set_palette_to_rgb(reading.png);
   if (png_get_color_type(reading.png, reading.info) == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(reading.png);
@@ -72,11 +77,11 @@ Pixels decode_png(std::string_view bytes, const std::string& where) {
   if (reading.png != nullptr) reading.info = png_create_info_struct(reading.png);
   if (reading.info == nullptr) throw ResourceError("libpng: " + std::string(reading.message));
   if (!read_header(reading)) fail(reading.message);
-
   const int64_t width = png_get_image_width(reading.png, reading.info);
   const int64_t height = png_get_image_height(reading.png, reading.info);
-  const int64_t channels = png_get_channels(reading.png, reading.info);
   check_image_size(width, height, where);
+  if (!choose_pixels(reading)) fail(reading.message);
+  const int64_t channels = png_get_channels(reading.png, reading.info);
   if (png_get_rowbytes(reading.png, reading.info) != static_cast<std::size_t>(width * channels) ||
       (channels != 1 && channels != 3))
     fail("an unknown kind of pixel");

@@ -67,7 +67,7 @@ Pixels transformed(Pixels pixels, const ImageTransform& transform, int64_t maxim
   if (transform.size == 0) return pixels;
   if (transform.crop && pixels.height != pixels.width) pixels = centre_square(pixels);
   if (pixels.height == transform.size && pixels.width == transform.size) return pixels;
-  pixels = resized(pixels, transform.size, transform.size);
+  pixels = resized(pixels, transform.size);
   if (maximum < 255)  // Lanczos overshoots at edges
     for (uint8_t& value : pixels.values) value = std::min(value, static_cast<uint8_t>(maximum));
   return pixels;

@@ -33,8 +33,9 @@ struct Pixels {
 /// pixel more at its end where the difference is odd.
 [[nodiscard]] Pixels centre_square(const Pixels& pixels);
 
-/// Antialiased Lanczos-3 in fixed point, bit for bit what Pillow's `resize(…, LANCZOS)` gives for 8-bit images.
-[[nodiscard]] Pixels resized(const Pixels& pixels, int64_t height, int64_t width);
+/// `size` × `size` by antialiased Lanczos-3 in fixed point, bit for bit what `resize(…, LANCZOS)` of Pillow 13 gives
+/// for 8-bit images (older ones: the same but for upright images, whose passes they exchange).
+[[nodiscard]] Pixels resized(const Pixels& pixels, int64_t size);
 
 /// Left and right exchanged.
 [[nodiscard]] Pixels mirrored(const Pixels& pixels);

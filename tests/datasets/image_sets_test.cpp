@@ -3,7 +3,7 @@
 #include "datasets/image_labels.h"
 #include "datasets/image_source.h"
 #include "datasets/image_sources.h"
-#include "datasets/png.h"
+#include "datasets/npz.h"
 #include "framework/error.h"
 #include "framework/file.h"
 #include "framework/hash.h"
@@ -166,9 +166,9 @@ TEST_CASE("image sets: damaged tars and .npy files are errors or sets, never cra
     }
   }
   CHECK(refused > 100);
-  const std::string array("\x93NUMPY\x01\x00\x36\x00{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3)}\n123456",
-                          70);
-  CHECK(decode_npy(array, "npy").values == std::vector<uint8_t>{'1', '2', '3', '4', '5', '6'});
+  const Pixels pixels = some_pixels(2, 3, 3, 4);
+  const std::string array = npy_bytes(at::tensor(at::ArrayRef<uint8_t>(pixels.values), at::kByte).view({2, 3, 3}));
+  CHECK(decode_npy(array, "npy").values == pixels.values);
   for (unsigned seed = 0; seed < 400; ++seed) {
     INFO("mutation " << seed);
     try {

@@ -2,6 +2,7 @@
 #include "apps/command.h"
 #include "apps/model_card.h"
 #include "apps/store_path.h"
+#include "datasets/image_source.h"
 #include "datasets/manifest.h"
 #include "datasets/samples_file.h"
 #include "datasets/trajectory_store.h"
@@ -131,24 +132,48 @@ Json inspect_json(const std::string& path) {
   throw InputError(fmt::format("{}: JSON, but no file of Stride's (a plan has \"format\": \"stride-plan\")", path));
 }
 
+Json inspect_images(const std::string& path) {
+  const auto images = open_images(path);
+  const Pixels first = images->decode(0);
+  Json out = {{"what", "image set"},      {"kind", images->kind()},           {"images", images->size()},
+              {"first", images->name(0)}, {"first_shape", shape_text(first)}, {"classes", images->classes()}};
+  const std::vector<std::string> names = images->class_names();
+  if (!names.empty()) out["class_names"] = names;
+  return out;
+}
+
+// Samples and image sets are both HDF5.
+Json inspect_hdf5(const std::string& path) {
+  try {
+    return inspect_samples(path);
+  } catch (const InputError&) {
+    try {
+      return inspect_images(path);
+    } catch (const InputError&) {
+    }
+    throw;
+  }
+}
+
 Json inspect(const std::string& path) {
   if (std::filesystem::is_directory(path)) {
     if (is_trajectory_store(path)) return inspect_store(path);
     if (file_exists(path + "/config.toml")) return inspect_run(path);
     if (file_exists(path + "/card.toml")) return inspect_card(path + "/card.toml");
-    throw InputError(fmt::format("{}: a folder, but no trajectory store, run folder or model", path));
+    return inspect_images(path);
   }
   if (path.ends_with(".toml")) return inspect_card(path);
   if (path.ends_with(".safetensors")) return inspect_safetensors(path);
-  if (path.ends_with(".h5")) return inspect_samples(path);
+  if (path.ends_with(".h5")) return inspect_hdf5(path);
   if (path.ends_with(".json")) return inspect_json(path);
   if (!file_exists(path)) {
     for (const std::string& name : embedded_models()) {
       if (name == path) return inspect_card(path);
     }
-    throw InputError(fmt::format("{}: there is no such file, folder or embedded model", path));
+    if (path.find('/') == std::string::npos)
+      throw InputError(fmt::format("{}: there is no such file, folder or embedded model", path));
   }
-  throw InputError(fmt::format("{}: none of .toml, .safetensors, .h5, .json, a store or a run folder", path));
+  return inspect_images(path);
 }
 
 std::string cell(const Json& value) {
@@ -192,7 +217,7 @@ class InspectCommand final : public Command {
 
  private:
   CommandInfo info_{.name = "inspect",
-                    .summary = "what a file holds: card, weights, samples, store, plan, run folder",
+                    .summary = "what a file holds: card, weights, samples, images, store, plan, run folder",
                     .arguments = "FILE",
                     .example =
                         "stride inspect runs/20260131T120000Z-sample-0badcafe/samples.h5\n"

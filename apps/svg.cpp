@@ -168,7 +168,7 @@ std::vector<double> spread(const std::vector<double>& wanted, double gap, double
       pools.pop_back();
     }
   }
-  const double top = high - static_cast<double>(order.size() > 0 ? order.size() - 1 : 0) * gap;
+  const double top = high - static_cast<double>(order.empty() ? 0 : order.size() - 1) * gap;
   std::vector<double> out(wanted.size());
   std::size_t i = 0;
   for (const Pool& pool : pools) {

@@ -1,6 +1,7 @@
 #include "apps/training_output.h"
 
 #include "apps/embedded.h"
+#include "datasets/image_codec.h"
 #include "framework/file.h"
 #include "framework/run_dir.h"
 
@@ -39,11 +40,60 @@ std::string folder_name(const std::string& folder) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-ImageData training_images(const std::string& name_or_path) {
-  if (file_exists(name_or_path)) return load_images(name_or_path);
+OptionTable image_options() {
+  return {{.name = "size",
+           .kind = ValueKind::integer,
+           .value = "N",
+           .help = "resize the images to N × N (Lanczos)",
+           .group = "Training",
+           .key = "training.size"},
+          {.name = "crop",
+           .fallback = "centre",
+           .value = "KIND",
+           .help = "with --size: cut out the square in the middle first, or scale both sides",
+           .group = "Training",
+           .key = "training.crop",
+           .choices = {"centre", "none"}},
+          {.name = "colour",
+           .fallback = "auto",
+           .value = "KIND",
+           .help = "turn the images into grey or RGB ones; auto: all must be as the first",
+           .group = "Training",
+           .key = "training.colour",
+           .choices = {"auto", "grey", "rgb"}},
+          {.name = "mirror",
+           .kind = ValueKind::flag,
+           .help = "add the mirrored twin of every image",
+           .group = "Training",
+           .key = "training.mirror"}};
+}
+
+ImageTransform image_transform(const OptionValues& options) {
+  ImageTransform transform;
+  if (options.has("size")) {
+    transform.size = options.integer("size");
+    if (transform.size < 1 || transform.size > kMaxImageSide)
+      throw UsageError(fmt::format("--size {}: a number from 1 to {} is needed", transform.size, kMaxImageSide));
+  }
+  transform.crop = options.text("crop") == "centre";
+  if (options.text("colour") != "auto")
+    transform.colour = options.text("colour") == "grey" ? Colour::grey : Colour::rgb;
+  transform.mirror = options.flag("mirror");
+  return transform;
+}
+
+ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options,
+                          const ProgressFn& progress) {
+  if (file_exists(name_or_path)) return load_images(name_or_path, options, progress);
   const std::string inside = fmt::format("{}/{}.safetensors", name_or_path, name_or_path);
-  if (const auto bytes = embedded_file(inside)) return parse_images(*bytes, "embedded:" + inside);
-  throw UsageError(fmt::format("--data {}: no such file, and not an embedded data set (digits is one)", name_or_path));
+  if (const auto bytes = embedded_file(inside)) return parse_images(*bytes, "embedded:" + inside, options);
+  // FILE.tar/FOLDER
+  for (std::size_t slash = name_or_path.find('/', 1); slash != std::string::npos;
+       slash = name_or_path.find('/', slash + 1))
+    if (std::filesystem::is_regular_file(name_or_path.substr(0, slash)))
+      return load_images(name_or_path, options, progress);
+  throw UsageError(
+      fmt::format("--data {}: no such file or folder, and not an embedded data set (digits is one)", name_or_path));
 }
 
 std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data) {

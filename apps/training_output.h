@@ -10,8 +10,14 @@
 
 namespace stride {
 
-/// Images from a file, or from an embedded data set of that name. Throws UsageError when it is neither.
-[[nodiscard]] ImageData training_images(const std::string& name_or_path);
+/// The options that say how images are read (--size, --crop, --colour, --mirror), and what they say.
+[[nodiscard]] OptionTable image_options();
+[[nodiscard]] ImageTransform image_transform(const OptionValues& options);
+
+/// Images from an image set (docs/images.md), or from an embedded data set of that name. Throws UsageError when it is
+/// neither.
+[[nodiscard]] ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options = {},
+                                        const ProgressFn& progress = {});
 
 /// The last part of a folder's path: what a model in it is called.
 [[nodiscard]] std::string folder_name(const std::string& folder);

@@ -2,6 +2,7 @@
 
 #include "framework/error.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,71 +1,86 @@
 #include "neural/image_data.h"
 
-#include "framework/error.h"
+#include "datasets/image_loader.h"
+#include "datasets/stride_images.h"
 #include "framework/file.h"
 #include "framework/hash.h"
-#include "framework/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <charconv>
+#include <array>
+#include <cmath>
 
 namespace stride {
 namespace {
 
-constexpr const char* kHint = "docs/training.md describes the file; scripts/make-digits writes one";
+void finish(ImageData& data, const std::string& sum, const ImageDataOptions& options) {
+  const std::string done = options.transform.text();
+  data.sha256 = done.empty() ? sum : sha256(sum + " " + done);
+  if (options.floats) data.images = data.scaled(data.pixels);
+}
 
-int64_t whole_number(const Safetensors& file, const std::string& key, const std::string& where) {
-  const auto found = file.metadata.find(key);
-  const std::string text = found == file.metadata.end() ? "" : found->second;
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 1)
-    throw InputError(fmt::format("{}: its metadata needs '{}', a positive whole number ({})", where, key, kHint));
-  return value;
+ImageData read(std::shared_ptr<const ImageSource> source, const ImageDataOptions& options, const ProgressFn& progress) {
+  ImageData data;
+  DecodedImages decoded = read_all(source, options.transform, progress, options.threads);
+  data.kind = source->kind();
+  data.pixels = std::move(decoded.images);
+  data.labels = std::move(decoded.labels);
+  data.maximum = source->maximum();
+  data.classes = source->classes();
+  data.stopped = decoded.stopped;
+  return data;
 }
 
 }  // namespace
 
-double ImageData::std() const { return images.to(at::kDouble).std(/*unbiased=*/false).item<double>(); }
+Tensor ImageData::scaled(const Tensor& values) const {
+  return values.to(at::kFloat).mul_(2.0 / static_cast<double>(maximum)).sub_(1.0);
+}
 
-ImageData load_images(const std::string& path) { return parse_images(read_file(path), path); }
-
-ImageData parse_images(std::string_view bytes, const std::string& path) {
-  const Safetensors file = parse_safetensors(bytes, path);
-  const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() || format->second != "stride-images")
-    throw InputError(fmt::format("{}: is not an image file ({})", path, kHint));
-  if (whole_number(file, "version", path) != 1)
-    throw InputError(fmt::format("{}: is an image file of a version that this program does not know", path));
-
-  ImageData data;
-  data.sha256 = sha256(bytes);
-  const auto text = [&](const std::string& key, const std::string& otherwise) {
-    const auto found = file.metadata.find(key);
-    return found == file.metadata.end() ? otherwise : found->second;
-  };
-  data.name = text("name", path);
-  data.source = text("source", "");
-  data.licence = text("licence", "");
-  const auto images = file.tensors.find("images");
-  if (images == file.tensors.end() || images->second.scalar_type() != at::kByte || images->second.dim() != 4 ||
-      images->second.numel() == 0)
-    throw InputError(fmt::format("{}: needs 'images', U8 [N, C, H, W] with at least one image ({})", path, kHint));
-  const int64_t maximum = whole_number(file, "maximum", path);
-  if (images->second.max().item<int64_t>() > maximum)
-    throw InputError(fmt::format("{}: a pixel lies above the file's maximum of {}", path, maximum));
-  data.images = images->second.to(at::kFloat).mul(2.0 / static_cast<double>(maximum)).sub(1.0);
-
-  const auto labels = file.tensors.find("labels");
-  if (labels != file.tensors.end()) {
-    data.classes = whole_number(file, "classes", path);
-    data.labels = labels->second;
-    if (data.labels.scalar_type() != at::kLong || data.labels.dim() != 1 || data.labels.size(0) != data.size() ||
-        data.labels.min().item<int64_t>() < 0 || data.labels.max().item<int64_t>() >= data.classes)
-      throw InputError(
-          fmt::format("{}: 'labels' must be I64 [{}] between 0 and {}", path, data.size(), data.classes - 1));
+double ImageData::std() const {
+  if (!pixels.defined()) return images.to(at::kDouble).std(/*unbiased=*/false).item<double>();
+  const Tensor bytes = pixels.cpu().contiguous();
+  const auto* values = bytes.const_data_ptr<uint8_t>();
+  std::array<int64_t, 256> counts{};
+  for (int64_t i = 0; i < bytes.numel(); ++i) ++counts[values[i]];
+  const auto n = static_cast<double>(bytes.numel());
+  double mean = 0.0, variance = 0.0;
+  for (std::size_t v = 0; v < counts.size(); ++v) mean += static_cast<double>(v) * static_cast<double>(counts[v]) / n;
+  for (std::size_t v = 0; v < counts.size(); ++v) {
+    const double off = static_cast<double>(v) - mean;
+    variance += off * off * static_cast<double>(counts[v]) / n;
   }
+  return 2.0 / static_cast<double>(maximum) * std::sqrt(variance);
+}
+
+ImageData load_images(const std::string& path, const ImageDataOptions& options, const ProgressFn& progress) {
+  const std::shared_ptr<const ImageSource> source = open_images(path, {.labels = options.labels});
+  if (source->kind() == "safetensors") return parse_images(read_file(path), path, options);
+  ImageData data = read(source, options, progress);
+  if (data.stopped) return data;
+  const std::string whole = path.substr(0, path.find_last_not_of('/') + 1);
+  data.name = whole.substr(whole.find_last_of('/') + 1);
+  finish(data, source->sha256(), options);
+  return data;
+}
+
+ImageData parse_images(std::string_view bytes, const std::string& path, const ImageDataOptions& options) {
+  StrideImages file = parse_stride_images(bytes, path);
+  ImageData data;
+  if (!options.transform.text().empty()) {
+    data = read(open_stride_images(bytes, path, {.labels = options.labels}), options, {});
+  } else {
+    data.kind = "safetensors";
+    data.pixels = std::move(file.images);
+    data.maximum = file.maximum;
+    if (options.labels) data.labels = std::move(file.labels);
+    if (options.labels) data.classes = file.classes;
+  }
+  data.name = std::move(file.name);
+  data.source = std::move(file.source);
+  data.licence = std::move(file.licence);
+  finish(data, sha256(bytes), options);
   return data;
 }
 

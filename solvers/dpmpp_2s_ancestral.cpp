@@ -3,6 +3,7 @@
 #include "solvers/ancestral.h"
 #include "solvers/exponential_tableaux.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 namespace stride {

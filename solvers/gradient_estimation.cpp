@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "solvers/linear_multistep.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 namespace stride {

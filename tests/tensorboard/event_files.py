@@ -18,11 +18,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tensorboard import context, errors
 from tensorboard.backend.event_processing import event_accumulator, event_file_loader
 from tensorboard.data import server_ingester
-from tensorboard.util import grpc_util
+from tensorboard.util import grpc_util, tb_logging
 
 PROBE, STRIDE = os.environ["STRIDE_EVENT_PROBE"], os.environ["STRIDE_EXECUTABLE"]
+ASK = {"ctx": context.RequestContext(), "experiment_id": ""}
 EVERYTHING = {kind: 0 for kind in ("scalars", "histograms", "images", "compressedHistograms")}
 
 
@@ -67,18 +69,20 @@ class EventFiles(unittest.TestCase):
         Image.fromarray(pixels, mode).save(path)
         return path, pixels
 
-    def serve(self):
-        """What the data server, TensorBoard's default, sees of the folder."""
+    def serve(self, read, wanted):
+        """What the data server, TensorBoard's default, reads of the folder, once it is what is wanted or time is up."""
         ingester = server_ingester.SubprocessServerDataIngester(
             server_ingester.get_server_binary(), str(self.folder), reload_interval=1,
-            channel_creds_type=grpc_util.ChannelCredsType.LOCAL, samples_per_plugin={"scalars": 0, "images": 0})
+            channel_creds_type=grpc_util.ChannelCredsType.LOCAL, samples_per_plugin={"scalars": 0})
         ingester.start()
-        self.addCleanup(ingester._stdin_handle.close)
-        deadline = time.monotonic() + 60
-        while not ingester.data_provider.list_runs(experiment_id="") and time.monotonic() < deadline:
-            time.sleep(0.2)
-        time.sleep(1)  # the run is listed when its first record is read
-        return ingester.data_provider
+        self.addCleanup(ingester._stdin_handle.close)  # ends the server
+        deadline, found = time.monotonic() + 60, None
+        while found != wanted and time.monotonic() < deadline:
+            try:
+                found = read(ingester.data_provider)
+            except (KeyError, errors.NotFoundError):
+                time.sleep(0.2)  # nothing of this run has been read yet
+        return found
 
     def test_a_thousand_scalars_come_back_as_float32(self):
         values = np.random.default_rng(1).normal(size=1000) * 10.0 ** np.arange(-20, 20).repeat(25)
@@ -166,23 +170,28 @@ class EventFiles(unittest.TestCase):
         paths[0].write_bytes(paths[0].read_bytes()[:-5])
         wanted = [(i, 1.0) for i in range(1, 6)] + [(6, 2.0), (7, 2.0), (8, 2.0), (9, 3.0)]
         self.assertEqual(scalars(load(self.folder / "run"), "loss"), wanted)
-        served = self.serve().read_scalars(experiment_id="", plugin_name="scalars", downsample=1000)
-        self.assertEqual([(point.step, point.value) for point in served["run"]["loss"]], wanted)
+
+        def read(served):
+            points = served.read_scalars(**ASK, plugin_name="scalars", downsample=1000)["run"]["loss"]
+            return [(point.step, point.value) for point in points]
+
+        self.assertEqual(self.serve(read, wanted), wanted)
 
     def test_the_default_server_reads_scalars_histograms_and_images(self):
         picture, _ = self.png("RGB", (5, 3))
         self.write([["scalar", "loss", 1, 0.25], ["histogram", "h", 1, [0.0, 1.0, 1.0], []],
                     ["image", "picture", 1, str(picture), 3, 5, 3]])
-        served = self.serve()
-        read = served.read_scalars(experiment_id="", plugin_name="scalars", downsample=10)
-        self.assertEqual([(p.step, p.value) for p in read["run"]["loss"]], [(1, 0.25)])
-        read = served.read_tensors(experiment_id="", plugin_name="histograms", downsample=10)
-        [point] = read["run"]["h"]
-        self.assertEqual(point.numpy[:, 2].sum(), 3)
-        self.assertEqual((point.numpy[0, 0], point.numpy[-1, 1]), (0, 1))
-        read = served.read_blob_sequences(experiment_id="", plugin_name="images", downsample=10)
-        [point] = read["run"]["picture"]
-        self.assertEqual(served.read_blob(blob_key=point.values[2].blob_key), picture.read_bytes())
+
+        def read(served):
+            [scalar] = served.read_scalars(**ASK, plugin_name="scalars", downsample=10)["run"]["loss"]
+            [buckets] = served.read_tensors(**ASK, plugin_name="histograms", downsample=10)["run"]["h"]
+            [image] = served.read_blob_sequences(**ASK, plugin_name="images", downsample=10)["run"]["picture"]
+            blob = served.read_blob(ctx=ASK["ctx"], blob_key=image.values[2].blob_key)
+            counts = buckets.numpy[:, 2].sum(), buckets.numpy[0, 0], buckets.numpy[-1, 1]
+            return scalar.step, scalar.value, counts, blob
+
+        wanted = 1, 0.25, (3, 0, 1), picture.read_bytes()
+        self.assertEqual(self.serve(read, wanted), wanted)
 
     def test_the_command_writes_what_metrics_jsonl_has(self):
         (self.folder / "gm.toml").write_text(
@@ -199,4 +208,5 @@ class EventFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=1)
+    tb_logging.get_logger().setLevel("ERROR")  # it tells of every purge
+    unittest.main(warnings="ignore")

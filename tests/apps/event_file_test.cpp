@@ -68,7 +68,6 @@ TEST_CASE("event file: CRC-32C gives the known answers") {
 }
 
 TEST_CASE("event file: a record is framed by its length and two checksums") {
-  // What TensorFlow's own writer makes of "foo" (record_writer_test.cc's smallest relatives): length 3.
   const std::string record = framed_record("foo");
   REQUIRE(record.size() == 3 + 16);
   CHECK(record.substr(0, 8) == bytes({3, 0, 0, 0, 0, 0, 0, 0}));

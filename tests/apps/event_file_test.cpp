@@ -133,9 +133,13 @@ TEST_CASE("event file: a histogram counts every finite value in TensorBoard's bu
 }
 
 TEST_CASE("event file: limits that are given are kept, and one more holds what lies above them") {
-  const EventHistogram histogram = count_buckets(std::vector<double>{-5.0, 0.0, 0.5, 1.0, 2.5, 9.0}, {0.0, 1.0, 2.0});
-  CHECK(histogram.counts == std::vector<double>{1, 2, 1, 2});
-  CHECK(histogram.limits == std::vector<double>{0.0, 1.0, 2.0, std::numeric_limits<double>::max()});
+  // Also the two empty ones from 3 to 5.
+  const std::vector<double> limits = {0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
+  const EventHistogram histogram = count_buckets(std::vector<double>{-5.0, 0.0, 0.5, 1.0, 2.5, 9.0}, limits);
+  CHECK(histogram.counts == std::vector<double>{1, 2, 1, 1, 0, 0, 1});
+  REQUIRE(histogram.limits.size() == 7);
+  CHECK(std::vector<double>(histogram.limits.begin(), histogram.limits.end() - 1) == limits);
+  CHECK(histogram.limits.back() == std::numeric_limits<double>::max());
   CHECK_THROWS_AS(count_buckets({}, {1.0, 1.0}), UsageError);
   CHECK_THROWS_AS(count_buckets({}, {NAN}), UsageError);
   CHECK_THROWS_AS(count_buckets({}, {0.0, std::numeric_limits<double>::infinity()}), UsageError);

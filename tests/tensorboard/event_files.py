@@ -121,9 +121,10 @@ class EventFiles(unittest.TestCase):
 
     def test_a_histogram_of_a_tensor_is_that_of_its_numbers(self):
         values = np.random.default_rng(3).normal(size=64).astype(np.float32).astype(np.float64)
-        path = self.write([["histogram", "list", 0, values.tolist(), []], ["tensor", "tensor", 0, values.tolist(), []]])[0]
-        one, other = (load(path).Histograms(tag)[0].histogram_value for tag in ("list", "tensor"))
-        self.assertEqual((one.bucket, one.bucket_limit, one.min, one.max), (other.bucket, other.bucket_limit, other.min, other.max))
+        [path] = self.write([[kind, kind, 0, values.tolist(), []] for kind in ("histogram", "tensor")])
+        one, other = (load(path).Histograms(tag)[0].histogram_value for tag in ("histogram", "tensor"))
+        for field in ("bucket", "bucket_limit", "min", "max", "sum"):
+            self.assertEqual(getattr(one, field), getattr(other, field), field)
 
     def test_limits_that_are_given_are_the_buckets(self):
         values, limits = [-5.0, 0.0, 0.5, 1.0, 2.5, 9.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]

@@ -54,7 +54,7 @@ class SampleCommand final : public Command {
     RunDir& run = context.run_dir();
     const std::optional<Samples> earlier = finished_before(context, run);
     const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;
-    const Draws draws = draw_with_progress(context, run, sampler, model, rest);
+    const Draws draws = draw_with_progress(context, sampler, model, rest, settings.seeds.size());
     Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
     if (inverts) samples.attributes["solver"] = "ddim, inverted";
@@ -95,14 +95,17 @@ class SampleCommand final : public Command {
     return out;
   }
 
-  static Draws draw_with_progress(Context& context, RunDir& run, const Sampler& sampler, const LoadedModel& model,
-                                  const DrawSettings& settings) {
+  // `all` counts the samples of the run with those that an earlier process finished.
+  static Draws draw_with_progress(Context& context, const Sampler& sampler, const LoadedModel& model,
+                                  const DrawSettings& settings, std::size_t all) {
     ProgressBar bar = context.progress("sampling", static_cast<int64_t>(settings.seeds.size()));
     DrawHooks hooks;
     hooks.progress = bar.fn();
-    hooks.chunk = [&run](const Tensor& seeds, const RunResult& result) {
-      run.metric(fmt::format(R"({{"samples": {}, "nfe_mean": {}}})", seeds.size(0),
-                             result.nfe.to(at::kDouble).mean().item<double>()));
+    auto finished = static_cast<int64_t>(all - settings.seeds.size());
+    hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+      finished += seeds.size(0);
+      context.metric(fmt::format(R"({{"step": {}, "samples": {}, "nfe_mean": {}}})", finished, seeds.size(0),
+                                 result.nfe.to(at::kDouble).mean().item<double>()));
     };
     const OptionValues& options = context.options();
     if (options.flag("invert"))

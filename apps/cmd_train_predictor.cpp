@@ -45,6 +45,13 @@ class TrainPredictor final : public Command {
                                    {"within_tolerance", report.within},
                                    {"within_twice_the_step", report.within_double}};
     trained.predictor.save(path, {{"training", result.dump()}});
+    context.metric(nlohmann::json{{"step", training.steps},
+                                  {"loss", report.loss},
+                                  {"loss_of_best_constant", report.constant_loss},
+                                  {"loss_without_content", report.schedule_loss},
+                                  {"within_tolerance", report.within},
+                                  {"within_twice_the_step", report.within_double}}
+                       .dump());
     run.write("results.json", result.dump(2) + "\n");
     context.print(fmt::format(
         "examples              {} ({} held out)\nloss, best constant   {:.4f}\nloss without content  {:.4f}\n"

@@ -131,6 +131,21 @@ RunDir& Context::run_dir() {
   return *run_dir_;
 }
 
+EventFile& Context::events() {
+  if (!events_) events_.emplace(run_dir().file("tb"));
+  return *events_;
+}
+
+void Context::metric(const std::string& json_object) {
+  run_dir().metric(json_object);
+  const Json line = Json::parse(json_object);
+  const auto step = line.find("step");
+  if (step == line.end() || !step->is_number_integer()) return;
+  for (const auto& [name, value] : line.items()) {
+    if (name != "step" && value.is_number()) events().scalar(name, step->get<int64_t>(), value.get<double>());
+  }
+}
+
 void Context::add_input(const std::string& path, const std::string& sha256) {
   inputs_.emplace_back(path, sha256);
   if (run_dir_) run_dir_->write_manifest(manifest());
@@ -155,6 +170,7 @@ ExitCode Context::plan(const std::vector<std::pair<std::string, std::string>>& l
 }
 
 ExitCode Context::done(const std::string& result_json, ExitCode code) {
+  if (events_) events_->flush();
   if (run_dir_) run_dir_->finish(static_cast<int>(code));
   if (json()) {
     Json out = result_json.empty() ? Json::object() : Json::parse(result_json);

@@ -1,6 +1,7 @@
 // What a running subcommand may reach.
 #pragma once
 
+#include "apps/event_file.h"
 #include "apps/option_table.h"
 #include "apps/progress_bar.h"
 #include "framework/error.h"
@@ -50,6 +51,11 @@ class Context final {
 
   /// The run folder, made (or, with --resume, opened) and locked on first use.
   [[nodiscard]] RunDir& run_dir();
+  /// Appends one JSON object as a line to metrics.jsonl. Where it has a whole number "step", its other numbers become
+  /// scalars in tb/ under their names.
+  void metric(const std::string& json_object);
+  /// The event file of this run in tb/, for histograms and images; made on first use.
+  [[nodiscard]] EventFile& events();
   /// The folder named by --resume, if any.
   [[nodiscard]] std::optional<std::string> resumed_from() const;
   /// Notes an input file for manifest.json.
@@ -77,6 +83,7 @@ class Context final {
   std::vector<int64_t> seeds_;
   Logger log_;
   std::optional<RunDir> run_dir_;
+  std::optional<EventFile> events_;
   std::vector<std::pair<std::string, std::string>> inputs_, facts_;
 };
 

@@ -230,7 +230,7 @@ TEST_CASE("cli: a run folder holds what the contract names, and a sample is its 
   const std::string run = place.path(result.at("run_dir"));
   CHECK(std::filesystem::path(run).parent_path().filename() == "runs");
   for (const char* name : {"config.toml", "command.txt", "manifest.json", "metrics.jsonl", "log.ndjson", "results.json",
-                           "samples.h5", "DONE"}) {
+                           "samples.h5", "tb", "DONE"}) {
     INFO(name);
     CHECK(std::filesystem::exists(run + "/" + name));
   }

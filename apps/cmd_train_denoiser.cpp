@@ -117,7 +117,7 @@ class TrainDenoiser final : public Command {
     if (file_exists(checkpoint)) context.log().info(fmt::format("going on from {}", checkpoint));
     ProgressBar bar = context.progress("training", training.steps());
     const auto recorded = [&](const LossRecord& record) {
-      run.metric(nlohmann::json{{"step", record.step},
+      context.metric(nlohmann::json{{"step", record.step},
                                 {"images", record.step * training.batch},
                                 {"loss", record.loss},
                                 {"images_per_second", record.images_per_second}}

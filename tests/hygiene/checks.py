@@ -21,7 +21,7 @@ CONFINED = [
      "torch/torch.h costs 15 s a file: use ATen headers, or move the code to neural/"),
     (r"ceres/.*", r"adaptive/ceres_[^/]*\.cpp|tests/(hygiene|adaptive)/.*",
      "Ceres and torch define the same macros: only adaptive/ceres_*.cpp see it"),
-    (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/[^/]*|tests/datasets/.*", "images and archives are read in datasets/"),
+    (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/[^/]*|tests/(datasets|apps)/.*", "images and archives are read in datasets/"),
     (r"hdf5(_hl)?\.h|H5.*\.h", r"datasets/[^/]*|tests/(datasets|kill|apps)/.*", "HDF5 lives in datasets/"),
     (r"toml\+\+/.*", r"apps/[^/]*|tests/apps/.*", "TOML lives in apps/"),
     (r"catch2/.*", r"tests/catch_torch\.h|tests/catch_main\.cpp",

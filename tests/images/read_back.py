@@ -17,117 +17,15 @@ import zipfile
 from pathlib import Path
 
 import h5py
-import lmdb
 import numpy as np
 from PIL import Image
 
-PROBE = os.environ.get("STRIDE_IMAGES_PROBE", "")
-random = np.random.default_rng(7)
-
-
-def picture(height, width, channels=3):
-    """Something smooth with a little noise, as photographs are: [H, W, C] uint8."""
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(x * random.uniform(0.05, 0.5) + y * random.uniform(0.05, 0.5) + random.uniform(0, 6)) for _ in range(channels)]
-    out = 127 + 90 * np.stack(waves, 2) + random.normal(0, 8, (height, width, channels))
-    return out.clip(0, 255).astype(np.uint8)
-
-
-def image(array):
-    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-
-
-def encoded(array, kind, **options):
-    out = io.BytesIO()
-    image(array).save(out, kind, **options)
-    return out.getvalue()
-
-
-def decoded(data, mode=None):
-    """As Pillow sees it: [H, W, C]."""
-    opened = Image.open(io.BytesIO(data))
-    array = np.asarray(opened.convert(mode or ("L" if opened.mode in ("1", "L") else "RGB")))
-    return array[:, :, None] if array.ndim == 2 else array
-
-
-def probe(path, *options):
-    return subprocess.run([PROBE, str(path), *map(str, options)], capture_output=True, timeout=120)
-
-
-def read(path, *options):
-    done = probe(path, *options)
-    assert done.returncode == 0, f"{path}: exit code {done.returncode}: {done.stderr.decode()}"
-    line, pixels = done.stdout.split(b"\n", 1)
-    about = json.loads(line)
-    return about, np.frombuffer(pixels, np.uint8).reshape(about["shape"])
-
-
-def refused(path, *parts, options=()):
-    done = probe(path, *options)
-    text = done.stderr.decode()
-    assert done.returncode == 3, f"{path}: exit code {done.returncode}, not 3: {text}"
-    for part in (str(path).split("/")[-1], *parts):
-        assert part in text, f"{path}: the message lacks {part!r}: {text}"
-
-
-def same(found, wanted, what):
-    wanted = np.stack(wanted) if isinstance(wanted, list) else wanted
-    assert found.shape == wanted.shape, f"{what}: {found.shape}, not {wanted.shape}"
-    worst = np.abs(found.astype(int) - wanted.astype(int)).max()
-    assert worst == 0, f"{what}: differs by up to {worst} levels"
-
-
-def sum_of(files):
-    """The documented sum of a set: that of the lines of sha256sum."""
-    lines = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def put(folder, files):
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
-def class_files():
-    """Three classes, PNG, JPEG and WebP, and their pixels in the order of their names."""
-    files = {}
-    for kind, ending, options in (("PNG", "png", {}), ("JPEG", "jpg", {"quality": 90}), ("WEBP", "webp", {"lossless": True})):
-        for name in ("bird", "cat", "automobile"):
-            for i in range(2):
-                files[f"{name}/{'deep/er/' if i else ''}{i}.{ending}"] = encoded(picture(24, 20), kind, **options)
-    names = sorted(files, key=str.encode)
-    return files, [decoded(files[name]) for name in names], [["automobile", "bird", "cat"].index(n.split("/")[0]) for n in names]
+from bad_sets import bad_sets, damaged
+from helpers import (cifar_record, class_files, decoded, encoded, idx_bytes, image, picture, put, random, read, refused,
+                     same, sum_of, write_cifar, write_edm_zip, write_lmdb)
 
 
 # --- formats
-
-
-def cifar_record(label, array):
-    return bytes([*label]) + array.transpose(2, 0, 1).tobytes()
-
-
-def write_cifar(folder, count=6):
-    """The binary version, its pixels and labels; and the Python version of the same beside it for torchvision."""
-    import pickle
-
-    folder.mkdir(parents=True)
-    python = folder.parent / "cifar-10-batches-py"
-    python.mkdir()
-    pixels, labels = [], []
-    for batch in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
-        arrays = [picture(32, 32) for _ in range(count)]
-        classes = [int(c) for c in random.integers(0, 10, count)]
-        (folder / f"{batch}.bin").write_bytes(b"".join(cifar_record([c], a) for c, a in zip(classes, arrays)))
-        rows = np.stack([a.transpose(2, 0, 1).reshape(-1) for a in arrays])
-        (python / batch).write_bytes(pickle.dumps({"data": rows, "labels": classes}))
-        pixels.append(np.stack(arrays))
-        labels.append(classes)
-    names = [f"class{c}" for c in range(10)]
-    (folder / "batches.meta.txt").write_text("\n".join(names) + "\n\n")
-    (python / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
-    return pixels, labels, names
 
 
 def cifar(folder):
@@ -164,10 +62,6 @@ def cifar(folder):
     same(found, arrays, "CIFAR-100")
     assert about["labels"] == [93 + i for i in range(7)] and about["class_names"][93] == "fine93"
     refused(folder / "cifar-10-batches-py", "pickle", "binary version")
-
-
-def idx_bytes(array):
-    return struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def idx(folder):
@@ -288,13 +182,6 @@ def tar(base):
     refused(base / "broken.tar", "checksum")
 
 
-def write_lmdb(path, values):
-    with lmdb.open(str(path), map_size=1 << 26) as env:
-        with env.begin(write=True) as txn:
-            for key, value in values.items():
-                txn.put(key, value)
-
-
 def lmdb_set(base):
     from torchvision.datasets import lsun
 
@@ -320,19 +207,6 @@ def lmdb_set(base):
     about, found = read(small)
     same(found, [decoded(tiny[k]) for k in sorted(tiny)], "small values under binary keys")
     assert "00ff" in about["first"]
-
-
-def write_edm_zip(path, count=6, compression=zipfile.ZIP_STORED, labels=True):
-    """As EDM's dataset_tool writes it."""
-    arrays, entries = [], []
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for i in range(count):
-            name = f"{i // 4:05d}/img{i:08d}.png"
-            arrays.append(picture(16, 16))
-            archive.writestr(name, encoded(arrays[-1], "PNG", compress_level=0, optimize=False))
-            entries.append([name, (i * 7) % 5])
-        archive.writestr("dataset.json", json.dumps({"labels": entries if labels else None}))
-    return arrays, [label for _, label in entries]
 
 
 def zip_set(base):
@@ -463,118 +337,6 @@ def resize(base):
             wanted = [np.asarray(image(a).resize((size, size), Image.Resampling.LANCZOS)) for a in arrays]
             same(read(root, "--size", size, "--crop", "none")[1], [w.reshape(size, size, channels) for w in wanted], f"resize to {size}")
         refused(root, "01.png", "--size N")
-
-
-# --- what is wrong
-
-
-def bad_sets(base):
-    good = {f"{c}/{i}.png": encoded(picture(8, 8), "PNG") for c in "ab" for i in range(2)}
-
-    def case(name, files, *parts, options=()):
-        put(base / name, files)
-        refused(base / name, *parts, options=options)
-
-    case("other-size", good | {"b/9.png": encoded(picture(9, 8), "PNG")}, "b/9.png", "8 × 9", "--size N")
-    case("not-an-image", good | {"b/readme.txt": b"hello"}, "b/readme.txt", "not an image")
-    case("text-named-png", good | {"b/9.png": b"hello"}, "b/9.png", "neither PNG")
-    case("empty-file", good | {"b/9.png": b""}, "b/9.png", "empty")
-    case("no-class", good | {"9.png": good["a/0.png"]}, "9.png", "no class")
-    case("truncated-png", good | {"b/9.png": good["a/0.png"][:-30]}, "b/9.png", "damaged PNG")
-    case("truncated-jpeg", good | {"b/9.jpg": encoded(picture(8, 8), "JPEG")[:-40]}, "b/9.jpg", "damaged JPEG")
-    case("truncated-webp", good | {"b/9.webp": encoded(picture(64, 64), "WEBP")[:-40]}, "b/9.webp", "damaged WebP")
-    bomb = bytearray(good["a/0.png"])
-    bomb[16:24] = struct.pack(">II", 60000, 60000)
-    bomb[29:33] = struct.pack(">I", __import__("zlib").crc32(bytes(bomb[12:29])))
-    case("bomb-png", good | {"b/9.png": bytes(bomb)}, "b/9.png", "60000 × 60000")
-    frames = io.BytesIO()
-    image(picture(8, 8)).save(frames, "WEBP", save_all=True, append_images=[image(picture(8, 8))])
-    case("animated", good | {"b/9.webp": frames.getvalue()}, "b/9.webp", "animated")
-    cmyk = io.BytesIO()
-    image(picture(8, 8)).convert("CMYK").save(cmyk, "JPEG")
-    case("cmyk", good | {"b/9.jpg": cmyk.getvalue()}, "b/9.jpg", "CMYK")
-    (base / "nothing").mkdir()
-    refused(base / "nothing", "holds no images")
-    refused(base / "missing", "no such file")
-    for name, data, part in (("empty", b"", "empty"), ("noise", bytes(random.integers(0, 256, 999, dtype=np.uint8)), "no image set"),
-                             ("one.png", good["a/0.png"], "one image"), ("a.pkl", b"\x80\x04abc", "pickle"),
-                             ("short.bin", bytes(3072), "3073"), ("label.bin", bytes([10]) + bytes(3072), "label 10"),
-                             ("magic-images-idx3-ubyte", b"\1\0\x08\3" + bytes(60), "two zero bytes"),
-                             ("float-images-idx3-ubyte", b"\0\0\x0d\3" + bytes(60), "0x0d"),
-                             ("cut-images-idx3-ubyte", idx_bytes(np.zeros((3, 5, 5), np.uint8))[:-1], "promises [3, 5, 5]"),
-                             ("huge-images-idx3-ubyte", b"\0\0\x08\3" + b"\xff" * 12 + bytes(9), "promises")):
-        (base / name).write_bytes(data)
-        refused(base / name, part)
-    bins = base / "cifar"
-    write_cifar(bins)
-    (bins / "data_batch_4.bin").rename(bins / "gone")
-    refused(bins, "data_batch_4.bin")
-    (bins / "data_batch_4.bin").write_bytes((bins / "gone").read_bytes()[:-3073])
-    refused(bins, "data_batch_4.bin", "one size")
-
-    def zipped(name, labels, *parts):
-        with zipfile.ZipFile(base / name, "w") as archive:
-            for entry, data in good.items():
-                archive.writestr(entry, data)
-            archive.writestr("dataset.json", labels)
-        refused(base / name, *parts)
-
-    zipped("json.zip", "{", "dataset.json", "JSON")
-    zipped("unlisted.zip", json.dumps({"labels": [["a/0.png", 1]]}), "a/1.png", "no label")
-    zipped("negative.zip", json.dumps({"labels": [["a/0.png", -1]]}), '["a/0.png",-1]')
-    zipped("vector.zip", json.dumps({"labels": [["a/0.png", [1, 0]]]}), "whole number")
-    whole = base / "whole.zip"
-    write_edm_zip(whole)
-    (base / "cut.zip").write_bytes(whole.read_bytes()[:-500])
-    refused(base / "cut.zip", "damaged zip")
-    data = bytearray(whole.read_bytes())
-    data[600] ^= 255
-    (base / "crc.zip").write_bytes(data)
-    refused(base / "crc.zip", "img00000000.png", "CRC")
-    write_lmdb(base / "lmdb", {b"k%d" % i: encoded(picture(40, 40), "WEBP") for i in range(40)})
-    mdb = (base / "lmdb/data.mdb").read_bytes()
-    (base / "cut").mkdir()
-    (base / "cut/data.mdb").write_bytes(mdb[: len(mdb) // 2])
-    refused(base / "cut/data.mdb", "LMDB")
-    with h5py.File(base / "whole.h5", "w") as file:
-        file["images"] = np.zeros((4, 8, 8, 3), np.uint8)
-    (base / "cut.h5").write_bytes((base / "whole.h5").read_bytes()[:-200])
-    refused(base / "cut.h5", "HDF5")
-
-
-def damaged(base):
-    """No damage makes a reader crash or hang: exit code 0 or 3 whatever the bytes."""
-    sets = base / "sets"
-    sets.mkdir()
-    arrays = np.stack([picture(12, 12) for _ in range(4)])
-    kinds = (("PNG", {}), ("JPEG", {"progressive": True}), ("WEBP", {}), ("JPEG", {}))
-    with tarfile.open(sets / "set.tar", "w") as archive:
-        for i, (kind, options) in enumerate(kinds):
-            data = encoded(arrays[i], kind, **options)
-            info = tarfile.TarInfo(f"{'ab'[i % 2]}/{i}.{kind.lower()}")
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    write_edm_zip(sets / "set.zip", 3, zipfile.ZIP_DEFLATED)
-    with h5py.File(sets / "set.h5", "w") as file:
-        file.create_dataset("images", data=arrays, chunks=(2, 12, 12, 3), compression="gzip")
-        file["labels"] = np.arange(4)
-    write_lmdb(base / "lmdb", {b"k%d" % i: encoded(picture(30, 30), "WEBP", quality=95) for i in range(9)})
-    (sets / "set.mdb").write_bytes((base / "lmdb/data.mdb").read_bytes())
-    counts = {}
-    for path in sorted(sets.iterdir()):
-        whole = path.read_bytes()
-        for turn in range(40):
-            data = bytearray(whole)
-            for at in random.integers(0, len(data), random.integers(1, 30)):
-                data[at] = random.integers(0, 256)
-            if turn % 4 == 0:
-                del data[random.integers(0, len(data)) :]
-            bad = base / path.name
-            bad.write_bytes(data)
-            done = probe(bad)
-            counts[path.suffix, done.returncode] = counts.get((path.suffix, done.returncode), 0) + 1
-            assert done.returncode in (0, 3), f"{path.name}, turn {turn}: exit code {done.returncode}: {done.stderr.decode()}"
-    print(counts)
 
 
 def command(base):

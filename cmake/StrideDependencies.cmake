@@ -19,4 +19,7 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter) # for the tests' checks an
 find_path(STRIDE_TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 find_path(STRIDE_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
 find_path(STRIDE_XXHASH_INCLUDE xxhash.h REQUIRED)
+# Not libzip's own CMake package: Debian's names programs that the library's package does not bring.
+find_path(STRIDE_LIBZIP_INCLUDE zip.h REQUIRED)
+find_library(STRIDE_LIBZIP zip REQUIRED)
 message(STATUS "Stride: torch ${Torch_VERSION}, CUDA ${CUDA_VERSION} (${CMAKE_CUDA_COMPILER}), for ${TORCH_CUDA_ARCH_LIST}")

@@ -67,6 +67,11 @@ class EvaluateCommand final : public Command {
     std::vector<std::string> skipped;
     settings.samplers = sweep_specs(sweep_of(options), model.info(), &model.source.card, skipped);
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+    for (const std::string& metric : settings.metrics) {
+      if (metric_needs(metric).mixture && model.info().kind != "gaussian_mixture")
+        throw UsageError(fmt::format("the metric {} needs a model whose law is known, a gaussian_mixture; '{}' is a {}",
+                                     metric, model.info().name, model.info().kind));
+    }
     for (const std::string& line : skipped) context.log().warning("left out: " + line);
     if (context.dry_run()) return context.plan(plan_of(context, model, settings));
 

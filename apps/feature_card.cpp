@@ -51,6 +51,10 @@ FeatureCard parse_card(const std::string& text, const std::string& where) {
     card.input.range = reader.text("input").value_or("signed");
     if (card.input.range != "signed" && card.input.range != "unit" && card.input.range != "byte")
       reader.fail("input", fmt::format("is '{}', but must be signed, unit or byte", card.input.range));
+    if (const toml::node* node = reader.node("return_features")) {
+      if (!node->is_boolean()) reader.fail("return_features", "must be true or false");
+      card.input.return_features = node->value_or(false);
+    }
   }
   reader.done();
   return card;

@@ -27,6 +27,7 @@ struct LoadedFeatures {
 ///   shape = [1, 8, 8]             # native only
 ///   resize = [299, 299]           # torchscript: bilinear, align_corners false, no antialiasing; none: as they are
 ///   input = "signed"              # what it takes: [−1, 1] ("signed"), [0, 1] ("unit"), uint8 0 to 255 ("byte")
+///   return_features = true        # torchscript: call it with return_features=True (StyleGAN's and EDM's detectors)
 ///
 /// Throws InputError on a malformed card or file, UsageError on an unknown key and where trust is missing.
 [[nodiscard]] LoadedFeatures load_features(const FeatureRequest& request);

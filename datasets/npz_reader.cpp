@@ -67,6 +67,7 @@ struct NpzReader::Impl {
       if (!seen.insert(text).second) throw InputError(fmt::format("{}: holds two arrays '{}'", where, text));
       names.push_back(std::move(text));
     }
+    if (names.empty()) throw InputError(fmt::format("{}: not an .npz file: it holds no arrays", where));
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {
@@ -87,8 +88,7 @@ struct NpzReader::Impl {
   [[nodiscard]] Tensor read(const std::string& name) const {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end())
-      throw InputError(fmt::format("{}: holds no array '{}', only {}", where, name,
-                                   names.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(names, ", "))));
+      throw InputError(fmt::format("{}: holds no array '{}', only {}", where, name, fmt::join(names, ", ")));
     const auto index = static_cast<zip_uint64_t>(found - names.begin());
     zip_stat_t stat{};
     constexpr zip_uint64_t kNeeded = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;

@@ -58,7 +58,9 @@ Tensor ScriptedFeatures::features(const Tensor& images) const {
     const Tensor chunk = images.slice(0, begin, begin + kChunk).to(impl_->device);
     c10::IValue value;
     try {
-      value = impl_->module.forward({scripted_input(chunk, impl_->input)});
+      torch::jit::Kwargs keywords;
+      if (impl_->input.return_features) keywords["return_features"] = true;
+      value = impl_->module.forward({scripted_input(chunk, impl_->input)}, keywords);
     } catch (const Error&) {
       throw;
     } catch (const c10::OutOfMemoryError&) {

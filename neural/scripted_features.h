@@ -13,6 +13,7 @@ namespace stride {
 struct ScriptedInput {
   std::vector<int64_t> resize;   ///< [H, W], bilinear with align_corners false and no antialiasing; empty: as they are
   std::string range = "signed";  ///< "signed" [−1, 1], "unit" [0, 1], or "byte" uint8 0 to 255
+  bool return_features = false;  ///< the network is called with return_features=True, as StyleGAN's detectors need it
 };
 
 /// images `[N, C, H, W]` in [−1, 1] → what the network is given. Resizing comes first, as pytorch-fid does it (on [0,

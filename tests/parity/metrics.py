@@ -145,6 +145,18 @@ def by_papers(generated, real, k_precision=3, k_density=5):
     return [precision, recall, inside.sum() / (k_density * len(generated)), inside.any(1).mean()]
 
 
+def by_pairs(x, y):
+    """Bińkowski et al. 2018, eq. 4, for any two sizes."""
+    def kernel(a, b):
+        return (a @ b.T / x.shape[1] + 1) ** 3
+
+    def own(a):
+        gram = kernel(a, a)
+        return (gram.sum() - np.trace(gram)) / (len(a) * (len(a) - 1))
+
+    return own(x) + own(y) - 2 * kernel(x, y).mean()
+
+
 def by_line(x, reference, seed):
     """Chong & Forsyth 2020: the intercept of FD against 1/n, on the subsets that Stride draws."""
     n, f = x.shape
@@ -164,12 +176,14 @@ def sets(rng):
         x, y = rng.normal(size=(n, f)) * 1.1 + shift, rng.normal(size=(m, f))
         got = probe(x=x, y=y)
         name = f"{n} and {m} samples of {f} features"
-      
-        kid = float(poly_mmd(torch.from_numpy(y), torch.from_numpy(x), degree=3, gamma=None, coef=1.0))
-        check(f"kid, {name}, torchmetrics", got["kid"], kid)
+        check(f"kid, {name}, numpy", got["kid"], by_pairs(x, y))
         check(f"prdc, {name}", got["prdc"], by_papers(x, y), 1e-12)
         check(f"swd, {name}", got["swd"], by_pieces(x, y, 64, 5))
         check(f"fd-inf, {name}", got["fd_inf"], by_line(x, statistics(y), 9), 1e-6)
+    # torchmetrics takes both sets to be of one size.
+    x, y = rng.normal(size=(300, 12)) * 1.2, rng.normal(size=(300, 12))
+    kid = float(poly_mmd(torch.from_numpy(y), torch.from_numpy(x), degree=3, gamma=None, coef=1.0))
+    check("kid, torchmetrics", probe(x=x, y=y)["kid"], kid)
     x = rng.uniform(-1, 1, size=(7, 3, 8, 8)).astype(np.float32)
     y = (x + 0.1 * rng.normal(size=x.shape)).astype(np.float32)
     got = probe(x=x, y=y)

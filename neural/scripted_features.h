@@ -11,9 +11,8 @@ namespace stride {
 
 /// What is done to images in [−1, 1] before a scripted network sees them.
 struct ScriptedInput {
-  std::vector<int64_t> resize =
-      {};                        ///< [H, W], bilinear with align_corners false and no antialiasing; empty: as they are
-  std::string range = "signed";  ///< "signed" [−1, 1], "unit" [0, 1], or "byte" uint8 0 to 255
+  std::vector<int64_t> resize = {};  ///< [H, W]: bilinear, align_corners false, no antialiasing; empty: none
+  std::string range = "signed";      ///< "signed" [−1, 1], "unit" [0, 1], or "byte" uint8 0 to 255
   bool return_features = false;  ///< the network is called with return_features=True, as StyleGAN's detectors need it
 };
 

@@ -2,6 +2,7 @@
 #include "apps/command.h"
 #include "apps/evaluation.h"
 #include "apps/evaluation_summary.h"
+#include "apps/feature_options.h"
 #include "apps/feature_setup.h"
 #include "apps/report.h"
 #include "apps/results_table.h"
@@ -16,16 +17,6 @@
 
 namespace stride {
 namespace {
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
 
 // "3-6,8", by the rules of --seeds.
 std::vector<int64_t> counts(const OptionValues& options, const std::string& name) {
@@ -70,12 +61,17 @@ class EvaluateCommand final : public Command {
     settings.teacher.sigma_min = options.has("sigma-min") ? std::optional(options.number("sigma-min")) : std::nullopt;
     settings.teacher.sigma_max = options.has("sigma-max") ? std::optional(options.number("sigma-max")) : std::nullopt;
     settings.blocks = options.integer("blocks");
-    settings.metrics = split(options.text("metric"));
+    settings.metrics = parse_metrics(options.text("metric"));
     settings.images = options.integer("images");
-    settings.features = make_feature_setup(options.text_or("features", ""), options.text_or("ref", ""), model.info());
+    settings.features = make_feature_setup(feature_request(context), options.text_or("ref", ""), model.info());
     std::vector<std::string> skipped;
     settings.samplers = sweep_specs(sweep_of(options), model.info(), &model.source.card, skipped);
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+    for (const std::string& metric : settings.metrics) {
+      if (metric_needs(metric).mixture && model.info().kind != "gaussian_mixture")
+        throw UsageError(fmt::format("the metric {} needs a model whose law is known, a gaussian_mixture; '{}' is a {}",
+                                     metric, model.info().name, model.info().kind));
+    }
     for (const std::string& line : skipped) context.log().warning("left out: " + line);
     if (context.dry_run()) return context.plan(plan_of(context, model, settings));
 
@@ -117,6 +113,9 @@ class EvaluateCommand final : public Command {
          fmt::format("{} in {} blocks, {} at a time", context.seeds().size(), settings.blocks, context.batch())},
         {"teacher", settings.teacher.solver},
         {"metrics", fmt::format("{}", fmt::join(settings.metrics, ", "))}};
+    if (settings.features.features)
+      lines.emplace_back("features",
+                         fmt::format("{}, quantisation {}", settings.features.name, settings.features.quantisation));
     for (const SamplerSpec& spec : settings.samplers) {
       const Sampler sampler = make_sampler(spec, model.info(), &model.source.card);
       const auto nfe = sampler.claimed_nfe();
@@ -151,99 +150,97 @@ class EvaluateCommand final : public Command {
           "stride evaluate --solver ipndm --solver plan:plan-5.json --nfe 3-6 --seeds 10000-10511\n"
           "compares the plan with ipndm at 3 to 6 evaluations",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options({.several = true, .grid = false, .policy = false, .starts = true, .solver = ""}) +
-                 OptionTable{{.name = "solver",
-                              .fallback = "ipndm",
-                              .value = "NAME[:key=value,...]",
-                              .help = "what to compare, e.g. ipndm, plan:FILE.json",
-                              .group = "Samplers",
-                              .key = "evaluate.solver",
-                              .repeatable = true},
-                             {.name = "policy",
-                              .fallback = "fixed",
-                              .value = "NAME[:key=value,...]",
-                              .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
-                              .group = "Samplers",
-                              .key = "evaluate.policy",
-                              .repeatable = true},
-                             {.name = "schedule",
-                              .fallback = "karras",
-                              .value = "NAME[:key=value,...]",
-                              .help = "grids for the fixed policy",
-                              .group = "Samplers",
-                              .key = "evaluate.schedule",
-                              .repeatable = true},
-                             {.name = "nfe",
-                              .value = "LIST",
-                              .help = "evaluations a sample, e.g. 3-6,8 (default 4,6,8)",
-                              .group = "Samplers",
-                              .key = "evaluate.nfe"},
-                             {.name = "steps",
-                              .value = "LIST",
-                              .help = "in place of --nfe: intervals of the grid",
-                              .group = "Samplers",
-                              .key = "evaluate.steps"},
-                             {.name = "final",
-                              .fallback = "zero",
-                              .value = "END",
-                              .help = "end of the grids: zero, sigma_min or both",
-                              .group = "Samplers",
-                              .key = "evaluate.final",
-                              .choices = {"zero", "sigma_min", "both"}},
-                             {.name = "sigma-min",
-                              .kind = ValueKind::number,
-                              .value = "S",
-                              .help = "smallest noise level (default: the model's)",
-                              .group = "Samplers",
-                              .key = "evaluate.sigma_min"},
-                             {.name = "sigma-max",
-                              .kind = ValueKind::number,
-                              .value = "S",
-                              .help = "where sampling starts (default: the model's)",
-                              .group = "Samplers",
-                              .key = "evaluate.sigma_max"},
-                             {.name = "noise-schedule",
-                              .value = "NAME[:key=value,...]",
-                              .help = "the noise levels behind timestep grids; `stride list noise-schedules` shows all "
-                                      "(default: the model's, else linear)",
-                              .group = "Samplers",
-                              .key = "evaluate.noise_schedule"},
-                             {.name = "teacher",
-                              .fallback = "heun:steps=40",
-                              .value = "NAME:steps=N",
-                              .help = "what samples are measured against; also nfe=, schedule=, final=",
-                              .group = "Measuring",
-                              .key = "evaluate.teacher"},
-                             {.name = "metric",
-                              .fallback = "rmse",
-                              .value = "LIST",
-                              .help = "of rmse, fd and fd-teacher, e.g. rmse,fd",
-                              .group = "Measuring",
-                              .key = "evaluate.metric"},
-                             {.name = "features",
-                              .value = "FILE|NAME",
-                              .help = "feature network of fd and fd-teacher; `features-digits` is embedded",
-                              .group = "Measuring",
-                              .key = "evaluate.features"},
-                             {.name = "ref",
-                              .value = "FILE|NAME",
-                              .help = "real images that fd compares with; `digits` is embedded",
-                              .group = "Measuring",
-                              .key = "evaluate.ref"},
-                             {.name = "blocks",
-                              .kind = ValueKind::integer,
-                              .fallback = "8",
-                              .value = "N",
-                              .help = "blocks of seeds behind the intervals",
-                              .group = "Measuring",
-                              .key = "evaluate.blocks"},
-                             {.name = "images",
-                              .kind = ValueKind::integer,
-                              .fallback = "16",
-                              .value = "N",
-                              .help = "samples shown in the report",
-                              .group = "Measuring",
-                              .key = "evaluate.images"}},
+      .options =
+          sampling_options({.several = true, .grid = false, .policy = false, .starts = true, .solver = ""}) +
+          OptionTable{{.name = "solver",
+                       .fallback = "ipndm",
+                       .value = "NAME[:key=value,...]",
+                       .help = "what to compare, e.g. ipndm, plan:FILE.json",
+                       .group = "Samplers",
+                       .key = "evaluate.solver",
+                       .repeatable = true},
+                      {.name = "policy",
+                       .fallback = "fixed",
+                       .value = "NAME[:key=value,...]",
+                       .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
+                       .group = "Samplers",
+                       .key = "evaluate.policy",
+                       .repeatable = true},
+                      {.name = "schedule",
+                       .fallback = "karras",
+                       .value = "NAME[:key=value,...]",
+                       .help = "grids for the fixed policy",
+                       .group = "Samplers",
+                       .key = "evaluate.schedule",
+                       .repeatable = true},
+                      {.name = "nfe",
+                       .value = "LIST",
+                       .help = "evaluations a sample, e.g. 3-6,8 (default 4,6,8)",
+                       .group = "Samplers",
+                       .key = "evaluate.nfe"},
+                      {.name = "steps",
+                       .value = "LIST",
+                       .help = "in place of --nfe: intervals of the grid",
+                       .group = "Samplers",
+                       .key = "evaluate.steps"},
+                      {.name = "final",
+                       .fallback = "zero",
+                       .value = "END",
+                       .help = "end of the grids: zero, sigma_min or both",
+                       .group = "Samplers",
+                       .key = "evaluate.final",
+                       .choices = {"zero", "sigma_min", "both"}},
+                      {.name = "sigma-min",
+                       .kind = ValueKind::number,
+                       .value = "S",
+                       .help = "smallest noise level (default: the model's)",
+                       .group = "Samplers",
+                       .key = "evaluate.sigma_min"},
+                      {.name = "sigma-max",
+                       .kind = ValueKind::number,
+                       .value = "S",
+                       .help = "where sampling starts (default: the model's)",
+                       .group = "Samplers",
+                       .key = "evaluate.sigma_max"},
+                      {.name = "noise-schedule",
+                       .value = "NAME[:key=value,...]",
+                       .help = "the noise levels behind timestep grids; `stride list noise-schedules` shows all "
+                               "(default: the model's, else linear)",
+                       .group = "Samplers",
+                       .key = "evaluate.noise_schedule"},
+                      {.name = "teacher",
+                       .fallback = "heun:steps=40",
+                       .value = "NAME:steps=N",
+                       .help = "what samples are measured against; also nfe=, schedule=, final=",
+                       .group = "Measuring",
+                       .key = "evaluate.teacher"},
+                      {.name = "metric",
+                       .fallback = "rmse",
+                       .value = "LIST",
+                       .help = "of " + metric_names() + "; docs/evaluation.md defines them",
+                       .group = "Measuring",
+                       .key = "evaluate.metric"},
+                      {.name = "ref",
+                       .value = "FILE|DIR|NAME",
+                       .help = "real images, or their statistics (.npz), that fd, kid and the like compare with; "
+                               "`digits` is embedded",
+                       .group = "Measuring",
+                       .key = "evaluate.ref"},
+                      {.name = "blocks",
+                       .kind = ValueKind::integer,
+                       .fallback = "8",
+                       .value = "N",
+                       .help = "blocks of seeds behind the intervals",
+                       .group = "Measuring",
+                       .key = "evaluate.blocks"},
+                      {.name = "images",
+                       .kind = ValueKind::integer,
+                       .fallback = "16",
+                       .value = "N",
+                       .help = "samples shown in the report",
+                       .group = "Measuring",
+                       .key = "evaluate.images"}} +
+          feature_options("evaluate"),
       .default_seeds = "10000-10255"};
 };
 

@@ -159,7 +159,7 @@ bool demo_evaluate(DemoRun& run) {
   settings.metrics = {"rmse"};
   if (run.settings.model == "digits") {
     settings.metrics = {"rmse", "fd", "fd-teacher"};
-    settings.features = make_feature_setup("features-digits", "digits", run.model.info());
+    settings.features = make_feature_setup({.features = "features-digits"}, "digits", run.model.info());
   }
   const ModelCard* card = &run.model.source.card;
   std::vector<std::string> skipped;

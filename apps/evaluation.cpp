@@ -1,8 +1,10 @@
 #include "apps/evaluation.h"
 
 #include "apps/measure.h"
+#include "apps/model_card.h"
 #include "apps/png_data.h"
 #include "datasets/metrics.h"
+#include "datasets/mixture_metrics.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -17,8 +19,9 @@
 namespace stride {
 namespace {
 
-bool wants(const EvaluationSettings& settings, const std::string& metric) {
-  return std::find(settings.metrics.begin(), settings.metrics.end(), metric) != settings.metrics.end();
+bool any_needs(const EvaluationSettings& settings, bool MetricNeeds::*need) {
+  return std::any_of(settings.metrics.begin(), settings.metrics.end(),
+                     [&](const std::string& metric) { return metric_needs(metric).*need; });
 }
 
 std::string identity(const SamplerResult& sampler) {
@@ -34,27 +37,31 @@ class Engine final {
         settings_(settings),
         hooks_(hooks),
         bounds_(block_bounds(static_cast<int64_t>(settings.draw.seeds.size()), settings.blocks)) {
-    teacher_ = std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
+    teacher_sampler_ =
+        std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
     for (const SamplerSpec& spec : settings.samplers)
       samplers_.push_back(make_sampler(spec, denoiser.info(), card, settings.draw.device));
     total_ = static_cast<int64_t>(samplers_.size() + 1) * settings.blocks;
+    stamp_ = {settings.features.quantisation, settings.features.sha256};
+    reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
+                  "--ref"};
+    if (!any_needs(settings, &MetricNeeds::mixture)) return;
+    if (card == nullptr || card->info.kind != "gaussian_mixture")
+      throw UsageError("the metric exact needs a model whose law is known: a gaussian_mixture");
+    mixture_ = mixture_of_class(card->mixture, settings.draw.label.value_or(-1));
   }
 
   EvaluationResult run() {
     EvaluationResult result = describe_run();
     continues_ = same_run(result);
-    warm_up(*teacher_, !settings_.draw.device.is_cuda());
-    std::optional<Measured> measured = measure(*teacher_, "teacher");
+    warm_up(*teacher_sampler_, !settings_.draw.device.is_cuda());
+    std::optional<Measured> measured = measure(*teacher_sampler_, "teacher");
     if (!measured) return result;
     Measured& teacher = *measured;
-    teacher_x_ = teacher.x;
-    if (settings_.features.features) {
-      const Tensor features = settings_.features.features(teacher.x);
-      if (wants(settings_, "fd-teacher")) teacher_statistics_ = FeatureStatistics::of(features);
-      if (settings_.features.reference && wants(settings_, "fd")) {
-        add(teacher.result, "fd", frechet_metric(features, *settings_.features.reference, bounds_));
-      }
-    }
+    teacher_ = side_of(teacher.x, "the teacher");
+    if (teacher_.features.defined() && teacher_.features.size(0) > 1 && any_needs(settings_, &MetricNeeds::teacher))
+      teacher_.statistics = FeatureStatistics::of(teacher_.features);
+    compare_with_reference(teacher.result, teacher_);
     result.teacher = std::move(teacher.result);
     tell(result);
     for (const Sampler& sampler : samplers_) {
@@ -85,18 +92,23 @@ class Engine final {
     out.shape = model.shape;
     out.seeds = format_seeds(settings_.draw.seeds);
     out.n = static_cast<int64_t>(settings_.draw.seeds.size());
-    for (std::size_t i = 0; i + 1 < bounds_.size(); ++i) out.block_sizes.push_back(bounds_[i + 1] - bounds_[i]);
+    for (std::size_t i = 0; i + 1 < bounds_.size(); ++i) {
+      out.block_sizes.push_back(bounds_[i + 1] - bounds_[i]);
+      const auto first = settings_.draw.seeds.begin();
+      out.block_seeds.push_back(format_seeds({first + bounds_[i], first + bounds_[i + 1]}));
+    }
     out.device = settings_.draw.device.str();
     out.dtype = dtype_name(settings_.draw.dtype);
     out.batch = settings_.draw.batch;
     out.strip_columns = is_image_shape(model.shape) ? std::min(settings_.images, out.n) : 0;
     const FeatureSetup& features = settings_.features;
     out.reference_floor = std::numeric_limits<double>::quiet_NaN();
+    out.reference = features.reference_name;
     if (!features.features) return out;
     out.features = features.name;
     out.features_sha256 = features.sha256;
+    out.quantisation = features.quantisation;
     if (!features.reference) return out;
-    out.reference = features.reference_name;
     out.reference_n = features.reference->n;
     if (features.reference_features.defined() && features.reference_features.size(0) >= out.n) {
       // Evenly spaced rows: files of real samples are often sorted by class.
@@ -154,9 +166,10 @@ class Engine final {
     if (hooks_.earlier == nullptr) return false;
     const EvaluationResult& then = *hooks_.earlier;
     return then.model_sha256 == now.model_sha256 && then.seeds == now.seeds && then.block_sizes == now.block_sizes &&
-           then.dtype == now.dtype && then.features_sha256 == now.features_sha256 && then.reference == now.reference &&
-           identity(then.teacher) == identity(unmeasured(*teacher_)) &&
-           then.teacher.sigmas == unmeasured(*teacher_).sigmas;
+           then.dtype == now.dtype && then.features_sha256 == now.features_sha256 &&
+           then.quantisation == now.quantisation && then.reference == now.reference &&
+           identity(then.teacher) == identity(unmeasured(*teacher_sampler_)) &&
+           then.teacher.sigmas == unmeasured(*teacher_sampler_).sigmas;
   }
 
   // While an earlier run's results are being taken over, its file says more.
@@ -171,32 +184,44 @@ class Engine final {
                            [&] { return !hooks_.progress || hooks_.progress(done_++, total_, label); });
   }
 
-  static void add(SamplerResult& result, const std::string& name, const BlockMetric& metric) {
-    result.metrics.push_back({name, metric.all, metric.blocks});
+  [[nodiscard]] MetricSide side_of(const Tensor& x, const std::string& name) const {
+    MetricSide side = {x, {}, std::nullopt, name};
+    if (settings_.features.features && any_needs(settings_, &MetricNeeds::features))
+      side.features = settings_.features.features(x).to(settings_.draw.device);
+    return side;
+  }
+
+  static void add(SamplerResult& result, const std::vector<MetricResult>& metrics) {
+    result.metrics.insert(result.metrics.end(), metrics.begin(), metrics.end());
+  }
+
+  // What the teacher's own samples have too.
+  void compare_with_reference(SamplerResult& result, const MetricSide& side) const {
+    if (any_needs(settings_, &MetricNeeds::reference))
+      add(result, set_metrics(settings_.metrics, "", side, reference_, bounds_, stamp_));
+    if (!mixture_) return;
+    const MixtureMetric exact = mixture_metric(*mixture_, side.x, bounds_);
+    add(result, {{"exact-fd", exact.frechet.all, exact.frechet.blocks}});
+    if (!exact.w2.blocks.empty()) add(result, {{"exact-w2", exact.w2.all, exact.w2.blocks}});
+    if (!exact.nll.blocks.empty()) add(result, {{"exact-nll", exact.nll.all, exact.nll.blocks}});
   }
 
   void compare(Measured& measured) const {
-    SamplerResult& result = measured.result;
-    if (wants(settings_, "rmse")) {
-      const Tensor rmse = rmse_per_sample(measured.x, teacher_x_);
-      add(result, "rmse", overall_rmse(rmse, bounds_));
-      add(result, "rmse-p95", sample_quantile(rmse, 0.95, bounds_));
-    }
-    if (!settings_.features.features || !(wants(settings_, "fd") || wants(settings_, "fd-teacher"))) return;
-    const Tensor features = settings_.features.features(measured.x);
-    if (settings_.features.reference && wants(settings_, "fd"))
-      add(result, "fd", frechet_metric(features, *settings_.features.reference, bounds_));
-    if (teacher_statistics_) add(result, "fd-teacher", frechet_metric(features, *teacher_statistics_, bounds_));
+    const MetricSide side = side_of(measured.x, measured.result.sampler);
+    add(measured.result, paired_metrics(settings_.metrics, side, teacher_, bounds_, stamp_));
+    compare_with_reference(measured.result, side);
+    add(measured.result, set_metrics(settings_.metrics, "-teacher", side, teacher_, bounds_, stamp_));
   }
 
   const Denoiser& denoiser_;
   const EvaluationSettings& settings_;
   const EvaluationHooks& hooks_;
   std::vector<int64_t> bounds_;
-  std::unique_ptr<Sampler> teacher_;
+  std::unique_ptr<Sampler> teacher_sampler_;
   std::vector<Sampler> samplers_;
-  Tensor teacher_x_;
-  std::optional<FeatureStatistics> teacher_statistics_;
+  MetricSide teacher_, reference_;
+  FeatureStamp stamp_;
+  std::optional<GaussianMixtureOptions> mixture_;
   int64_t done_ = 0;
   int64_t total_ = 0;
   bool continues_ = false;
@@ -210,16 +235,30 @@ std::string EvaluationSettings::invalid_reason() const {
   if (blocks < 1 || blocks > n)
     return fmt::format("{} samples cannot be split into {} blocks; ask for more --seeds or fewer --blocks", n, blocks);
   if (images < 0 || paths < 0) return "the numbers of images and paths must not be negative";
-  if (metrics.empty()) return "no metric; choose of rmse, fd and fd-teacher";
+  if (metrics.empty()) return "no metric; choose of " + metric_names();
   for (const std::string& metric : metrics) {
-    if (metric != "rmse" && metric != "fd" && metric != "fd-teacher") {
-      return fmt::format("unknown metric '{}'; there are rmse, fd and fd-teacher", metric);
+    MetricNeeds needs;
+    try {
+      needs = metric_needs(metric);
+    } catch (const UsageError& error) {
+      return error.what();
     }
-    if (metric != "rmse" && !features.features)
+    if (needs.features && !features.features)
       return fmt::format("the metric {} needs a feature network; give --features", metric);
-    if (metric == "fd" && !features.reference) return "the metric fd needs real samples to compare with; give --ref";
+    if (needs.reference && !features.has_reference())
+      return fmt::format("the metric {} needs real samples to compare with; give --ref", metric);
+    if (n < needs.samples) return fmt::format("the metric {} needs at least {} samples", metric, needs.samples);
+    // Where a reference cannot serve, that is said before the samplers run.
+    if ((metric == "kid" || metric == "prdc") && !features.reference_features.defined())
+      return fmt::format(
+          "the metric {} compares single features, and --ref holds their mean and covariance only; give images, or "
+          "statistics written by `stride stats --keep-features`",
+          metric);
+    if (metric == "swd" && !features.reference_images.defined())
+      return "the metric swd compares the samples themselves, and --ref holds statistics only; give images";
+    if (needs.reference && features.reference_features.defined() && features.reference_features.size(0) < needs.samples)
+      return fmt::format("the metric {} needs at least {} real samples in --ref", metric, needs.samples);
   }
-  if (n < 2 && metrics != std::vector<std::string>{"rmse"}) return "a Fréchet distance needs at least two samples";
   return "";
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apps/evaluation_result.h"
+#include "apps/metric_set.h"
 #include "apps/sampling.h"
 #include "datasets/frechet.h"
 
@@ -15,21 +16,25 @@ namespace stride {
 /// Features `[N, F]` of samples `[N, …]` in the data scale.
 using FeatureFn = std::function<Tensor(const Tensor& samples)>;
 
-/// What Fréchet distances are measured in and against.
+/// What sets of samples are measured in and against.
 struct FeatureSetup {
-  FeatureFn features;                          ///< none: no Fréchet distances
+  FeatureFn features;                          ///< none: no metric that needs features
   std::string name, sha256;                    ///< of the network
+  std::string quantisation = "none";           ///< what `features` does to pixels first
   std::optional<FeatureStatistics> reference;  ///< of real samples, for "fd"
   std::string reference_name;
-  Tensor reference_features;  ///< `[M, F]`, or undefined: for the floor that n real samples reach
+  Tensor reference_features;  ///< `[M, F]`, or undefined: for the floor that n real samples reach, KID and the like
+  Tensor reference_images;    ///< `[M, …]` in data scale, or undefined: for "swd"
+
+  [[nodiscard]] bool has_reference() const { return reference.has_value() || reference_images.defined(); }
 };
 
 struct EvaluationSettings {
-  SamplerSpec teacher;  ///< where "rmse" and "fd-teacher" are measured from
+  SamplerSpec teacher;  ///< where "rmse" and what ends in "-teacher" are measured from
   std::vector<SamplerSpec> samplers;
   DrawSettings draw;                            ///< its seeds are the samples of every sampler
   int64_t blocks = 8;                           ///< of seeds, for intervals
-  std::vector<std::string> metrics = {"rmse"};  ///< of rmse, fd, fd-teacher; rmse-p95 comes with rmse
+  std::vector<std::string> metrics = {"rmse"};  ///< names of apps/metric_set.h; rmse-p95 comes with rmse
   FeatureSetup features;
   int64_t images = 16;  ///< samples kept to look at, where they are images
   int64_t paths = 24;   ///< samples whose steps are kept, for adaptive policies

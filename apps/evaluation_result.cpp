@@ -52,9 +52,13 @@ void add_sampler(std::string& out, const SamplerResult& sampler) {
   }
 }
 
-// JSON has no NaN: null stands for it.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+// JSON has no NaN and no infinity: null and "inf" stand for them.
+Json number(double value) {
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return std::isnan(value) ? Json(nullptr) : Json(value);
+}
 double number(const Json& json) {
+  if (json == "inf" || json == "-inf") return (json == "inf" ? 1.0 : -1.0) * std::numeric_limits<double>::infinity();
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }
 
@@ -95,7 +99,10 @@ Json sampler_json(const SamplerResult& sampler) {
     metrics[metric.name] = {{"value", number(metric.all.value)},
                             {"low", number(metric.all.low)},
                             {"high", number(metric.all.high)},
-                            {"blocks", numbers(metric.blocks)}};
+                            {"blocks", numbers(metric.blocks)},
+                            {"n", sampler.cost.n},
+                            {"quantisation", metric.quantisation},
+                            {"features_sha256", metric.features_sha256}};
   }
   out["metrics"] = metrics;
   Json blocks = Json::array();
@@ -126,7 +133,9 @@ SamplerResult sampler_from(const Json& json) {
   for (const auto& [name, metric] : json.at("metrics").items()) {
     out.metrics.push_back({name,
                            {number(metric.at("value")), number(metric.at("low")), number(metric.at("high"))},
-                           numbers(metric.at("blocks"))});
+                           numbers(metric.at("blocks")),
+                           metric.value("quantisation", "none"),
+                           metric.value("features_sha256", "")});
   }
   for (const Json& block : json.at("blocks")) out.blocks.push_back(cost_from(block));
   out.sigmas = numbers(json.at("sigmas"));
@@ -164,10 +173,12 @@ std::string to_json(const EvaluationResult& result) {
   out["seeds"] = result.seeds;
   out["n"] = result.n;
   out["block_sizes"] = result.block_sizes;
+  out["block_seeds"] = result.block_seeds;
   out["device"] = result.device;
   out["dtype"] = result.dtype;
   out["batch"] = result.batch;
-  out["features"] = {{"name", result.features}, {"sha256", result.features_sha256}};
+  out["features"] = {
+      {"name", result.features}, {"sha256", result.features_sha256}, {"quantisation", result.quantisation}};
   out["reference"] = {{"name", result.reference}, {"n", result.reference_n}, {"floor", number(result.reference_floor)}};
   out["strip_columns"] = result.strip_columns;
   out["complete"] = result.complete;
@@ -198,11 +209,13 @@ EvaluationResult evaluation_from_json(const std::string& text, const std::string
     out.seeds = json.at("seeds").get<std::string>();
     out.n = json.at("n").get<int64_t>();
     out.block_sizes = json.at("block_sizes").get<std::vector<int64_t>>();
+    out.block_seeds = json.value("block_seeds", std::vector<std::string>());
     out.device = json.at("device").get<std::string>();
     out.dtype = json.at("dtype").get<std::string>();
     out.batch = json.at("batch").get<int64_t>();
     out.features = json.at("features").at("name").get<std::string>();
     out.features_sha256 = json.at("features").at("sha256").get<std::string>();
+    out.quantisation = json.at("features").value("quantisation", "none");
     out.reference = json.at("reference").at("name").get<std::string>();
     out.reference_n = json.at("reference").at("n").get<int64_t>();
     out.reference_floor = number(json.at("reference").at("floor"));

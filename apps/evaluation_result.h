@@ -13,9 +13,11 @@ namespace stride {
 
 /// One metric of one sampler. The interval is explained in datasets/intervals.h.
 struct MetricResult {
-  std::string name;            ///< "rmse", "rmse-p95", "fd", "fd-teacher"
-  Estimate all;                ///< of all samples together
-  std::vector<double> blocks;  ///< of each block of seeds by itself
+  std::string name;                   ///< as in docs/evaluation.md: "rmse", "rmse-p95", "fd", "precision-teacher", …
+  Estimate all;                       ///< of all samples together
+  std::vector<double> blocks;         ///< of each block of seeds by itself; empty where a block has no such value
+  std::string quantisation = "none";  ///< what pixels went through before the feature network saw them
+  std::string features_sha256 = "";   ///< of the feature network; empty: the metric uses none
 };
 
 /// What a set of samples cost.
@@ -62,11 +64,13 @@ struct EvaluationResult {
   std::string seeds;  ///< as --seeds takes them
   int64_t n = 0;
   std::vector<int64_t> block_sizes;
+  std::vector<std::string> block_seeds;  ///< of each block, as --seeds takes them
   std::string device, dtype;
   int64_t batch = 0;
   std::string features;  ///< name of the feature network; empty: none
   std::string features_sha256;
-  std::string reference;  ///< what FD is measured against; empty: nothing
+  std::string quantisation = "none";  ///< rule for the pixels that it sees: "none" or "uint8"
+  std::string reference;              ///< what FD is measured against; empty: nothing
   int64_t reference_n = 0;
   double reference_floor = 0;  ///< FD of n real samples to all of them; NaN: not known
   int64_t strip_columns = 0;   ///< samples in each strip

@@ -22,9 +22,10 @@ double value_of(const SamplerResult& sampler, const std::string& metric) {
 // NaN is worse than everything.
 bool better(double a, double b) { return !std::isnan(a) && (std::isnan(b) || a < b); }
 
-// What samplers are ranked by: RMSE to the teacher where it was measured, else a Fréchet distance.
+// What samplers are ranked by: RMSE to the teacher where it was measured, else a distance between sets.
 std::string ranking_metric(const EvaluationResult& result) {
-  for (const char* name : {"rmse", "fd", "fd-teacher"}) {
+  for (const char* name : {"rmse", "fd", "fd-teacher", "fd-inf", "fd-inf-teacher", "kid", "kid-teacher", "exact-fd",
+                           "swd", "swd-teacher", "feature-distance"}) {
     for (const SamplerResult& sampler : result.samplers) {
       if (sampler.metric(name) != nullptr) return name;
     }
@@ -204,9 +205,10 @@ std::string headline(const EvaluationResult& result) {
   ByNfe best = best_fixed(result, false, metric);
   for (const auto& [nfe, plan] : best_fixed(result, true, metric)) best[nfe] = plan;
   if (best.empty()) return fmt::format("{} samplers were run; none has a metric to compare.", result.samplers.size());
-  const char* what = metric == "rmse" ? "RMSE to the teacher"
-                     : metric == "fd" ? "Fréchet distance to the real data"
-                                      : "Fréchet distance to the teacher";
+  const std::string what = metric == "rmse"         ? "RMSE to the teacher"
+                           : metric == "fd"         ? "Fréchet distance to the real data"
+                           : metric == "fd-teacher" ? "Fréchet distance to the teacher"
+                                                    : metric;
   std::string out;
   for (const auto& [nfe, sampler] : {*best.begin(), *best.rbegin()}) {
     const std::string part = fmt::format("at {} network evaluations {} ({})", nfe, full_label(*sampler),

@@ -1,17 +1,40 @@
-// From `--features` and `--ref` to what Fréchet distances are measured in and against.
+// From `--features` and `--ref` to what sets of samples are measured in and against.
 #pragma once
 
 #include "apps/evaluation.h"
+#include "datasets/reference_statistics.h"
 
 #include <string>
 
 namespace stride {
 
-/// `features`: a feature network's file, or the name of an embedded one (`features-digits`). `reference`: an image
-/// file, or the name of an embedded data set (`digits`). Either may be empty. Samples are clipped to [−1, 1] before the
-/// network sees them, as images are. Throws InputError on files that are not that, UsageError on unknown names, on a
-/// network for images of another shape than `model`'s, and on a reference without a network.
-[[nodiscard]] FeatureSetup make_feature_setup(const std::string& features, const std::string& reference,
+/// What feature networks are asked for.
+struct FeatureRequest {
+  std::string features;               ///< a network's file or card, or the name of an embedded one; empty: none
+  std::string quantisation = "none";  ///< "uint8": pixels are rounded to 8 bits first
+  bool trust = false;                 ///< TorchScript files may be run
+  at::Device device = at::kCPU;       ///< of networks that run on one
+};
+
+/// The network, without a reference: `features`, `name`, `sha256` and `quantisation`. Samples are clipped to [−1, 1]
+/// before it sees them, as images are. Throws InputError on files that are not that, UsageError on unknown names and
+/// rules. Where it takes images of one shape only, that is `shape`; else `shape` is empty.
+struct FeatureChoice {
+  FeatureSetup setup;
+  std::vector<int64_t> shape;
+};
+[[nodiscard]] FeatureChoice choose_features(const FeatureRequest& request);
+
+/// Adds a reference: images as load_samples takes them, or statistics (.npz with `mu` and `sigma`). Throws UsageError
+/// where statistics are of another network or quantisation rule than `setup`, or there is no network to go with them.
+void add_reference(FeatureSetup& setup, const std::string& reference, const std::vector<int64_t>& shape);
+
+/// choose_features and add_reference for samples of `model`. Throws UsageError also where shapes differ.
+[[nodiscard]] FeatureSetup make_feature_setup(const FeatureRequest& request, const std::string& reference,
                                               const ModelInfo& model);
+
+/// round(127.5·(x + 1)), clipped to [0, 255], back in [−1, 1]: what an 8-bit image file keeps. Half-way cases go to the
+/// even number, as in Stride's own PNG and .npz files.
+[[nodiscard]] Tensor quantise_uint8(const Tensor& x);
 
 }  // namespace stride

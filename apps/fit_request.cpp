@@ -36,7 +36,7 @@ EndPointMap residual_of(const std::string& residual, const LoadedModel& model) {
     throw UsageError(fmt::format("--residual {}: there are pixels, encoder and features:CARD", residual));
   const std::string card = residual.size() > 9 ? residual.substr(9) : "";
   if (card.empty()) throw UsageError("--residual features: name the network, as in features:features-digits");
-  return [features = make_feature_setup(card, "", model.info()).features](const Tensor& x) {
+  return [features = make_feature_setup({.features = card}, "", model.info()).features](const Tensor& x) {
     return features(x).to(x.device());
   };
 }

@@ -33,13 +33,48 @@ std::string per_sample(const SampleCost& cost) {
 // Which metrics some sampler has, in a fixed order.
 std::vector<std::pair<std::string, std::string>> shown_metrics(const EvaluationResult& result) {
   std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& [name, title] : std::vector<std::pair<std::string, std::string>>{
-           {"rmse", "RMSE"}, {"rmse-p95", "95 % of samples"}, {"fd", "FD, real data"}, {"fd-teacher", "FD, teacher"}}) {
+  for (const auto& [name, title] :
+       std::vector<std::pair<std::string, std::string>>{{"rmse", "RMSE"},
+                                                        {"rmse-p95", "95 % of samples"},
+                                                        {"psnr", "PSNR, dB"},
+                                                        {"feature-distance", "Feature distance"},
+                                                        {"fd", "FD, real data"},
+                                                        {"fd-teacher", "FD, teacher"},
+                                                        {"fd-inf", "FD∞, real data"},
+                                                        {"fd-inf-teacher", "FD∞, teacher"},
+                                                        {"kid", "KID, real data"},
+                                                        {"kid-teacher", "KID, teacher"},
+                                                        {"precision", "Precision"},
+                                                        {"recall", "Recall"},
+                                                        {"density", "Density"},
+                                                        {"coverage", "Coverage"},
+                                                        {"precision-teacher", "Precision, teacher"},
+                                                        {"recall-teacher", "Recall, teacher"},
+                                                        {"density-teacher", "Density, teacher"},
+                                                        {"coverage-teacher", "Coverage, teacher"},
+                                                        {"swd", "SWD, real data"},
+                                                        {"swd-teacher", "SWD, teacher"},
+                                                        {"exact-fd", "FD, exact law"},
+                                                        {"exact-w2", "W2, exact law"},
+                                                        {"exact-nll", "−log p, exact law"}}) {
     const bool any = std::any_of(result.samplers.begin(), result.samplers.end(),
                                  [&, key = name](const SamplerResult& s) { return s.metric(key) != nullptr; });
     if (any) out.emplace_back(name, title);
   }
   return out;
+}
+
+bool starts_with_any(const std::string& name, const std::vector<std::string>& beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const std::string& beginning) { return name.starts_with(beginning); });
+}
+
+bool higher_is_better(const std::string& metric) {
+  return starts_with_any(metric, {"psnr", "precision", "recall", "density", "coverage"});
+}
+
+bool may_be_negative(const std::string& metric) {
+  return starts_with_any(metric, {"psnr", "kid", "fd-inf", "exact-nll"});
 }
 
 HtmlCell metric_cell(const SamplerResult& sampler, const std::string& name, bool best) {
@@ -48,8 +83,9 @@ HtmlCell metric_cell(const SamplerResult& sampler, const std::string& name, bool
   std::string text = escape_xml(number_text(metric->all.value));
   if (best) text = "<b>" + text + "</b>";
   if (!std::isnan(metric->all.low)) {
-    text += fmt::format("<small>{} to {}</small>", escape_xml(number_text(std::max(metric->all.low, 0.0))),
-                        escape_xml(number_text(metric->all.high)));
+    const double low = may_be_negative(name) ? metric->all.low : std::max(metric->all.low, 0.0);
+    text +=
+        fmt::format("<small>{} to {}</small>", escape_xml(number_text(low)), escape_xml(number_text(metric->all.high)));
   }
   return {text, best ? "best" : ""};
 }
@@ -102,7 +138,10 @@ std::string results_table(const EvaluationResult& result, const std::vector<cons
     for (const auto& [metric, title] : shown_metrics(result)) {
       for (const SamplerResult* sampler : members) {
         const double value = value_of(*sampler, metric);
-        if (!std::isnan(value) && (best.count(metric) == 0 || value < best[metric])) best[metric] = value;
+        if (std::isnan(value) || metric == "exact-nll") continue;  // perfect samples have the entropy, not the least
+        const auto found = best.find(metric);
+        if (found == best.end() || (higher_is_better(metric) ? value > found->second : value < found->second))
+          best[metric] = value;
       }
     }
     rows.push_back({{fmt::format("NFE {}", nfe), ""}});
@@ -223,7 +262,7 @@ std::string table_section(const EvaluationResult& result) {
   for (const SamplerResult& sampler : result.samplers) all.push_back(&sampler);
   std::string out =
       "<section><h2>All numbers</h2>" + element("p",
-                                                "Each solver on its best grid at each NFE; the lowest value of an NFE "
+                                                "Each solver on its best grid at each NFE; the best value of an NFE "
                                                 "is marked. Small: 95 % intervals over blocks of seeds.",
                                                 "note");
   out += results_table(result, best);

@@ -16,10 +16,12 @@ std::string results_table(const EvaluationResult& result) {
                                             {"p95", TextTable::Align::right},
                                             {"max", TextTable::Align::right}};
   std::vector<std::string> metrics;
-  for (const char* metric : {"rmse", "fd", "fd-teacher"}) {
-    if (std::any_of(result.samplers.begin(), result.samplers.end(),
-                    [&](const SamplerResult& s) { return s.metric(metric) != nullptr; }))
-      metrics.emplace_back(metric);
+  for (const SamplerResult& sampler : result.samplers) {
+    for (const MetricResult& metric : sampler.metrics) {
+      // rmse-p95 is in the report.
+      if (metric.name != "rmse-p95" && std::find(metrics.begin(), metrics.end(), metric.name) == metrics.end())
+        metrics.push_back(metric.name);
+    }
   }
   for (const std::string& metric : metrics) {
     columns.push_back({metric, TextTable::Align::right});

@@ -77,6 +77,23 @@ BlockMetric overall_rmse(const Tensor& per_sample, const std::vector<int64_t>& b
   return by_blocks(to_vector(per_sample), bounds, root_mean_square);
 }
 
+BlockMetric sample_mean(const Tensor& per_sample, const std::vector<int64_t>& bounds) {
+  return by_blocks(to_vector(per_sample), bounds, mean);
+}
+
+Tensor psnr_per_sample(const Tensor& rmse, double peak) {
+  if (!(peak > 0.0)) throw UsageError("PSNR needs a peak above 0: the range of the values, 2 for images in [-1, 1]");
+  return 20.0 * (peak / rmse.to(at::kDouble)).log10();
+}
+
+Tensor feature_distance_per_sample(const Tensor& features, const Tensor& reference) {
+  if (features.sizes() != reference.sizes() || features.dim() != 2)
+    throw UsageError("the feature distance needs the features of as many samples on either side");
+  const Tensor a = features.to(at::kCPU, at::kDouble);
+  const Tensor b = reference.to(at::kCPU, at::kDouble);
+  return (a - b).square().sum(1).sqrt();
+}
+
 BlockMetric sample_quantile(const Tensor& per_sample, double p, const std::vector<int64_t>& bounds) {
   return by_blocks(to_vector(per_sample), bounds,
                    [p](const std::vector<double>& values) { return quantile(values, p); });

@@ -22,6 +22,18 @@ struct BlockMetric {
 /// as of block_bounds.
 [[nodiscard]] BlockMetric overall_rmse(const Tensor& per_sample, const std::vector<int64_t>& bounds);
 
+/// The mean of a per-sample figure `[N]`.
+[[nodiscard]] BlockMetric sample_mean(const Tensor& per_sample, const std::vector<int64_t>& bounds);
+
+/// Peak signal-to-noise ratio of each sample in decibels, 20·log₁₀(peak/RMSE), from per-sample RMSEs `[N]`. `peak` is
+/// the range of the values: 2 for images in [−1, 1], 255 for 8-bit ones. Infinite where the RMSE is 0. Throws
+/// UsageError unless peak > 0.
+[[nodiscard]] Tensor psnr_per_sample(const Tensor& rmse, double peak = 2.0);
+
+/// Euclidean distance of each row of `features` to the same row of `reference`, both `[N, F]`: float64 `[N]` on the
+/// CPU. Throws UsageError when shapes differ.
+[[nodiscard]] Tensor feature_distance_per_sample(const Tensor& features, const Tensor& reference);
+
 /// The value at probability p of a per-sample figure `[N]`.
 [[nodiscard]] BlockMetric sample_quantile(const Tensor& per_sample, double p, const std::vector<int64_t>& bounds);
 

@@ -22,7 +22,12 @@ Handle half_type() {
 
 }  // namespace
 
-Quiet::Quiet() {
+std::mutex& library_lock() noexcept {
+  static std::mutex lock;
+  return lock;
+}
+
+Quiet::Quiet() : alone_(library_lock()) {
   H5Eget_auto2(H5E_DEFAULT, &print_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }

@@ -5,6 +5,7 @@
 #include "framework/tensor.h"
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -43,7 +44,10 @@ class Handle final {
   Close close_ = nullptr;
 };
 
-/// Keeps libhdf5 from printing its error stack while it lives.
+/// libhdf5's lock: it may be used by one thread at a time only. Not recursive.
+[[nodiscard]] std::mutex& library_lock() noexcept;
+
+/// Whoever calls libhdf5 holds one: other threads wait, and it does not print its error stack.
 class Quiet final {
  public:
   Quiet();
@@ -52,6 +56,7 @@ class Quiet final {
   Quiet& operator=(const Quiet&) = delete;
 
  private:
+  std::lock_guard<std::mutex> alone_;
   int (*print_)(Id, void*) = nullptr;
   void* data_ = nullptr;
 };

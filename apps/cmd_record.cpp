@@ -182,6 +182,7 @@ class RecordCommand final : public Command {
           "folder "
           "store/ of the run folder. Sealed shards survive a kill at any moment; --resume records what is missing. "
           "Several processes share the work with --shard and one --store; `stride merge` joins stores.",
+      .arguments = "[merge STORE...]",
       .example =
           "stride record --solver heun --steps 40 --seeds 0-511 --outdir teacher\n"
           "writes 512 trajectories of 41 points to teacher/store",

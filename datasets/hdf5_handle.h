@@ -61,6 +61,9 @@ class Quiet final {
   void* data_ = nullptr;
 };
 
+/// A name that no file has, for an image that `owner` keeps. libhdf5 takes two open images of one name for one file.
+[[nodiscard]] std::string image_name(const void* owner);
+
 /// What libhdf5 says about its last failure.
 [[nodiscard]] std::string last_error();
 

@@ -1,5 +1,6 @@
 // Stores of many trajectories and of several writers: the index, the queue, joining, loading at random.
 #include "datasets/async_writer.h"
+#include "datasets/hdf5.h"
 #include "datasets/store_index.h"
 #include "datasets/trajectory_batches.h"
 #include "datasets/trajectory_store.h"
@@ -101,6 +102,22 @@ TEST_CASE("store index: manifests of full stores are what they were, byte for by
   manifest.config.save_at = {0, 2, 5, 9};
   CHECK_THAT(manifest.to_json(), contains("\"version\": 2"));
   CHECK(StoreManifest::from_json(manifest.to_json(), "m").config.save_at == std::vector<int64_t>{0, 2, 5, 9});
+}
+
+TEST_CASE("hdf5: images that are open at the same time are different files") {
+  const auto image = [](double value) {
+    hdf5::ImageWriter writer;
+    writer.dataset("v", at::full({3}, value, at::kDouble));
+    return writer.finish();
+  };
+  const std::string one = image(1.0), two = image(2.0);
+  const hdf5::ImageReader first(one, "one"), second(two, "two");
+  hdf5::ImageWriter third;
+  third.dataset("v", at::full({3}, 3.0, at::kDouble));
+  CHECK(first.read("v").eq(1.0).all().item<bool>());
+  CHECK(second.read("v").eq(2.0).all().item<bool>());
+  const std::string bytes = third.finish();
+  CHECK(hdf5::ImageReader(bytes, "three").read("v").eq(3.0).all().item<bool>());
 }
 
 TEST_CASE("store ranks: several writers fill one store without a lock between them, and readers see it whole") {

@@ -108,7 +108,7 @@ Json inspect_store(const std::string& folder) {
   if (!config.save_at.empty()) out["save_at"] = config.save_at;
   if (!index.seeds().empty()) out["seeds"] = index.seeds().text();
   if (!config.sigmas.empty()) out["sigmas"] = config.sigmas;
-  for (const auto& [name, text] : config.settings) out[name] = text;
+  for (const auto& [name, text] : config.settings) out[out.contains(name) ? "run_" + name : name] = text;
   return out;
 }
 

@@ -16,7 +16,11 @@ Tensor known_at(const JumpPlaces& places, int64_t n) {
 
 class StateJumps final : public JumpSource {
  public:
-  StateJumps(TrajectoryBatch batch, int64_t points) : batch_(std::move(batch)), points_(points) {}
+  StateJumps(TrajectoryBatch batch, int64_t points) : batch_(std::move(batch)), points_(points) {
+    // Where σ is large, differences of directions are all rounding in float32.
+    batch_.x = batch_.x.to(at::kDouble);
+    batch_.denoised = batch_.denoised.to(at::kDouble);
+  }
 
   [[nodiscard]] const Tensor& sigma() const noexcept override { return batch_.sigma; }
   [[nodiscard]] const Tensor& seed() const noexcept override { return batch_.seed; }

@@ -3,8 +3,8 @@
 #include "apps/model_card.h"
 #include "apps/store_path.h"
 #include "datasets/image_source.h"
-#include "datasets/manifest.h"
 #include "datasets/samples_file.h"
+#include "datasets/store_index.h"
 #include "datasets/trajectory_store.h"
 #include "framework/file.h"
 #include "framework/hash.h"
@@ -91,18 +91,25 @@ Json inspect_samples(const std::string& path) {
 }
 
 Json inspect_store(const std::string& folder) {
-  const StoreManifest manifest = StoreManifest::load(folder);
-  const TrajectoryConfig& config = manifest.config;
-  Json out = {{"what", "trajectory store"},          {"trajectories", manifest.trajectories()},
-              {"shards", manifest.shards.size()},    {"solver", config.solver},
-              {"schedule", config.schedule},         {"final", config.final},
-              {"points", config.points()},           {"sample_shape", config.sample_shape},
-              {"dtype", at::toString(config.dtype)}, {"model_sha256", config.model_sha256}};
-  std::vector<int64_t> seeds;
-  for (const ShardEntry& shard : manifest.shards) seeds.insert(seeds.end(), shard.seeds.begin(), shard.seeds.end());
-  if (!seeds.empty()) out["seeds"] = format_seeds(seeds);
+  const StoreIndex index(folder);
+  const TrajectoryConfig& config = index.config();
+  Json out = {{"what", "trajectory store"},
+              {"trajectories", index.size()},
+              {"shards", index.shards().size()},
+              {"bytes", index.bytes()},
+              {"solver", config.solver},
+              {"schedule", config.schedule},
+              {"final", config.final},
+              {"points", config.points()},
+              {"sample_shape", config.sample_shape},
+              {"content", config.features ? "features" : "states"},
+              {"dtype", at::toString(config.dtype)},
+              {"model_sha256", config.model_sha256}};
+  if (index.parts().size() > 1) out["writers"] = index.parts().size();
+  if (!config.save_at.empty()) out["save_at"] = config.save_at;
+  if (!index.seeds().empty()) out["seeds"] = index.seeds().text();
   if (!config.sigmas.empty()) out["sigmas"] = config.sigmas;
-  for (const auto& [name, text] : config.settings) out[name] = text;
+  for (const auto& [name, text] : config.settings) out[out.contains(name) ? "run_" + name : name] = text;
   return out;
 }
 

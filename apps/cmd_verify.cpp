@@ -7,6 +7,7 @@
 #include "solvers/plan.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -30,8 +31,10 @@ void check(Findings& findings, const std::string& what, const Check& work) {
 
 void verify_trajectories(Findings& findings, const std::string& folder) {
   const StoreReport report = verify_store(folder);
-  findings.checked.push_back(fmt::format("{}: {} trajectories in {} shards, {:.3g} MB", folder, report.trajectories,
-                                         report.shards, static_cast<double>(report.bytes) / 1e6));
+  const auto bytes = static_cast<double>(report.bytes);
+  findings.checked.push_back(fmt::format("{}: {} trajectories in {} shards, {:.3g} MB at {:.2f} GB/s", folder,
+                                         report.trajectories, report.shards, bytes / 1e6,
+                                         bytes / 1e9 / std::max(report.seconds, 1e-9)));
   findings.problems.insert(findings.problems.end(), report.problems.begin(), report.problems.end());
   findings.notes.insert(findings.notes.end(), report.notes.begin(), report.notes.end());
 }

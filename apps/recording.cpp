@@ -1,15 +1,22 @@
 #include "apps/recording.h"
 
 #include "apps/trajectory_tap.h"
+#include "neural/trajectory_features.h"
+
+#include <algorithm>
 
 namespace stride {
 
 Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                           const std::vector<int64_t>& points, TrajectoryWriter& writer, const ProgressFn& progress,
-                          const std::function<void(const std::vector<int64_t>&)>& durable) {
-  const auto acknowledge = [&](const std::vector<int64_t>& seeds) {
-    if (durable && !seeds.empty()) durable(seeds);
+                          const std::function<void(const Durable&)>& durable) {
+  AsyncTrajectoryWriter queue(writer);
+  const auto acknowledge = [&] {
+    for (const Durable& each : queue.take_durable()) {
+      if (durable) durable(each);
+    }
   };
+  const TrajectoryConfig& config = writer.config();
   TrajectoryTap tap(points, sampler.grid.steps());
   DrawHooks hooks;
   hooks.progress = progress;
@@ -20,11 +27,26 @@ Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, cons
     };
   };
   hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
-    acknowledge(writer.append(tap.batch(seeds, result)));
+    const TrajectoryBatch states = tap.batch(seeds, result);
+    queue.push(config.features ? trajectory_features(states, config.sigmas) : states);
+    acknowledge();
   };
   Draws draws = draw(sampler, denoiser, settings, hooks);
-  acknowledge(writer.seal());
+  queue.close();
+  acknowledge();
   return draws;
+}
+
+std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks) {
+  constexpr int64_t kBlocksARank = 16;
+  const auto total = static_cast<int64_t>(seeds.size());
+  const int64_t block = std::max<int64_t>(1, total / (ranks * kBlocksARank));
+  std::vector<int64_t> share;
+  for (int64_t first = rank * block; first < total; first += ranks * block) {
+    const auto from = seeds.begin() + first;
+    share.insert(share.end(), from, from + std::min(block, total - first));
+  }
+  return share;
 }
 
 TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sampler, const std::vector<int64_t>& points,
@@ -35,9 +57,11 @@ TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sample
   config.schedule = sampler.spec.schedule;
   config.final = to_string(sampler.spec.final);
   config.dtype = store_dtype;
+  config.features = store_dtype == at::kDouble;
   config.sample_shape = model.shape;
   config.steps = static_cast<int64_t>(points.size()) - 1;
   for (const int64_t point : points) config.sigmas.push_back(sampler.grid.sigmas().at(static_cast<std::size_t>(point)));
+  if (config.steps < sampler.grid.steps()) config.save_at = points;
   config.settings = std::move(settings);
   return config;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/sampling.h"
-#include "datasets/trajectory_writer.h"
+#include "datasets/async_writer.h"
 
 #include <functional>
 #include <string>
@@ -10,15 +10,21 @@
 
 namespace stride {
 
-/// Draws the seeds of `settings` and appends their trajectories at the grid's `points` to `writer`; seals what is
-/// pending at the end. `durable` hears of seeds once they are on the disk. `progress` counts samples and may stop the
-/// work.
+/// Draws the seeds of `settings` and appends their trajectories at the grid's `points` to `writer`, on a thread of its
+/// own while sampling goes on; seals what is pending at the end. `durable` hears of seeds once they are on the disk.
+/// `progress` counts samples and may stop the work; what was drawn until then is written. Throws what the writer
+/// throws.
 [[nodiscard]] Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                                         const std::vector<int64_t>& points, TrajectoryWriter& writer,
                                         const ProgressFn& progress,
-                                        const std::function<void(const std::vector<int64_t>&)>& durable = {});
+                                        const std::function<void(const Durable&)>& durable = {});
 
-/// The description of such a store; `settings` is what else must agree when it is extended.
+/// The seeds that rank `rank` of `ranks` records: every `ranks`-th of small blocks, so that each rank has its share of
+/// what is left, whoever recorded the rest. A function of its arguments.
+[[nodiscard]] std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks);
+
+/// The description of such a store; `settings` is what else must agree when it is extended. A store_dtype of float64
+/// means features in place of states.
 [[nodiscard]] TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sampler,
                                                  const std::vector<int64_t>& points, at::ScalarType store_dtype,
                                                  std::map<std::string, std::string> settings);

@@ -20,9 +20,11 @@ std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps) {
   while (begin <= text.size()) {
     std::size_t end = text.find(',', begin);
     if (end == std::string::npos) end = text.size();
-    const int64_t point = parse_integer(text.substr(begin, end - begin), "--save-at");
+    const int64_t index = parse_integer(text.substr(begin, end - begin), "--save-at");
+    const int64_t point = index < 0 ? index + steps + 1 : index;
     if (point < 0 || point > steps) {
-      throw UsageError(fmt::format("--save-at {}: the grid has the points 0 to {}", text, steps));
+      throw UsageError(fmt::format("--save-at {}: the grid has the points 0 to {}, or -{} to -1 from the end", text,
+                                   steps, steps + 1));
     }
     if (!points.empty() && point <= points.back())
       throw UsageError(fmt::format("--save-at {}: the points must increase", text));

@@ -10,8 +10,8 @@
 
 namespace stride {
 
-/// The points of a grid of `steps` intervals that --save-at names: "all", or indices i,j,… counted from 0. Increasing,
-/// at least two. Throws UsageError.
+/// The points of a grid of `steps` intervals that --save-at names: "all", or indices i,j,… counted from 0, or negative
+/// ones from the end (-1 is the last). Increasing, at least two. Throws UsageError.
 [[nodiscard]] std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps);
 
 /// Observes one chunk on a fixed grid and keeps x at the chosen points and the first evaluation of the steps that leave

@@ -1,6 +1,7 @@
 // Damaged HDF5 files crash libhdf5 (18 of 5,000 mutated files did), so files without a checksum are read
 // by a child process that may.
 #include "datasets/hdf5.h"
+#include "datasets/hdf5_handle.h"
 #include "framework/error.h"
 #include "framework/file.h"
 
@@ -126,7 +127,10 @@ Tensor read_foreign_dataset(const std::string& path, const std::string& name) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     throw ResourceError(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  // The child must not find libhdf5 in use by a thread that it does not have.
+  std::unique_lock alone(library_lock());
   const pid_t pid = ::fork();
+  alone.unlock();
   if (pid == 0) {
     ::close(ends[0]);
     read_in_child(bytes, path, name, ends[1]);

@@ -1,5 +1,6 @@
 #include "datasets/hdf5_handle.h"
 
+#include <fmt/format.h>
 #include <hdf5.h>
 
 #include <type_traits>
@@ -22,12 +23,19 @@ Handle half_type() {
 
 }  // namespace
 
-Quiet::Quiet() {
+std::mutex& library_lock() noexcept {
+  static std::mutex lock;
+  return lock;
+}
+
+Quiet::Quiet() : alone_(library_lock()) {
   H5Eget_auto2(H5E_DEFAULT, &print_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
 Quiet::~Quiet() { H5Eset_auto2(H5E_DEFAULT, print_, data_); }
+
+std::string image_name(const void* owner) { return fmt::format("/dev/null/stride-{}", owner); }
 
 std::string last_error() {
   std::string text = "no reason given";

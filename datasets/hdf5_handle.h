@@ -5,6 +5,7 @@
 #include "framework/tensor.h"
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -43,7 +44,10 @@ class Handle final {
   Close close_ = nullptr;
 };
 
-/// Keeps libhdf5 from printing its error stack while it lives.
+/// libhdf5's lock: it may be used by one thread at a time only. Not recursive.
+[[nodiscard]] std::mutex& library_lock() noexcept;
+
+/// Whoever calls libhdf5 holds one: other threads wait, and it does not print its error stack.
 class Quiet final {
  public:
   Quiet();
@@ -52,9 +56,13 @@ class Quiet final {
   Quiet& operator=(const Quiet&) = delete;
 
  private:
+  std::lock_guard<std::mutex> alone_;
   int (*print_)(Id, void*) = nullptr;
   void* data_ = nullptr;
 };
+
+/// A name that no file has, for an image that `owner` keeps. libhdf5 takes two open images of one name for one file.
+[[nodiscard]] std::string image_name(const void* owner);
 
 /// What libhdf5 says about its last failure.
 [[nodiscard]] std::string last_error();

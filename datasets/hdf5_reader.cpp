@@ -158,7 +158,7 @@ ImageReader::ImageReader(std::string_view bytes, std::string where) : impl_(std:
   check(access.valid() && H5Pset_fapl_core(access.get(), std::size_t{1} << 16, /*backing_store=*/0) >= 0);
   check(H5Pset_file_image_callbacks(access.get(), &callbacks) >= 0);
   check(H5Pset_file_image(access.get(), impl_->loan.bytes, bytes.size()) >= 0);
-  impl_->file = Handle(H5Fopen("/dev/null/stride-image", H5F_ACC_RDONLY, access.get()), H5Fclose);
+  impl_->file = Handle(H5Fopen(image_name(impl_.get()).c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
   check(impl_->file.valid());
 }
 

@@ -44,7 +44,7 @@ ImageWriter::ImageWriter() : impl_(std::make_unique<Impl>()) {
   require(H5Pset_obj_track_times(creation.get(), 0), "start a file");
   // The name is never opened: there is no backing store.
   impl_->file =
-      require(Handle(H5Fcreate("/dev/null/stride-image", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose),
+      require(Handle(H5Fcreate(image_name(impl_.get()).c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose),
               "start a file");
 }
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
 
 namespace stride {
@@ -18,22 +17,28 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kFormat = "stride-trajectories";
-constexpr int kVersion = 1;
+constexpr int kFullVersion = 1;                  // of stores with every point of the grid
+constexpr int kSelectedVersion = 2;              // of those with some points, or with features
 constexpr int kMaxDepth = 5;                     // shards → shard → seeds → range → number
 constexpr int64_t kMostRows = int64_t{1} << 32;  // of one shard; guards sums against overflow
 constexpr int64_t kMostBytes = int64_t{1} << 50;
 
-const char* dtype_name(at::ScalarType dtype) { return dtype == at::kHalf ? "float16" : "float32"; }
+const char* dtype_name(at::ScalarType dtype) {
+  if (dtype == at::kDouble) return "float64";
+  return dtype == at::kHalf ? "float16" : "float32";
+}
 
-/// Sorted seeds as [first, last] pairs.
-ordered_json seeds_to_json(const std::vector<int64_t>& seeds) {
+at::ScalarType dtype_of(const std::string& name) {
+  if (name == "float64") return at::kDouble;
+  return name == "float16" ? at::kHalf : at::kFloat;
+}
+
+bool is_full(const TrajectoryConfig& config) { return config.save_at.empty() && !config.features; }
+
+/// As [first, last] pairs.
+ordered_json seeds_to_json(const SeedRanges& seeds) {
   ordered_json ranges = ordered_json::array();
-  for (std::size_t i = 0; i < seeds.size();) {
-    std::size_t j = i;
-    while (j + 1 < seeds.size() && seeds[j + 1] == seeds[j] + 1) ++j;
-    ranges.push_back({seeds[i], seeds[j]});
-    i = j + 1;
-  }
+  for (const SeedRange& range : seeds.ranges()) ranges.push_back({range.first, range.last});
   return ranges;
 }
 
@@ -50,18 +55,23 @@ ordered_json content_of(const StoreManifest& manifest) {
   const TrajectoryConfig& config = manifest.config;
   ordered_json shards = ordered_json::array();
   for (const ShardEntry& shard : manifest.shards) shards.push_back(shard_to_json(shard));
-  return {{"format", kFormat},
-          {"version", kVersion},
-          {"model_sha256", config.model_sha256},
-          {"solver", config.solver},
-          {"schedule", config.schedule},
-          {"final", config.final},
-          {"dtype", dtype_name(config.dtype)},
-          {"sample_shape", config.sample_shape},
-          {"steps", config.steps},
-          {"sigmas", config.sigmas.empty() ? ordered_json() : ordered_json(config.sigmas)},
-          {"settings", config.settings.empty() ? ordered_json::object() : ordered_json(config.settings)},
-          {"shards", shards}};
+  ordered_json all = {{"format", kFormat},
+                      {"version", is_full(config) ? kFullVersion : kSelectedVersion},
+                      {"model_sha256", config.model_sha256},
+                      {"solver", config.solver},
+                      {"schedule", config.schedule},
+                      {"final", config.final},
+                      {"dtype", dtype_name(config.dtype)},
+                      {"sample_shape", config.sample_shape},
+                      {"steps", config.steps},
+                      {"sigmas", config.sigmas.empty() ? ordered_json() : ordered_json(config.sigmas)},
+                      {"settings", config.settings.empty() ? ordered_json::object() : ordered_json(config.settings)}};
+  if (!is_full(config)) {
+    all["content"] = config.features ? "features" : "states";
+    all["save_at"] = config.save_at.empty() ? ordered_json("all") : ordered_json(config.save_at);
+  }
+  all["shards"] = std::move(shards);
+  return all;
 }
 
 std::string checksum_of(const ordered_json& content) { return xxh3_128(content.dump()); }
@@ -74,18 +84,19 @@ class Reader final {
     ordered_json all = parse(text);
     if (!all.is_object() || all.value("format", json()) != kFormat)
       fail("it is not the manifest of a trajectory store");
-    if (all.value("version", json()) != kVersion)
+    const json version = all.value("version", json());
+    if (version != kFullVersion && version != kSelectedVersion)
       fail("it is of another version of the format; use the Stride that wrote it");
     const auto stored = all.find("xxh3_128");
     if (stored == all.end() || !stored->is_string()) fail("its checksum is missing");
     const auto checksum = stored->get<std::string>();
     all.erase(stored);
-    if (checksum_of(all) != checksum) fail("its checksum is wrong: it was damaged, or changed by hand");
+    const std::string content = all.dump();
+    if (xxh3_128(content) != checksum) fail("its checksum is wrong: it was damaged, or changed by hand");
     try {
       const StoreManifest manifest{read_config(all), read_shards(all.at("shards"))};
       // One text for one content: nothing unknown, nothing missing, nothing in another order.
-      if (content_of(manifest) != all || content_of(manifest).dump() != all.dump())
-        fail("it has entries that do not belong");
+      if (content_of(manifest).dump() != content) fail("it has entries that do not belong");
       return manifest;
     } catch (const json::exception& error) {
       fail(error.what());
@@ -113,11 +124,15 @@ class Reader final {
     config.solver = all.at("solver").get<std::string>();
     config.schedule = all.at("schedule").get<std::string>();
     config.final = all.at("final").get<std::string>();
-    config.dtype = all.at("dtype").get<std::string>() == "float16" ? at::kHalf : at::kFloat;
+    config.dtype = dtype_of(all.at("dtype").get<std::string>());
     config.sample_shape = all.at("sample_shape").get<std::vector<int64_t>>();
     config.steps = all.at("steps").get<int64_t>();
     if (!all.at("sigmas").is_null()) config.sigmas = all.at("sigmas").get<std::vector<double>>();
     config.settings = all.at("settings").get<std::map<std::string, std::string>>();
+    if (all.contains("content")) {
+      config.features = all.at("content").get<std::string>() == "features";
+      if (!all.at("save_at").is_string()) config.save_at = all.at("save_at").get<std::vector<int64_t>>();
+    }
     if (const std::string reason = config.invalid_reason(); !reason.empty()) fail(reason);
     return config;
   }
@@ -125,7 +140,7 @@ class Reader final {
   std::vector<ShardEntry> read_shards(const ordered_json& list) const {
     std::vector<ShardEntry> shards;
     std::set<std::string> names;
-    std::set<int64_t> seeds;
+    SeedRanges seeds;
     for (const ordered_json& each : list) {
       ShardEntry shard{each.at("file").get<std::string>(),
                        each.at("count").get<int64_t>(),
@@ -138,28 +153,25 @@ class Reader final {
         fail(fmt::format("impossible size of {}", shard.file));
       }
       shard.seeds = read_seeds(each.at("seeds"), shard);
-      for (const int64_t seed : shard.seeds) {
-        if (!seeds.insert(seed).second) fail(fmt::format("seed {} is in two shards", seed));
+      for (const SeedRange& range : shard.seeds.ranges()) {
+        if (!seeds.insert(range)) fail(fmt::format("a seed of {} to {} is in two shards", range.first, range.last));
       }
       shards.push_back(std::move(shard));
     }
     return shards;
   }
 
-  std::vector<int64_t> read_seeds(const ordered_json& ranges, const ShardEntry& shard) const {
-    std::vector<int64_t> seeds;
-    for (const ordered_json& range : ranges) {
-      const auto first = range.at(0).get<int64_t>();
-      const auto last = range.at(1).get<int64_t>();
-      const bool sorted = first >= 0 && first <= last && (seeds.empty() || seeds.back() < first);
-      if (!sorted || last - first >= shard.count - static_cast<int64_t>(seeds.size())) {
+  SeedRanges read_seeds(const ordered_json& ranges, const ShardEntry& shard) const {
+    SeedRanges seeds;
+    for (const ordered_json& each : ranges) {
+      const SeedRange range{each.at(0).get<int64_t>(), each.at(1).get<int64_t>()};
+      const bool sorted =
+          range.first >= 0 && range.first <= range.last && (seeds.empty() || seeds.ranges().back().last < range.first);
+      if (!sorted || range.last - range.first >= shard.count - seeds.size() || !seeds.insert(range)) {
         fail(fmt::format("bad seeds of {}", shard.file));
       }
-      const std::size_t before = seeds.size();
-      seeds.resize(before + static_cast<std::size_t>(last - first + 1));
-      std::iota(seeds.begin() + static_cast<std::ptrdiff_t>(before), seeds.end(), first);
     }
-    if (static_cast<int64_t>(seeds.size()) != shard.count) fail(fmt::format("bad seeds of {}", shard.file));
+    if (seeds.size() != shard.count) fail(fmt::format("bad seeds of {}", shard.file));
     return seeds;
   }
 
@@ -167,6 +179,12 @@ class Reader final {
 };
 
 }  // namespace
+
+SeedRanges StoreManifest::seeds() const {
+  SeedRanges seeds;
+  for (const ShardEntry& shard : shards) seeds.merge(shard.seeds);
+  return seeds;
+}
 
 int64_t StoreManifest::trajectories() const noexcept {
   int64_t count = 0;

@@ -1,6 +1,8 @@
-// `manifest.json` of a trajectory store: what it holds, and the checksum of every file in it.
+// `manifest.json` of a trajectory store: what it holds, and the checksum of every file in it. Version 1 is that of
+// full stores, version 2 adds `save_at` and `content`.
 #pragma once
 
+#include "datasets/seed_ranges.h"
 #include "datasets/trajectory.h"
 #include "framework/file_system.h"
 
@@ -14,13 +16,15 @@ struct ShardEntry {
   int64_t count = 0;
   int64_t bytes = 0;
   std::string xxh3_128;
-  std::vector<int64_t> seeds;  ///< sorted
+  SeedRanges seeds;
 };
 
 struct StoreManifest {
   TrajectoryConfig config;
   std::vector<ShardEntry> shards;
 
+  /// Of all shards.
+  [[nodiscard]] SeedRanges seeds() const;
   [[nodiscard]] int64_t trajectories() const noexcept;
 
   /// The text ends with its own checksum. Throws InputError, naming `where`, on anything that to_json

@@ -60,4 +60,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::will_read() const noexcept {
+  if (!bytes_.empty()) (void)::madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_WILLNEED);
+}
+
 }  // namespace stride

@@ -18,6 +18,8 @@ class MappedFile final {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// Says that all of it is about to be read, in order: the disk starts at once.
+  void will_read() const noexcept;
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
 
  private:

@@ -8,8 +8,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 namespace stride {
 namespace {
 
@@ -71,18 +69,20 @@ std::string format_shard(const TrajectoryBatch& batch, const TrajectoryConfig& c
   image.attribute("solver", config.solver);
   image.attribute("schedule", config.schedule);
   image.attribute("final", config.final);
+  if (config.features) image.attribute("content", "features");
+  if (!config.save_at.empty()) image.attribute("save_at", fmt::format("{}", fmt::join(config.save_at, ",")));
   image.dataset("seed", batch.seed);
   image.dataset("nfe", batch.nfe);
   image.dataset("status", batch.status);
   image.dataset("sigma", config.sigmas.empty() ? batch.sigma : at::tensor(config.sigmas, at::kDouble));
-  image.dataset("x", batch.x);
-  image.dataset("denoised", batch.denoised);
+  for (const RowDataset& dataset : row_datasets(config)) image.dataset(dataset.name, batch.*dataset.member);
   return image.finish();
 }
 
 ShardReader::ShardReader(const std::string& folder, const ShardEntry& entry, const TrajectoryConfig& config)
     : file_(folder + "/" + entry.file) {
   const std::string path = folder + "/" + entry.file;
+  file_.will_read();
   verify(file_.bytes(), path, entry);
   const Layout layout(file_.bytes(), path);
   const int64_t n = entry.count;
@@ -91,13 +91,14 @@ ShardReader::ShardReader(const std::string& folder, const ShardEntry& entry, con
   status_ = layout.read("status", at::kChar, {n});
   sigma_ = config.sigmas.empty() ? layout.read("sigma", at::kDouble, {n, config.points()})
                                  : layout.read("sigma", at::kDouble, {config.points()}).expand({n, config.points()});
-  x_ = layout.find("x", config.dtype, prepend({n, config.points()}, config.sample_shape));
-  denoised_ = layout.find("denoised", config.dtype, prepend({n, config.steps}, config.sample_shape));
-  x_row_ = x_.size() / static_cast<std::size_t>(n);
-  denoised_row_ = denoised_.size() / static_cast<std::size_t>(n);
-  std::vector<int64_t> seeds(seed_.const_data_ptr<int64_t>(), seed_.const_data_ptr<int64_t>() + n);
-  std::sort(seeds.begin(), seeds.end());
-  if (seeds != entry.seeds) throw InputError(fmt::format("{}: its seeds are not those of the manifest", path));
+  for (const RowDataset& dataset : row_datasets(config)) {
+    const std::string_view values = layout.find(dataset.name, dataset.dtype, prepend({n}, dataset.shape));
+    columns_.push_back({values, values.size() / static_cast<std::size_t>(n)});
+  }
+  const auto* seeds = seed_.const_data_ptr<int64_t>();
+  const SeedRanges found(std::vector<int64_t>(seeds, seeds + n));
+  if (!(found == entry.seeds) || found.size() != n)
+    throw InputError(fmt::format("{}: its seeds are not those of the manifest", path));
   if (!config.sigmas.empty() && !at::equal(sigma_[0], at::tensor(config.sigmas, at::kDouble))) {
     throw InputError(fmt::format("{}: its sigmas are not those of the manifest", path));
   }

@@ -6,6 +6,8 @@
 #include "datasets/trajectory.h"
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace stride {
 
@@ -24,19 +26,20 @@ class ShardReader final {
   [[nodiscard]] const Tensor& nfe() const noexcept { return nfe_; }        ///< int32 `[n]`
   [[nodiscard]] const Tensor& status() const noexcept { return status_; }  ///< int8 `[n]`
   [[nodiscard]] const Tensor& sigma() const noexcept { return sigma_; }    ///< float64 `[n, K]`
-  /// The bytes of one trajectory's x and denoised, in the file's dtype; not aligned to it.
-  [[nodiscard]] std::string_view x(int64_t row) const noexcept {
-    return x_.substr(x_row_ * static_cast<std::size_t>(row), x_row_);
-  }
-  [[nodiscard]] std::string_view denoised(int64_t row) const noexcept {
-    return denoised_.substr(denoised_row_ * static_cast<std::size_t>(row), denoised_row_);
+  /// The bytes of one trajectory in dataset `index` of row_datasets(config), where they lie in the file; not aligned.
+  [[nodiscard]] std::string_view row(std::size_t index, int64_t row) const noexcept {
+    const Column& column = columns_[index];
+    return column.bytes.substr(column.row * static_cast<std::size_t>(row), column.row);
   }
 
  private:
   MappedFile file_;
   Tensor seed_, nfe_, status_, sigma_;
-  std::string_view x_, denoised_;
-  std::size_t x_row_ = 0, denoised_row_ = 0;
+  struct Column {
+    std::string_view bytes;
+    std::size_t row;  ///< bytes of one
+  };
+  std::vector<Column> columns_;
 };
 
 }  // namespace stride

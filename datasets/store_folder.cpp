@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace stride {
@@ -45,8 +46,8 @@ void StoreFolder::open(const TrajectoryConfig& config) {
     throw UsageError(fmt::format("{} holds trajectories of another kind, they differ in {}: record into another folder",
                                  folder_, field));
   }
+  seeds_ = manifest_.seeds();
   for (const ShardEntry& shard : manifest_.shards) {
-    seeds_.insert(shard.seeds.begin(), shard.seeds.end());
     next_index_ = std::max(next_index_, shard_index(shard.file) + 1);
   }
 }
@@ -76,17 +77,15 @@ void StoreFolder::require_usable() const {
 
 void StoreFolder::add(std::string_view image, std::vector<int64_t> seeds) {
   require_usable();
-  std::sort(seeds.begin(), seeds.end());
-  const ShardEntry shard{shard_name(next_index_), static_cast<int64_t>(seeds.size()),
-                         static_cast<int64_t>(image.size()), xxh3_128(image), seeds};
-  StoreManifest next = manifest_;
-  next.shards.push_back(shard);
+  const auto count = static_cast<int64_t>(seeds.size());
+  const ShardEntry shard{shard_name(next_index_), count, static_cast<int64_t>(image.size()), xxh3_128(image),
+                         SeedRanges(std::move(seeds))};
   failed_ = true;
   write_file_atomic(folder_ + "/" + shard.file, image, files_);
-  next.save(folder_, files_);
+  manifest_.shards.push_back(shard);
+  manifest_.save(folder_, files_);
   failed_ = false;
-  manifest_ = std::move(next);
-  seeds_.insert(seeds.begin(), seeds.end());
+  seeds_.merge(shard.seeds);
   ++next_index_;
 }
 

@@ -4,7 +4,6 @@
 #include "datasets/manifest.h"
 #include "framework/lock.h"
 
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +25,7 @@ class StoreFolder final {
   [[nodiscard]] const std::string& path() const noexcept { return folder_; }
   [[nodiscard]] const StoreManifest& manifest() const noexcept { return manifest_; }
   /// Seeds that are durable.
-  [[nodiscard]] const std::set<int64_t>& seeds() const noexcept { return seeds_; }
+  [[nodiscard]] const SeedRanges& seeds() const noexcept { return seeds_; }
   /// Names of the files that opening removed.
   [[nodiscard]] const std::vector<std::string>& removed() const noexcept { return removed_; }
   void require_usable() const;
@@ -39,7 +38,7 @@ class StoreFolder final {
   FileSystem& files_;
   LockFile lock_;
   StoreManifest manifest_;
-  std::set<int64_t> seeds_;
+  SeedRanges seeds_;
   std::vector<std::string> removed_;
   int64_t next_index_ = 0;
   bool failed_ = false;

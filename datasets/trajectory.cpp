@@ -11,6 +11,11 @@
 namespace stride {
 namespace {
 
+constexpr Tensor TrajectoryBatch::*kMembers[] = {
+    &TrajectoryBatch::x,    &TrajectoryBatch::denoised, &TrajectoryBatch::seed,
+    &TrajectoryBatch::nfe,  &TrajectoryBatch::sigma,    &TrajectoryBatch::status,
+    &TrajectoryBatch::gram, &TrajectoryBatch::pooled,   &TrajectoryBatch::start};
+
 int64_t values_in(const std::vector<int64_t>& shape) {
   int64_t count = 1;
   for (const int64_t extent : shape) count *= extent;
@@ -55,7 +60,7 @@ Tensor to_stored(const char* name, const Tensor& values, at::ScalarType dtype) {
   if (!values.is_floating_point())
     throw UsageError(fmt::format("trajectories to append: {} is not floating point", name));
   Tensor stored = values.detach().to(at::kCPU).to(dtype).contiguous();
-  if (dtype == at::kHalf &&
+  if (dtype == at::kHalf && values.scalar_type() != at::kHalf &&
       at::logical_and(stored.isinf(), values.detach().to(at::kCPU).isfinite()).any().item<bool>()) {
     throw UsageError(fmt::format("{} has values beyond float16's 65504: store float32", name));
   }
@@ -77,8 +82,11 @@ std::vector<int64_t> prepend(std::vector<int64_t> front, const std::vector<int64
 }  // namespace
 
 int64_t TrajectoryConfig::row_bytes() const noexcept {
-  const int64_t point = values_in(sample_shape) * static_cast<int64_t>(c10::elementSize(dtype));
-  return (points() + steps) * point + points() * 8 + 8 + 4 + 1;
+  int64_t bytes = points() * 8 + 8 + 4 + 1;
+  for (const RowDataset& dataset : row_datasets(*this)) {
+    bytes += values_in(dataset.shape) * static_cast<int64_t>(c10::elementSize(dataset.dtype));
+  }
+  return bytes;
 }
 
 std::string TrajectoryConfig::invalid_reason() const {
@@ -86,7 +94,8 @@ std::string TrajectoryConfig::invalid_reason() const {
   if (steps < 1) return fmt::format("{} steps; at least 1 is needed", steps);
   if (final != "zero" && final != "sigma_min")
     return fmt::format("final is \"{}\", not \"zero\" or \"sigma_min\"", final);
-  if (dtype != at::kFloat && dtype != at::kHalf)
+  if (features != (dtype == at::kDouble)) return "features are float64, and nothing else is";
+  if (!features && dtype != at::kFloat && dtype != at::kHalf)
     return fmt::format("dtype {}; stores are float32 or float16", c10::toString(dtype));
   for (const int64_t extent : sample_shape) {
     if (extent < 1) return fmt::format("sample shape [{}] has no values", fmt::join(sample_shape, ", "));
@@ -96,6 +105,11 @@ std::string TrajectoryConfig::invalid_reason() const {
   }
   for (const double sigma : sigmas) {
     if (!std::isfinite(sigma) || sigma < 0) return fmt::format("sigma {} is not a noise level", sigma);
+  }
+  if (!save_at.empty() && static_cast<int64_t>(save_at.size()) != points())
+    return fmt::format("{} saved points for {} steps; {} are needed", save_at.size(), steps, points());
+  for (std::size_t i = 0; i < save_at.size(); ++i) {
+    if (save_at[i] < 0 || (i > 0 && save_at[i] <= save_at[i - 1])) return "the saved points do not ascend from 0";
   }
   return "";
 }
@@ -110,6 +124,8 @@ std::string TrajectoryConfig::difference(const TrajectoryConfig& other) const {
         text("schedule", schedule, other.schedule), text("final", final, other.final),
         text("dtype", c10::toString(dtype), c10::toString(other.dtype)),
         text("sample_shape", shape(sample_shape), shape(other.sample_shape)),
+        text("content", features ? "features" : "states", other.features ? "features" : "states"),
+        text("save_at", shape(save_at), shape(other.save_at)),
         text("steps", std::to_string(steps), std::to_string(other.steps)), difference_of(sigmas, other.sigmas),
         difference_of(settings, other.settings)}) {
     if (!found.empty()) return found;
@@ -118,30 +134,45 @@ std::string TrajectoryConfig::difference(const TrajectoryConfig& other) const {
 }
 
 TrajectoryBatch TrajectoryBatch::slice(int64_t first, int64_t count) const {
-  const auto cut = [&](const Tensor& tensor) { return tensor.defined() ? tensor.narrow(0, first, count) : tensor; };
-  return {cut(x), cut(denoised), cut(seed), cut(nfe), cut(sigma), cut(status)};
+  TrajectoryBatch part;
+  for (const auto member : kMembers) {
+    if ((this->*member).defined()) part.*member = (this->*member).narrow(0, first, count);
+  }
+  return part;
 }
 
 TrajectoryBatch TrajectoryBatch::concat(const std::vector<TrajectoryBatch>& batches) {
-  const auto join = [&](Tensor TrajectoryBatch::*member) {
+  if (batches.size() == 1) return batches.front();
+  TrajectoryBatch all;
+  for (const auto member : kMembers) {
     std::vector<Tensor> parts;
     for (const TrajectoryBatch& batch : batches) parts.push_back(batch.*member);
-    return at::cat(parts);
-  };
-  if (batches.size() == 1) return batches.front();
-  return {join(&TrajectoryBatch::x),   join(&TrajectoryBatch::denoised), join(&TrajectoryBatch::seed),
-          join(&TrajectoryBatch::nfe), join(&TrajectoryBatch::sigma),    join(&TrajectoryBatch::status)};
+    if (!parts.empty() && parts.front().defined()) all.*member = at::cat(parts);
+  }
+  return all;
+}
+
+std::vector<RowDataset> row_datasets(const TrajectoryConfig& config) {
+  using Batch = TrajectoryBatch;
+  if (config.features) {
+    const int64_t vectors = config.points() + config.steps;
+    return {{"gram", &Batch::gram, at::kDouble, {vectors, vectors}},
+            {"pooled", &Batch::pooled, at::kDouble, {config.steps, kPooledStatistics}},
+            {"start", &Batch::start, at::kDouble, {kStartStatistics}}};
+  }
+  return {{"x", &Batch::x, config.dtype, prepend({config.points()}, config.sample_shape)},
+          {"denoised", &Batch::denoised, config.dtype, prepend({config.steps}, config.sample_shape)}};
 }
 
 TrajectoryBatch conform(const TrajectoryBatch& batch, const TrajectoryConfig& config) {
   if (!batch.seed.defined() || batch.seed.dim() != 1) throw UsageError("trajectories to append have no list of seeds");
   const int64_t n = batch.size();
-  require_shape("x", batch.x, prepend({n, config.points()}, config.sample_shape));
-  require_shape("denoised", batch.denoised, prepend({n, config.steps}, config.sample_shape));
   require_shape("nfe", batch.nfe, {n});
   TrajectoryBatch result;
-  result.x = to_stored("x", batch.x, config.dtype);
-  result.denoised = to_stored("denoised", batch.denoised, config.dtype);
+  for (const RowDataset& dataset : row_datasets(config)) {
+    require_shape(dataset.name, batch.*dataset.member, prepend({n}, dataset.shape));
+    result.*dataset.member = to_stored(dataset.name, batch.*dataset.member, dataset.dtype);
+  }
   result.seed = to_integer("seed", batch.seed, at::kLong);
   if (n > 0 && result.seed.min().item<int64_t>() < 0) throw UsageError("trajectories to append: a seed is negative");
   result.nfe = to_integer("nfe", batch.nfe, at::kInt);

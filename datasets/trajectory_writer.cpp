@@ -69,12 +69,18 @@ std::vector<int64_t> TrajectoryWriter::seal() {
 }
 
 std::vector<int64_t> TrajectoryWriter::seal_rows(int64_t count) {
-  const TrajectoryBatch all = TrajectoryBatch::concat(pending_);
-  const TrajectoryBatch shard = all.slice(0, count);
+  // Batches of whole shards are not copied.
+  std::vector<TrajectoryBatch> taken, left;
+  for (int64_t wanted = count; const TrajectoryBatch& batch : pending_) {
+    const int64_t rows = std::min(wanted, batch.size());
+    if (rows > 0) taken.push_back(batch.slice(0, rows));
+    if (rows < batch.size()) left.push_back(batch.slice(rows, batch.size() - rows));
+    wanted -= rows;
+  }
+  const TrajectoryBatch shard = TrajectoryBatch::concat(taken);
   const std::vector<int64_t> seeds = seeds_of(shard);
   folder_.add(format_shard(shard, config_), seeds);
-  pending_.clear();
-  if (count < all.size()) pending_.push_back(all.slice(count, all.size() - count));
+  pending_ = std::move(left);
   for (const int64_t seed : seeds) pending_seeds_.erase(seed);
   return seeds;
 }

@@ -34,6 +34,7 @@ class TrajectoryWriter final {
   /// Seals what is pending. Returns the seeds that became durable.
   std::vector<int64_t> seal();
 
+  [[nodiscard]] const TrajectoryConfig& config() const noexcept { return config_; }
   /// Whether a seed is in the store, or pending.
   [[nodiscard]] bool contains(int64_t seed) const {
     return folder_.seeds().contains(seed) || pending_seeds_.contains(seed);
@@ -41,7 +42,7 @@ class TrajectoryWriter final {
   /// Those of `seeds` that are still to be recorded, in their order.
   [[nodiscard]] std::vector<int64_t> missing(const std::vector<int64_t>& seeds) const;
   /// Durable trajectories.
-  [[nodiscard]] int64_t size() const noexcept { return static_cast<int64_t>(folder_.seeds().size()); }
+  [[nodiscard]] int64_t size() const noexcept { return folder_.seeds().size(); }
   /// Files that opening removed: a killed writer's.
   [[nodiscard]] const std::vector<std::string>& removed() const noexcept { return folder_.removed(); }
 

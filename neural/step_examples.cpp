@@ -1,6 +1,7 @@
 #include "neural/step_examples.h"
 
 #include "framework/error.h"
+#include "neural/jump_source.h"
 #include "neural/random.h"
 #include "neural/step_features.h"
 
@@ -17,96 +18,38 @@ constexpr uint64_t kPurpose = 0x6a756d70;
 constexpr double kFirstShare = 0.1;  // of the jumps that start a run
 constexpr double kBeyond = 4.0;      // a step that passes the last point is at most this many times the one to it
 
-// Places on the grid: the next step starts at `at`; the evaluations before it were made at `last` and `before`.
-struct Places {
-  int64_t at, last, before;  // −1: none
-};
-
 // A gap of at least 1 and at most `largest`, small ones more often.
 int64_t gap(int64_t largest, double uniform) {
   return std::min(largest, 1 + static_cast<int64_t>(static_cast<double>(largest) * uniform * uniform));
 }
 
-Places draw_places(int64_t points, at::Generator& generator) {
+JumpPlaces draw_places(int64_t points, at::Generator& generator) {
   const Tensor numbers = at::rand({4}, generator, at::kDouble);
   const auto* u = numbers.const_data_ptr<double>();
   if (points < 3 || u[0] < kFirstShare) return {0, -1, -1};
-  Places places{1 + static_cast<int64_t>(u[1] * static_cast<double>(points - 2)), -1, -1};
+  JumpPlaces places{1 + static_cast<int64_t>(u[1] * static_cast<double>(points - 2)), -1, -1};
   places.last = places.at - gap(places.at, u[2]);
   if (places.last > 0) places.before = places.last - gap(places.last, u[3]);
   return places;
 }
 
-StepExamples examples_at(const TrajectoryBatch& group, const Places& places, int64_t points,
-                         const ExampleOptions& options, at::Generator& generator) {
-  const int64_t n = group.size();
-  const auto sigma = [&](int64_t point) { return group.sigma.select(1, point); };
-  const auto state = [&](int64_t point) { return group.x.select(1, point); };
-  const auto said = [&](int64_t point) { return group.denoised.select(1, point); };
-  const auto slope = [&](int64_t point) {
-    return (state(point) - said(point)) / per_sample(sigma(point), state(point));
-  };
-  const bool one = places.last >= 0;
-  const bool two = places.before >= 0;
-  const Tensor nothing = at::zeros_like(state(0));
-
-  StepKnowledge knowledge;
-  knowledge.sigma = sigma(places.at);
-  knowledge.x = state(places.at);
-  knowledge.last_sigma = one ? sigma(places.last) : sigma(places.at);
-  knowledge.denoised = one ? said(places.last) : nothing;
-  knowledge.slope = one ? slope(places.last) : nothing;
-  knowledge.previous_sigma = two ? sigma(places.before) : knowledge.last_sigma;
-  knowledge.previous_denoised = two ? said(places.before) : nothing;
-  knowledge.previous_slope = two ? slope(places.before) : nothing;
-  knowledge.known = at::full({n}, (one ? 1 : 0) + (two ? 1 : 0), at::kLong);
-  knowledge.start = start_statistics(state(0), sigma(0));
-
-  Jumps jumps;
-  jumps.x = state(places.at);
-  jumps.denoised = said(places.at);
-  jumps.sigma = sigma(places.at);
-  if (one) {
-    jumps.last_denoised = said(places.last);
-    jumps.last_sigma = sigma(places.last);
-  }
-  const int64_t later = points - places.at - 1;
-  jumps.target = group.x.narrow(1, places.at + 1, later);
-  jumps.target_sigma = group.sigma.narrow(1, places.at + 1, later);
-  const Tensor errors = jump_errors(jumps);
-  const Tensor steps = (jumps.sigma.unsqueeze(1) / jumps.target_sigma).log();
-
-  const Tensor features = step_features(knowledge);
+StepExamples examples_at(const JumpSource& group, const JumpPlaces& places, const ExampleOptions& options,
+                         at::Generator& generator) {
+  const Tensor errors = group.errors(places);
+  const Tensor steps =
+      (group.sigma().select(1, places.at).unsqueeze(1) / group.sigma().narrow(1, places.at + 1, errors.size(1))).log();
+  const Tensor features = step_features(group.statistics(places));
   const double low = std::log(options.tolerance_min), high = std::log(options.tolerance_max);
+  const double order = places.last >= 0 ? 3.0 : 2.0;
   std::vector<StepExamples> parts;
   for (int64_t i = 0; i < options.tolerances; ++i) {
-    const Tensor log_tolerance = at::rand({n}, generator, at::kDouble) * (high - low) + low;
-    parts.push_back(
-        {features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), one ? 3.0 : 2.0), group.seed});
+    const Tensor log_tolerance = at::rand({features.size(0)}, generator, at::kDouble) * (high - low) + low;
+    parts.push_back({features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), order), group.seed()});
   }
   return StepExamples::concat(parts);
 }
 
 }  // namespace
-
-Tensor jump_errors(const Jumps& jumps) {
-  const auto wide = [](const Tensor& t) { return t.to(at::kDouble); };
-  const Tensor like = wide(jumps.target);         // [n, M, …]
-  const auto spread = [&](const Tensor& value) {  // [n, M] over the sample
-    auto shape = value.sizes().vec();
-    shape.resize(static_cast<std::size_t>(like.dim()), 1);
-    return value.view(shape);
-  };
-  const Tensor ratio = jumps.target_sigma / jumps.sigma.unsqueeze(1);
-  Tensor denoised = wide(jumps.denoised).unsqueeze(1);
-  if (jumps.last_denoised.defined()) {
-    const Tensor last_step = (jumps.last_sigma / jumps.sigma).log().unsqueeze(1);
-    const Tensor factor = -ratio.log() / (2.0 * last_step);
-    denoised = denoised + spread(factor) * (wide(jumps.denoised) - wide(jumps.last_denoised)).unsqueeze(1);
-  }
-  const Tensor jump = spread(ratio) * wide(jumps.x).unsqueeze(1) + spread(1.0 - ratio) * denoised;
-  return (jump - like).flatten(2).square().mean(2).sqrt();
-}
 
 Tensor largest_step(const Tensor& errors, const Tensor& steps, const Tensor& tolerance, double order) {
   const Tensor log_errors = errors.clamp_min(1e-300).log();
@@ -153,9 +96,9 @@ StepExamples make_step_examples(const TrajectoryBatch& batch, const ExampleOptio
   std::vector<StepExamples> parts;
   for (int64_t pass = 0; pass < options.jumps; ++pass) {
     for (int64_t from = 0; from < batch.size(); from += kGroup) {
-      const TrajectoryBatch group = batch.slice(from, std::min(kGroup, batch.size() - from));
+      const auto group = make_jump_source(batch.slice(from, std::min(kGroup, batch.size() - from)), points);
       auto generator = make_generator(options.seed, static_cast<uint64_t>(pass * batch.size() + from), kPurpose);
-      parts.push_back(examples_at(group, draw_places(points, generator), points, options, generator));
+      parts.push_back(examples_at(*group, draw_places(points, generator), options, generator));
     }
   }
   return StepExamples::concat(parts);

@@ -68,32 +68,47 @@ Tensor start_statistics(const Tensor& x, const Times& sigma) {
   return at::cat({mean_std(scaled), quarter_means(scaled)}, 1);
 }
 
-Tensor step_features(const StepKnowledge& k) {
-  const Tensor one = k.known >= 1;
-  const Tensor two = k.known >= 2;
+Tensor pooled_statistics(const Tensor& denoised) {
+  return at::cat({mean_std(denoised), quarter_means(denoised), gradient_energy(denoised).unsqueeze(1)}, 1);
+}
+
+StepStatistics step_statistics(const StepKnowledge& k) {
+  return {k.sigma,
+          k.last_sigma,
+          k.previous_sigma,
+          k.known,
+          rms(k.x),
+          rms(k.slope),
+          rms(k.previous_slope),
+          (flat(k.slope) * flat(k.previous_slope)).mean(1),
+          rms(k.slope - k.previous_slope),
+          rms(k.denoised - k.previous_denoised),
+          pooled_statistics(k.denoised),
+          k.start};
+}
+
+Tensor step_features(const StepStatistics& s) {
+  const Tensor one = s.known >= 1;
+  const Tensor two = s.known >= 2;
   const auto only = [](const Tensor& mask, const Tensor& value) {
     return at::where(value.dim() == 2 ? mask.unsqueeze(1) : mask, value, at::zeros_like(value));
   };
-  const Tensor direction = rms(k.slope);
-  const Tensor before = rms(k.previous_slope);
-  const Tensor product = (flat(k.slope) * flat(k.previous_slope)).mean(1);
   const auto log_of = [](const Tensor& value) { return (value + kTiny).log(); };
-
   const std::vector<Tensor> scalars = {
-      k.sigma.log(),
-      only(one, (k.last_sigma / k.sigma).log()),
-      only(two, (k.previous_sigma / k.last_sigma).log()),
+      s.sigma.log(),
+      only(one, (s.last_sigma / s.sigma).log()),
+      only(two, (s.previous_sigma / s.last_sigma).log()),
       one.to(at::kDouble),
       two.to(at::kDouble),
-      only(one, log_of(direction)),
-      only(two, log_of(rms(k.slope - k.previous_slope))),
-      only(two, product / (direction * before + kTiny)),
-      only(two, log_of(rms(k.denoised - k.previous_denoised))),
-      log_of(rms(k.x) / (k.sigma * k.sigma + 1.0).sqrt()),
+      only(one, log_of(s.slope)),
+      only(two, log_of(s.slope_change)),
+      only(two, s.slope_product / (s.slope * s.previous_slope + kTiny)),
+      only(two, log_of(s.denoised_change)),
+      log_of(s.x / (s.sigma * s.sigma + 1.0).sqrt()),
   };
-  const Tensor pooled =
-      at::cat({mean_std(k.denoised), quarter_means(k.denoised), gradient_energy(k.denoised).unsqueeze(1)}, 1);
-  return at::cat({at::stack(scalars, 1), only(one, pooled), k.start}, 1);
+  return at::cat({at::stack(scalars, 1), only(one, s.pooled), s.start}, 1);
 }
+
+Tensor step_features(const StepKnowledge& knowledge) { return step_features(step_statistics(knowledge)); }
 
 }  // namespace stride

@@ -232,17 +232,20 @@ TEST_CASE("store: merging joins stores of one kind") {
   record(folder / "b", seeds_from(10, 5), config);
   record(folder / "c", {3}, config);
   CHECK(merge_stores({folder / "a", folder / "b"}, folder / "all") == 11);
-  CHECK(merge_stores({folder / "a", folder / "b"}, folder / "all") == 11);  // again: nothing to do
+  CHECK_THROWS_WITH(merge_stores({folder / "a", folder / "b"}, folder / "all"), contains("is there already"));
   const TrajectoryStore store(folder / "all");
   CHECK(store.size() == 11);
   CHECK(holds(store, {14, 0, 5, 10}));
-  CHECK_THROWS_WITH(merge_stores({folder / "c"}, folder / "all"), contains("seed 3"));
+  CHECK(verify_store(folder / "all").ok());
+  CHECK_THROWS_WITH(merge_stores({folder / "all", folder / "c"}, folder / "more"), contains("seed 3"));
   TrajectoryConfig other = config;
   other.solver = "euler";
   record(folder / "d", {50}, other);
-  CHECK_THROWS_WITH(merge_stores({folder / "a", folder / "d"}, folder / "all"), contains("differ in solver"));
-  CHECK_THROWS_AS(merge_stores({}, folder / "all"), UsageError);
-  CHECK_THROWS_AS(merge_stores({folder / "none"}, folder / "all"), InputError);
+  CHECK_THROWS_WITH(merge_stores({folder / "a", folder / "d"}, folder / "more"), contains("differ in solver"));
+  CHECK_THROWS_AS(merge_stores({}, folder / "more"), UsageError);
+  CHECK_THROWS_AS(merge_stores({folder / "none"}, folder / "more"), InputError);
+  CHECK_FALSE(file_exists(folder / "more"));
+  CHECK_FALSE(file_exists(folder / "more.merging"));
   CHECK(TrajectoryStore(folder / "all").size() == 11);
 }
 

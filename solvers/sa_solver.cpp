@@ -26,7 +26,9 @@ class SaSolver final : public Solver {
  public:
   explicit SaSolver(const SaOptions& options)
       : traits_(claims(traits_sa_solver(), {.eta = options.tau, .s_noise = options.s_noise}, 1, 1)), options_(options) {
-    const int64_t order = std::max(options.predictor, options.corrector);
+    // The corrector's order, as far as the predictor's point carries it.
+    const int64_t order =
+        options.corrector == 0 ? options.predictor : std::min(options.corrector, options.predictor + 1);
     if (options.tau == 0.0) {
       traits_.order = static_cast<int>(order);
       traits_.start_order = static_cast<int>(std::min<int64_t>(order, options.corrector > 1 ? 3 : 2));

@@ -174,7 +174,7 @@ Json inspect(const std::string& path) {
   if (path.ends_with(".h5")) return inspect_hdf5(path);
   if (path.ends_with(".json")) return inspect_json(path);
   if (!file_exists(path)) {
-    for (const std::string& name : embedded_models()) {
+    for (const std::string& name : known_models()) {
       if (name == path) return inspect_card(path);
     }
     if (path.find('/') == std::string::npos)

@@ -113,7 +113,7 @@ Listing list_schedules() {
 Listing list_models() {
   Listing out;
   TextTable table({{"model"}, {"kind"}, {"shape"}, {"sigma"}, {"conditions"}, {"sha256"}});
-  for (const std::string& name : embedded_models()) {
+  for (const std::string& name : known_models()) {
     const ModelInfo info = find_model(name).card.info;
     std::vector<std::string> conditions;
     Json condition_json = Json::array();

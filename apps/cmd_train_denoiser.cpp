@@ -1,5 +1,6 @@
 // stride train-denoiser: a UNet denoiser, or the feature network that judges one, from images.
 #include "apps/command.h"
+#include "apps/training_look.h"
 #include "apps/training_output.h"
 #include "framework/file.h"
 #include "framework/hash.h"
@@ -87,6 +88,7 @@ class TrainDenoiser final : public Command {
     training.log_sigma_std = options.number("log-sigma-std");
     training.seed = static_cast<uint64_t>(options.integer("seed"));
     training.checkpoint_every = options.integer("checkpoint-every");
+    training.look_every = std::max<int64_t>(1, options.integer("look-every"));
     training.weight_decay = options.number("weight-decay");
     training.flip = options.flag("flip");
     training.recompute = options.flag("recompute");
@@ -118,13 +120,15 @@ class TrainDenoiser final : public Command {
     ProgressBar bar = context.progress("training", training.steps());
     const auto recorded = [&](const LossRecord& record) {
       context.metric(nlohmann::json{{"step", record.step},
-                                {"images", record.step * training.batch},
-                                {"loss", record.loss},
-                                {"images_per_second", record.images_per_second}}
-                     .dump());
+                                    {"images", record.step * training.batch},
+                                    {"loss", record.loss},
+                                    {"images_per_second", record.images_per_second}}
+                         .dump());
     };
+    TrainingHooks::Look look;
+    if (options.integer("look-every") > 0) look = TrainingLook(context, config, data, training, low, high);
     const TrainedDenoiser trained = train_denoiser(config, data, training, checkpoint, context.device(),
-                                                   {.progress = bar.fn(), .recorded = recorded});
+                                                   {.progress = bar.fn(), .recorded = recorded, .look = look});
     bar.close();
     if (trained.stopped)
       return context.stopped(fmt::format("{} of {} steps are in {}; the same command goes on", trained.steps,
@@ -266,6 +270,14 @@ class TrainDenoiser final : public Command {
          .help = "of the average of the weights, in images",
          .group = "Training",
          .key = "training.ema_half_life"},
+        {.name = "look-every",
+         .kind = ValueKind::integer,
+         .fallback = whole(training.look_every),
+         .value = "N",
+         .help = "steps between residuals by noise level and samples in tb/; 0: none",
+         .group = "Training",
+         .key = "training.look_every",
+         .may_change = true},
         {.name = "weight-decay",
          .kind = ValueKind::number,
          .fallback = number(training.weight_decay),

@@ -35,8 +35,8 @@ struct ModelSource {
   std::string weights;  ///< path of the weights file; empty where there is none
 };
 
-/// Names of the models inside this program.
-[[nodiscard]] std::vector<std::string> embedded_models();
+/// Names of the models that come with this program: those inside it, then those beside it (apps/shipped_models.h).
+[[nodiscard]] std::vector<std::string> known_models();
 
 /// Finds `--model CARD.toml | NAME`. Throws UsageError on an unknown name, InputError on a missing or
 /// malformed card.

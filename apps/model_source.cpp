@@ -1,6 +1,7 @@
 // Where models come from: files, and the program itself.
 #include "apps/embedded.h"
 #include "apps/model_card.h"
+#include "apps/shipped_models.h"
 #include "framework/error.h"
 #include "framework/file.h"
 #include "framework/hash.h"
@@ -8,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 #include <filesystem>
 
 namespace stride {
@@ -24,9 +26,9 @@ bool is_denoiser(std::string_view card) { return card.find("[model]") != std::st
 ModelSource embedded_model(const std::string& name) {
   const auto card = embedded_file(name + std::string(kCard));
   if (!card) {
-    const auto names = embedded_models();
+    const auto names = known_models();
     const std::string guess = nearest(name, names);
-    throw UsageError(fmt::format("--model {}: neither a file nor an embedded model ({}){}", name,
+    throw UsageError(fmt::format("--model {}: neither a file nor a model that comes with the program ({}){}", name,
                                  fmt::join(names, ", "), guess.empty() ? "" : "; did you mean '" + guess + "'?"));
   }
   ModelSource source;
@@ -82,19 +84,24 @@ std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Devi
 
 }  // namespace
 
-std::vector<std::string> embedded_models() {
+std::vector<std::string> known_models() {
   std::vector<std::string> names;
   for (const EmbeddedFile& file : embedded_files()) {
     if (!file.name.ends_with(kCard) || !is_denoiser(file.bytes)) continue;
     names.emplace_back(file.name.substr(0, file.name.size() - kCard.size()));
   }
+  for (const std::string& name : shipped_cards())
+    if (std::find(names.begin(), names.end(), name) == names.end() && is_denoiser(read_file(*shipped_card(name))))
+      names.push_back(name);
   return names;
 }
 
 ModelSource find_model(const std::string& name_or_path) {
   const bool path_like = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
   if (path_like || file_exists(name_or_path)) return file_model(name_or_path);
-  return embedded_model(name_or_path);
+  if (embedded_file(name_or_path + std::string(kCard))) return embedded_model(name_or_path);
+  const auto shipped = shipped_card(name_or_path);
+  return shipped ? file_model(*shipped) : embedded_model(name_or_path);
 }
 
 LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype) {

@@ -130,7 +130,8 @@ std::string training_command(const Context& context) {
   for (const Option& option : options.table()) {
     // Where things went and how they were shown is no part of what was trained.
     const bool matters = option.key.starts_with("training.") || option.key.starts_with("network.");
-    if (!matters || !options.given(option.name) || option.name == "checkpoint-every") continue;
+    if (!matters || !options.given(option.name) || option.name == "checkpoint-every" || option.name == "look-every")
+      continue;
     for (const std::string& value : options.values(option.name)) {
       words.push_back("--" + option.name);
       if (option.kind != ValueKind::flag) words.push_back(value);

@@ -48,7 +48,8 @@ struct TrainingHooks {
   ProgressFn progress = {};
   std::function<void(const LossRecord&)> recorded = {};
   /// Every `look_every` steps and at the end: the average of the weights, float32 on the training's device.
-  std::function<void(int64_t step, const Weights& average)> look = {};
+  using Look = std::function<void(int64_t step, const Weights& average)>;
+  Look look = {};
 };
 
 struct TrainedDenoiser {

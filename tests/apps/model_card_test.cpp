@@ -158,14 +158,24 @@ TEST_CASE("model card: every cut and every changed byte of a card is an error or
   CHECK(refused > 200);
 }
 
-TEST_CASE("model card: the embedded models load and match their promises") {
-  for (const std::string& name : embedded_models()) {
+TEST_CASE("model card: the models that come with the program load and match their promises") {
+  ::setenv("STRIDE_MODELS", STRIDE_SOURCE_DIR "/models", 1);
+  const std::vector<std::string> names = known_models();
+  CHECK(std::find(names.begin(), names.end(), "digits") != names.end());
+  CHECK(std::find(names.begin(), names.end(), "cifar10") != names.end());
+  CHECK(std::find(names.begin(), names.end(), "features-digits") == names.end());
+  CHECK(find_model("digits").where == "embedded:digits");
+  CHECK(find_model("cifar10").where == STRIDE_SOURCE_DIR "/models/cifar10/card.toml");
+  for (const std::string& name : known_models()) {
     INFO(name);
     const LoadedModel model = load_model(name, at::kCPU, at::kFloat);
     CHECK(model.info().name == name);
     CHECK(model.info().sha256.size() == 64);
   }
   CHECK_THROWS_AS(find_model("digitz"), UsageError);
+  ::setenv("STRIDE_MODELS", "/nowhere", 1);
+  CHECK_THROWS_WITH(find_model("cifar10"), contains("comes with the program"));
+  ::unsetenv("STRIDE_MODELS");
   CHECK_THROWS_AS(find_model("missing/card.toml"), InputError);
 }
 

@@ -71,8 +71,9 @@ TEST_CASE("norm act: the kernels agree with the plain one in float64, values and
     int64_t batch, channels, height, width, groups;
   };
   // Widths of a group that take packs of 8, 4, 2 and 1; an image that does not fit a block's shared memory; one pixel.
-  for (const Shape s : {Shape{5, 64, 8, 8, 8}, Shape{3, 96, 16, 16, 8}, Shape{4, 16, 8, 8, 8}, Shape{2, 9, 4, 4, 3},
-                        Shape{2, 288, 32, 32, 8}, Shape{7, 8, 1, 1, 2}, Shape{2, 192, 32, 32, 8}, Shape{1, 640, 64, 64, 4}})
+  for (const Shape s :
+       {Shape{5, 64, 8, 8, 8}, Shape{3, 96, 16, 16, 8}, Shape{4, 16, 8, 8, 8}, Shape{2, 9, 4, 4, 3},
+        Shape{2, 288, 32, 32, 8}, Shape{7, 8, 1, 1, 2}, Shape{2, 192, 32, 32, 8}, Shape{1, 640, 64, 64, 4}})
     for (const bool surrounded : {false, true})
       for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
         CAPTURE(s.channels, s.height, surrounded, c10::toString(dtype));

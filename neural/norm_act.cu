@@ -1,29 +1,14 @@
 #include "neural/norm_act_cuda.h"
+#include "neural/packs.cuh"
 
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
-#include <c10/util/BFloat16.h>
-#include <c10/util/Half.h>
-
-#include <algorithm>
-#include <type_traits>
 
 namespace stride::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kMostShared = 96 * 1024;  // of one block: two of them fit a Hopper multiprocessor
-
-template <typename T, int V>
-struct alignas(sizeof(T) * V) Pack {
-  T at[V];
-};
-
-template <typename T, int V>
-__device__ __forceinline__ Pack<T, V> load(const T* from) {
-  return *reinterpret_cast<const Pack<T, V>*>(from);
-}
 
 // The sum over a block, the same in all its threads; one order of additions. `room`: 33 floats.
 __device__ float block_sum(float value, float* room) {
@@ -262,86 +247,10 @@ __global__ void parameters_kernel(const float* sums, Channels c, const T* scale_
   }
 }
 
-template <typename T, int V>
-__global__ void add_kernel(const T* a, const T* b, const float* bias, float scale, int64_t packs, int64_t channels,
-                           T* y) {
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < packs;
-       i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
-    auto one = load<T, V>(a + i * V);
-    const auto two = load<T, V>(b + i * V);
-    const int64_t channel = i * V % channels;
-    for (int v = 0; v < V; ++v) {
-      const float more = bias == nullptr ? 0.0f : bias[channel + v];
-      one.at[v] = static_cast<T>((static_cast<float>(one.at[v]) + static_cast<float>(two.at[v]) + more) * scale);
-    }
-    *reinterpret_cast<Pack<T, V>*>(y + i * V) = one;
-  }
-}
-
-// A block takes an equal share of the rows (pixels of all samples); a thread keeps to V channels.
-template <typename T, int V>
-__global__ void scale_sum_kernel(const T* dy, float scale, int64_t rows, int64_t channels, T* dx, float* partial) {
-  extern __shared__ __align__(16) unsigned char shared[];
-  float* room = reinterpret_cast<float*>(shared);
-  const int chunks = static_cast<int>(channels / V);
-  const int at_once = static_cast<int>(blockDim.x) / chunks;
-  const int lane = static_cast<int>(threadIdx.x) / chunks, chunk = static_cast<int>(threadIdx.x) % chunks;
-  const int64_t share = (rows + gridDim.x - 1) / gridDim.x;
-  const int64_t begin = blockIdx.x * share, end = min(rows, begin + share);
-  float sum[V];
-  for (int v = 0; v < V; ++v) sum[v] = 0.0f;
-  if (lane < at_once) {
-    for (int64_t row = begin + lane; row < end; row += at_once) {
-      auto pack = load<T, V>(dy + row * channels + chunk * V);
-      for (int v = 0; v < V; ++v) {
-        const float value = static_cast<float>(pack.at[v]) * scale;
-        sum[v] += value;
-        pack.at[v] = static_cast<T>(value);
-      }
-      *reinterpret_cast<Pack<T, V>*>(dx + row * channels + chunk * V) = pack;
-    }
-    for (int v = 0; v < V; ++v) room[threadIdx.x * V + v] = sum[v];
-  }
-  __syncthreads();
-  if (lane > 0) return;
-  for (int v = 0; v < V; ++v) {
-    float total = 0.0f;
-    for (int other = 0; other < at_once; ++other) total += room[(other * chunks + chunk) * V + v];
-    partial[blockIdx.x * channels + chunk * V + v] = total;
-  }
-}
-
-// Calls f(T(), integral_constant<V>) with the dtype and the widest pack that divides `width`.
-template <typename T, typename F>
-void by_width(int64_t width, const F& f) {
-  constexpr int most = 16 / sizeof(T);
-  if (most == 8 && width % 8 == 0) return f(T(), std::integral_constant<int, most>());
-  if (width % 4 == 0) return f(T(), std::integral_constant<int, 4>());
-  if (width % 2 == 0) return f(T(), std::integral_constant<int, 2>());
-  return f(T(), std::integral_constant<int, 1>());
-}
-
-template <typename F>
-void dispatch(at::ScalarType dtype, int64_t width, const F& f) {
-  switch (dtype) {
-    case at::kBFloat16:
-      return by_width<c10::BFloat16>(width, f);
-    case at::kHalf:
-      return by_width<c10::Half>(width, f);
-    default:
-      return by_width<float>(width, f);
-  }
-}
-
-const float* floats(const Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
-
 template <typename T>
 const T* values(const Tensor& t) {
   return t.defined() ? t.const_data_ptr<T>() : nullptr;
 }
-
-// A multiple of 32 that holds at least one whole row of packs.
-int threads_for(int64_t chunks) { return static_cast<int>(std::max<int64_t>(kThreads, (chunks + 31) / 32 * 32)); }
 
 template <typename Kernel>
 void allow_shared(Kernel kernel, std::size_t bytes) {
@@ -399,36 +308,6 @@ void norm_act_backward(const Tensor& dy, const Tensor& x, const Tensor& before, 
         floats(sums), c, values<T>(scale_shift), samples, channels, dgamma.mutable_data_ptr<float>(),
         dbeta.mutable_data_ptr<float>(), dbefore.mutable_data_ptr<float>(),
         dscale_shift.defined() ? dscale_shift.mutable_data_ptr<T>() : nullptr);
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-  });
-}
-
-void add_scaled(const Tensor& a, const Tensor& b, const Tensor& bias, double scale, const Tensor& y) {
-  const c10::cuda::CUDAGuard guard(a.device());
-  dispatch(a.scalar_type(), a.size(1), [&](auto zero, auto pack) {
-    using T = decltype(zero);
-    constexpr int V = decltype(pack)::value;
-    const int64_t packs = a.numel() / V;
-    const auto blocks = static_cast<unsigned>(std::min<int64_t>((packs + kThreads - 1) / kThreads, 132 * 16));
-    add_kernel<T, V><<<blocks, kThreads, 0, at::cuda::getCurrentCUDAStream()>>>(
-        a.const_data_ptr<T>(), b.const_data_ptr<T>(), floats(bias), static_cast<float>(scale), packs, a.size(1),
-        y.mutable_data_ptr<T>());
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-  });
-}
-
-void scaled_and_summed(const Tensor& dy, double scale, const Tensor& dx, const Tensor& partial) {
-  const c10::cuda::CUDAGuard guard(dy.device());
-  const int64_t channels = dy.size(1), rows = dy.numel() / channels;
-  dispatch(dy.scalar_type(), channels, [&](auto zero, auto pack) {
-    using T = decltype(zero);
-    constexpr int V = decltype(pack)::value;
-    const int threads = threads_for(channels / V);
-    const std::size_t bytes = static_cast<std::size_t>(threads) * V * sizeof(float);
-    scale_sum_kernel<T, V>
-        <<<static_cast<unsigned>(partial.size(0)), threads, bytes, at::cuda::getCurrentCUDAStream()>>>(
-            dy.const_data_ptr<T>(), static_cast<float>(scale), rows, channels, dx.mutable_data_ptr<T>(),
-            partial.mutable_data_ptr<float>());
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   });
 }

@@ -1,0 +1,17 @@
+// The options of `stride train-denoiser`, and what they say.
+#pragma once
+
+#include "apps/context.h"
+#include "neural/train_denoiser.h"
+
+namespace stride {
+
+[[nodiscard]] OptionTable train_denoiser_options();
+
+/// The network for images like these. Throws UsageError when the options do not describe one.
+[[nodiscard]] UNetConfig training_network(const OptionValues& options, const ImageData& data);
+
+/// Throws UsageError for values that no training has.
+[[nodiscard]] DenoiserTraining denoiser_training(const Context& context);
+
+}  // namespace stride

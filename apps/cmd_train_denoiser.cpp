@@ -16,6 +16,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace stride {
 namespace {
@@ -32,7 +33,6 @@ class TrainDenoiser final : public Command {
     if (!context.arguments().empty()) throw UsageError("stride train-denoiser takes options only");
     const OptionValues& options = context.options();
     const bool judge = options.text("network") == "features";
-    if (judge && context.dtype() != at::kFloat) throw UsageError("--dtype: feature networks are trained in float32");
     if (judge && options.flag("mirror"))
       throw UsageError("--mirror: twins of the images that are trained on would be among those that test the features");
     ProgressBar bar = context.progress("reading images");
@@ -117,13 +117,11 @@ class TrainDenoiser final : public Command {
 
   static ExitCode train_judge(Context& context, const ImageData& data) {
     const OptionValues& options = context.options();
-    FeatureConfig config;
-    config.shape = data.shape();
-    config.classes = data.classes;
-    if (const std::string reason = config.invalid_reason(); !reason.empty())
-      throw UsageError("the feature network: " + reason);
-    FeatureTraining training;
-    training.seed = static_cast<uint64_t>(options.integer("seed"));
+    const FeatureConfig config = feature_network(options, data);
+    const FeatureTraining training = feature_training(context);
+    std::optional<ImageData> test;
+    if (options.has("test-data"))
+      test = training_images(options.text("test-data"), {.transform = image_transform(options)});
     const std::string out = options.text("out");
     if (context.dry_run())
       return context.plan(
@@ -134,12 +132,14 @@ class TrainDenoiser final : public Command {
     context.add_input(options.text("data"), data.sha256);
     make_folders(out);
     ProgressBar bar = context.progress("training features");
-    const TrainedFeatures trained = train_features(config, data, training, bar.fn());
+    const TrainedFeatures trained =
+        train_features(config, data, training, bar.fn(), context.device(), test ? &*test : nullptr);
     bar.close();
     if (trained.stopped) return context.stopped("nothing was written: this training takes seconds and starts again");
     const std::string path = (std::filesystem::path(out) / kFeatures).string();
     const std::string name = options.text_or("name", folder_name(out));
-    write_features(path, trained, name, {{"data_sha256", data.sha256}});
+    const bool half = options.given("store-dtype") && options.text("store-dtype") == "float16";
+    write_features(path, trained, name, half ? at::kHalf : at::kFloat, {{"data_sha256", data.sha256}});
     write_file_atomic((std::filesystem::path(out) / "card.toml").string(),
                       feature_card(name, kFeatures, sha256_file(path), trained, data, training_command(context)));
     const nlohmann::json result = {{"features", path},

@@ -64,8 +64,44 @@ DenoiserTraining denoiser_training(const Context& context) {
   return training;
 }
 
+FeatureConfig feature_network(const OptionValues& options, const ImageData& data) {
+  FeatureConfig config;
+  config.shape = data.shape();
+  config.classes = data.classes;
+  if (options.given("channels")) config.channels = widths(options.text("channels"), "channels");
+  if (options.given("blocks")) {
+    config.blocks = options.integer("blocks");
+    if (config.blocks > 0 && !config.channels.empty()) config.features = config.channels.back();
+  }
+  if (const std::string reason = config.invalid_reason(); !reason.empty())
+    throw UsageError("the feature network: " + reason);
+  return config;
+}
+
+FeatureTraining feature_training(const Context& context) {
+  const OptionValues& options = context.options();
+  FeatureTraining training;
+  const auto number = [&](const char* name, double& value) {
+    if (options.given(name)) value = options.number(name);
+  };
+  training.seed = static_cast<uint64_t>(options.integer("seed"));
+  training.dtype = context.dtype();
+  training.epochs = options.given("epochs") ? options.integer("epochs") : training.epochs;
+  training.batch = options.given("minibatch") ? options.integer("minibatch") : training.batch;
+  training.shift = options.integer("shift");
+  training.flip = options.flag("flip");
+  number("learning-rate", training.learning_rate);
+  number("weight-decay", training.weight_decay);
+  number("dropout", training.dropout);
+  number("smoothing", training.smoothing);
+  number("noise", training.noise);
+  if (const std::string reason = training.invalid_reason(); !reason.empty()) throw UsageError("training: " + reason);
+  return training;
+}
+
 OptionTable train_denoiser_options() {
   const DenoiserTraining training;
+  const FeatureTraining features;
   const auto number = [](double value) { return fmt::format("{}", value); };
   const auto whole = [](int64_t value) { return fmt::format("{}", value); };
   return {
@@ -136,6 +172,39 @@ OptionTable train_denoiser_options() {
        .group = "Training",
        .key = "training.look_every",
        .may_change = true},
+      {.name = "test-data",
+       .value = "PATH",
+       .help = "features: labelled images to test on (default: a fifth of --data, kept back)",
+       .group = "Training",
+       .key = "training.test_data"},
+      {.name = "epochs",
+       .kind = ValueKind::integer,
+       .fallback = whole(features.epochs),
+       .value = "N",
+       .help = "features: passes over the images",
+       .group = "Training",
+       .key = "training.epochs"},
+      {.name = "shift",
+       .kind = ValueKind::integer,
+       .fallback = whole(features.shift),
+       .value = "N",
+       .help = "features: move images by up to N pixels, at random",
+       .group = "Training",
+       .key = "training.shift"},
+      {.name = "smoothing",
+       .kind = ValueKind::number,
+       .fallback = number(features.smoothing),
+       .value = "P",
+       .help = "features: of the labels",
+       .group = "Training",
+       .key = "training.smoothing"},
+      {.name = "noise",
+       .kind = ValueKind::number,
+       .fallback = number(features.noise),
+       .value = "S",
+       .help = "features: standard deviation of the noise added to the images",
+       .group = "Training",
+       .key = "training.noise"},
       {.name = "weight-decay",
        .kind = ValueKind::number,
        .fallback = number(training.weight_decay),

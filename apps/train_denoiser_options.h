@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apps/context.h"
+#include "neural/features.h"
 #include "neural/train_denoiser.h"
 
 namespace stride {
@@ -10,6 +11,11 @@ namespace stride {
 
 /// The network for images like these. Throws UsageError when the options do not describe one.
 [[nodiscard]] UNetConfig training_network(const OptionValues& options, const ImageData& data);
+
+/// The classifier for --network features, and its training: what is not given keeps the defaults of FeatureConfig and
+/// FeatureTraining.
+[[nodiscard]] FeatureConfig feature_network(const OptionValues& options, const ImageData& data);
+[[nodiscard]] FeatureTraining feature_training(const Context& context);
 
 /// Throws UsageError for values that no training has.
 [[nodiscard]] DenoiserTraining denoiser_training(const Context& context);

@@ -38,7 +38,7 @@ std::string WriterOptions::invalid_reason() const {
   return "";
 }
 
-TrajectoryWriter::TrajectoryWriter(std::string folder, TrajectoryConfig config, WriterOptions options,
+TrajectoryWriter::TrajectoryWriter(std::string folder, TrajectoryConfig config, const WriterOptions& options,
                                    FileSystem& files)
     : config_(std::move(config)),
       rows_a_shard_(rows_a_shard(config_, options)),

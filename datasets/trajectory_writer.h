@@ -22,7 +22,7 @@ struct WriterOptions {
 class TrajectoryWriter final {
  public:
   /// Creates the store, or opens it to go on. Throws as StoreFolder; UsageError on invalid arguments.
-  TrajectoryWriter(std::string folder, TrajectoryConfig config, WriterOptions options = {},
+  TrajectoryWriter(std::string folder, TrajectoryConfig config, const WriterOptions& options = {},
                    FileSystem& files = posix_file_system());
 
   /// Takes trajectories of new seeds and seals shards as they fill. Returns the seeds that became durable

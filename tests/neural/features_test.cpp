@@ -54,6 +54,37 @@ TEST_CASE("features: training learns, splits, and repeats bit for bit") {
   CHECK_THROWS_AS(train_features(small(), unlabelled, training, {}), UsageError);
 }
 
+TEST_CASE("features: a residual network learns, tests on images of its own, and is stored in float16") {
+  const ImageData data = load_images(kModels + "digits/digits.safetensors");
+  FeatureConfig config{.shape = {1, 8, 8}, .channels = {8, 16}, .blocks = 1, .features = 16, .classes = 10};
+  CHECK(config.invalid_reason().empty());
+  const FeatureConfig same = FeatureConfig::from_json(config.to_json(), "f");
+  CHECK(same.blocks == 1);
+  FeatureTraining training;
+  training.epochs = 4;
+  training.shift = 1;
+  training.smoothing = 0.1;
+  ImageData test = data;
+  test.images = data.images.slice(0, 0, 300);
+  test.labels = data.labels.slice(0, 0, 300);
+  const TrainedFeatures trained = train_features(config, data, training, {}, at::kCPU, &test);
+  CHECK(trained.test_images == 300);
+  CHECK(trained.test_accuracy > 0.7);
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "weights.safetensors";
+  write_features(path, trained, "residual", at::kHalf);
+  const FeatureNetwork network = FeatureNetwork::load(path);
+  CHECK(network.size() == 16);
+  CHECK(std::abs(network.classify(test.images).eq(test.labels).to(at::kDouble).mean().item<double>() -
+                 trained.test_accuracy) < 0.03);
+  test.classes = 9;
+  CHECK_THROWS_AS(train_features(config, data, training, {}, at::kCPU, &test), UsageError);
+  config.features = 12;
+  CHECK(config.invalid_reason().find("last of the channels") != std::string::npos);
+  config.shape = {1, 7, 8};
+  CHECK_FALSE(config.invalid_reason().empty());
+}
+
 TEST_CASE("features: a file gives the network back, and a wrong one is refused") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "weights.safetensors";

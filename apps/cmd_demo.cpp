@@ -36,7 +36,7 @@ class DemoCommand final : public Command {
                            {"fits", fmt::format("plans for NFE {}", options.text("nfe"))},
                            {"evaluates", fmt::format("{} samples of each sampler", settings.draw.seeds.size())}});
     }
-    context.add_input(model.source.where, model.info().sha256);
+    note_inputs(context, model, settings.draw);
     const Stopwatch watch;
     DemoRun demo{context, context.run_dir(), model, settings, {}};
     for (const auto stage : {demo_sample, demo_record, demo_fit, demo_predictor, demo_evaluate})

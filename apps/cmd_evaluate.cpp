@@ -75,7 +75,7 @@ class EvaluateCommand final : public Command {
     for (const std::string& line : skipped) context.log().warning("left out: " + line);
     if (context.dry_run()) return context.plan(plan_of(context, model, settings));
 
-    context.add_input(model.source.where, model.info().sha256);
+    note_inputs(context, model, settings.draw);
     RunDir& run = context.run_dir();
     EvaluationResult earlier;
     EvaluationHooks hooks;

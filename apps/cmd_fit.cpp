@@ -28,7 +28,7 @@ class FitCommand final : public Command {
     const DrawSettings settings = draw_settings(context, model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, request));
 
-    context.add_input(model.source.where, model.info().sha256);
+    note_inputs(context, model, settings);
     RunDir& run = context.run_dir();
     std::vector<int64_t> all = settings.seeds;
     all.insert(all.end(), request.validation_seeds.begin(), request.validation_seeds.end());

@@ -6,6 +6,7 @@
 #include "apps/text_table.h"
 #include "framework/spec.h"
 #include "framework/time_grid.h"
+#include "solvers/named_variants.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
@@ -34,6 +35,7 @@ Json solver_json(const SolverTraits& traits) {
   }
   return {{"name", traits.name},
           {"aliases", traits.aliases},
+          {"also_called", also_called(traits)},
           {"family", traits.family},
           {"order", or_null(traits.order)},
           {"start_order", or_null(traits.start_order)},
@@ -82,7 +84,7 @@ Listing list_solvers() {
     const SolverTraits& traits = solver_traits(name);
     out.json.push_back(solver_json(traits));
     table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)),
-               fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
+               fmt::format("{}", fmt::join(also_called(traits), ", ")), traits.options, traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text() + references.text();

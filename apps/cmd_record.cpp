@@ -37,7 +37,7 @@ class RecordCommand final : public Command {
       throw UsageError("--shard-rows: " + reason);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler, config, ranks));
 
-    context.add_input(model.source.where, model.info().sha256);
+    note_inputs(context, model, settings);
     RunDir& run = context.run_dir();
     const std::string store = options.text_or("store", run.file(kStoreFolder));
     const bool shared = ranks.count > 1 && options.has("store");

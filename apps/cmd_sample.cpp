@@ -50,7 +50,7 @@ class SampleCommand final : public Command {
     const auto save = parse_save(options.text("save"), model.info());
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
 
-    context.add_input(model.source.where, model.info().sha256);
+    note_inputs(context, model, settings);
     RunDir& run = context.run_dir();
     const std::optional<Samples> earlier = finished_before(context, run);
     const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;

@@ -17,13 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool has_option(const OptionValues& options, const std::string& name) {
-  for (const Option& option : options.table()) {
-    if (option.name == name) return true;
-  }
-  return false;
-}
-
 at::Device parse_device(const std::string& text) {
   const bool gpu = at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
   if (text == "auto") return gpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
@@ -60,22 +53,23 @@ Context::Context(std::string command, OptionValues options, std::vector<std::str
     : command_(std::move(command)),
       options_(std::move(options)),
       command_line_(std::move(command_line)),
-      device_(has_option(options_, "device") ? parse_device(options_.text("device")) : at::Device(at::kCPU)),
-      dtype_(has_option(options_, "dtype") ? parse_dtype(options_.text("dtype")) : at::kFloat),
-      seeds_(has_option(options_, "seeds") ? parse_seeds(options_.text("seeds")) : std::vector<int64_t>{}),
+      device_(options_.knows("device") ? parse_device(options_.text("device")) : at::Device(at::kCPU)),
+      dtype_(options_.knows("dtype") ? parse_dtype(options_.text("dtype")) : at::kFloat),
+      seeds_(options_.knows("seeds") ? parse_seeds(options_.text("seeds")) : std::vector<int64_t>{}),
       log_(threshold(options_), colour_on_stderr()) {
   const int64_t threads = options_.integer("threads");
   if (threads < 0 || threads > 4096) throw UsageError(fmt::format("--threads {}: between 0 and 4096", threads));
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
-  if (has_option(options_, "batch") && batch() < 1) throw UsageError("--batch: at least 1");
-  if (has_option(options_, "tf32")) {
+  if (const auto from = resumed_from()) inputs_ = RunInputs(*from);
+  if (options_.knows("batch") && batch() < 1) throw UsageError("--batch: at least 1");
+  if (options_.knows("tf32")) {
     const bool tf32 = options_.flag("tf32");
     at::globalContext().setAllowTF32CuBLAS(tf32);
     at::globalContext().setAllowTF32CuDNN(tf32);
   }
 }
 
-int64_t Context::batch() const { return has_option(options_, "batch") ? options_.integer("batch") : 0; }
+int64_t Context::batch() const { return options_.knows("batch") ? options_.integer("batch") : 0; }
 
 void Context::print(const std::string& text) const {
   if (!json()) std::fwrite(text.data(), 1, text.size(), stdout);
@@ -88,7 +82,7 @@ ProgressBar Context::progress(const std::string& label, int64_t total) const {
 bool Context::stop() const noexcept { return interrupted().has_value(); }
 
 std::optional<std::string> Context::resumed_from() const {
-  if (!has_option(options_, "resume") || !options_.has("resume")) return std::nullopt;
+  if (!options_.knows("resume") || !options_.has("resume")) return std::nullopt;
   return options_.text("resume");
 }
 
@@ -107,7 +101,7 @@ std::string Context::manifest() const {
   if (!seeds_.empty()) out["seeds"] = format_seeds(seeds_);
   if (device_.is_cuda()) out["device_name"] = device_name(device_.index());
   Json inputs = Json::array();
-  for (const auto& [path, hash] : inputs_) inputs.push_back({{"path", path}, {"sha256", hash}});
+  for (const auto& [path, hash] : inputs_.all()) inputs.push_back({{"path", path}, {"sha256", hash}});
   out["inputs"] = inputs;
   for (const auto& [name, value] : facts_) out[name] = Json::parse(value);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -147,7 +141,7 @@ void Context::metric(const std::string& json_object) {
 }
 
 void Context::add_input(const std::string& path, const std::string& sha256) {
-  inputs_.emplace_back(path, sha256);
+  inputs_.add(path, sha256);
   if (run_dir_) run_dir_->write_manifest(manifest());
 }
 

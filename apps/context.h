@@ -4,6 +4,7 @@
 #include "apps/event_file.h"
 #include "apps/option_table.h"
 #include "apps/progress_bar.h"
+#include "apps/run_inputs.h"
 #include "framework/error.h"
 #include "framework/log.h"
 #include "framework/run_dir.h"
@@ -58,7 +59,7 @@ class Context final {
   [[nodiscard]] EventFile& events();
   /// The folder named by --resume, if any.
   [[nodiscard]] std::optional<std::string> resumed_from() const;
-  /// Notes an input file for manifest.json.
+  /// Notes an input file for manifest.json. Throws InputError where --resume finds it changed.
   void add_input(const std::string& path, const std::string& sha256);
   /// Notes a fact for manifest.json: `value` is JSON.
   void add_fact(const std::string& name, const std::string& value_json);
@@ -84,7 +85,8 @@ class Context final {
   Logger log_;
   std::optional<RunDir> run_dir_;
   std::optional<EventFile> events_;
-  std::vector<std::pair<std::string, std::string>> inputs_, facts_;
+  RunInputs inputs_;
+  std::vector<std::pair<std::string, std::string>> facts_;
 };
 
 /// "0-63,100" as numbers, in order. Throws UsageError on anything else, on a range that runs backwards and

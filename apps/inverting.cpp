@@ -61,7 +61,7 @@ OptionTable invert_options() {
 }
 
 SamplerSpec inversion_spec(const OptionValues& options) {
-  if (!options.has("start")) throw UsageError("--invert needs the images: add --start FILE.h5");
+  if (!options.has("start")) throw UsageError("--invert needs the images: add --start FILE");
   SamplerSpec spec = sampler_specs(options).at(0);
   const bool other = options.given("solver") || options.has("hybrid");
   if (other && (options.has("hybrid") || find_solver(Spec::parse(spec.solver).name) != find_solver("ddim")))

@@ -40,6 +40,8 @@ class OptionValues final {
   explicit OptionValues(OptionTable table);
 
   [[nodiscard]] const OptionTable& table() const noexcept { return table_; }
+  /// Whether the table has such an option.
+  [[nodiscard]] bool knows(const std::string& name) const { return values_.contains(name); }
   /// True if there is a value: given, or a default.
   [[nodiscard]] bool has(const std::string& name) const;
   /// True if somebody gave it: in a file, with --set or on the command line.

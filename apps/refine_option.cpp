@@ -1,6 +1,8 @@
 #include "apps/refine_option.h"
 
+#include "apps/start_images.h"
 #include "datasets/samples_file.h"
+#include "framework/hash.h"
 #include "framework/refine.h"
 
 #include <ATen/ATen.h>
@@ -28,14 +30,14 @@ Tensor a_row_a_seed(const Tensor& values, const Shape& sample, int64_t rows) {
   return all.expand(with_rows(rows, sample));
 }
 
-Tensor read_file_of(const std::string& option, const std::string& path, const std::string& dataset) {
+ReadInput read_file_of(const std::string& option, const std::string& path, const std::string& dataset) {
   const Tensor stored = read_dataset(path, dataset);
   if (!stored.is_floating_point())
     throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, path, dataset));
   const Tensor values = stored.to(at::kDouble);
   if (!at::isfinite(values).all().item<bool>())
     throw InputError(fmt::format("--{} {}: /{} holds numbers that are not finite", option, path, dataset));
-  return values;
+  return {values, sha256_file(path)};
 }
 
 [[noreturn]] void refuse_shape(const std::string& what, const Tensor& values, const Shape& sample, int64_t rows,
@@ -45,35 +47,38 @@ Tensor read_file_of(const std::string& option, const std::string& path, const st
                                fmt::join(sample, ", "), more));
 }
 
-Tensor read_start(const std::string& path, const ModelInfo& model, int64_t rows) {
-  const Tensor values = read_file_of("start", path, "x");
-  const Tensor start = a_row_a_seed(values, model.shape, rows);
-  if (!start.defined()) refuse_shape(fmt::format("--start {}: /x", path), values, model.shape, rows, "");
-  return start;
+ReadInput read_start(const PictureRequest& from, const ModelInfo& model) {
+  const auto rows = static_cast<int64_t>(from.seeds.size());
+  ReadInput read = is_picture_input(from.path) ? read_pictures(from, model) : read_file_of("start", from.path, "x");
+  const Tensor start = a_row_a_seed(read.values, model.shape, rows);
+  if (!start.defined()) refuse_shape(fmt::format("--start {}: /x", from.path), read.values, model.shape, rows, "");
+  return {start, std::move(read.sha256)};
 }
 
-Tensor read_mask(const std::string& path, const ModelInfo& model, int64_t rows) {
-  const Tensor values = read_file_of("mask", path, "mask");
-  if ((values < 0.0).logical_or(values > 1.0).any().item<bool>())
+ReadInput read_mask(const PictureRequest& from, const ModelInfo& model) {
+  const auto rows = static_cast<int64_t>(from.seeds.size());
+  ReadInput read =
+      is_picture_input(from.path) ? read_mask_pictures(from, model) : read_file_of("mask", from.path, "mask");
+  if ((read.values < 0.0).logical_or(read.values > 1.0).any().item<bool>())
     throw InputError(fmt::format(
-        "--mask {}: /mask must lie in 0 … 1: 1 where the sample is made anew, 0 where the start stays", path));
-  Tensor mask = a_row_a_seed(values, model.shape, rows);
+        "--mask {}: /mask must lie in 0 … 1: 1 where the sample is made anew, 0 where the start stays", from.path));
+  Tensor mask = a_row_a_seed(read.values, model.shape, rows);
   if (!mask.defined() && model.shape.size() == 3) {
-    const Tensor grey = a_row_a_seed(values, {1, model.shape[1], model.shape[2]}, rows);
+    const Tensor grey = a_row_a_seed(read.values, {1, model.shape[1], model.shape[2]}, rows);
     if (grey.defined()) mask = grey.expand(with_rows(rows, model.shape));
   }
   if (!mask.defined())
-    refuse_shape(fmt::format("--mask {}: /mask", path), values, model.shape, rows,
+    refuse_shape(fmt::format("--mask {}: /mask", from.path), read.values, model.shape, rows,
                  model.shape.size() == 3 ? "; one channel serves all" : "");
-  return mask;
+  return {mask, std::move(read.sha256)};
 }
 
 }  // namespace
 
 OptionTable refine_options() {
   return {{.name = "start",
-           .value = "FILE.h5",
-           .help = "/x: images to start from, a row a seed or one for all; noise of the first level is added",
+           .value = "FILE|DIR",
+           .help = "start from an image with noise added: PNG, JPEG, WebP, a folder of {seed:06d}.png, or HDF5 /x",
            .group = kStartGroup,
            .key = "sampling.start"},
           {.name = "strength",
@@ -83,15 +88,15 @@ OptionTable refine_options() {
            .group = kStartGroup,
            .key = "sampling.strength"},
           {.name = "mask",
-           .value = "FILE.h5",
-           .help = "with --start: /mask, 1 where the sample is made anew, 0 where the start stays",
+           .value = "FILE|DIR",
+           .help = "with --start: white (HDF5 /mask: 1) where the sample is made anew, black (0) where the start stays",
            .group = kStartGroup,
            .key = "sampling.mask"}};
 }
 
 double strength_of(const OptionValues& options) {
   if (!options.has("strength")) return 1.0;
-  if (!options.has("start")) throw UsageError("--strength says how much of --start is made anew: add --start FILE.h5");
+  if (!options.has("start")) throw UsageError("--strength says how much of --start is made anew: add --start FILE");
   return options.number("strength");
 }
 
@@ -108,11 +113,17 @@ TimeGrid refined_grid(const SamplerSpec& spec, const TimeGrid& grid) {
 }
 
 void read_refine(const OptionValues& options, const ModelInfo& model, DrawSettings& settings) {
-  const auto rows = static_cast<int64_t>(settings.seeds.size());
   if (options.has("mask") && !options.has("start"))
-    throw UsageError("--mask says which part of --start stays: add --start FILE.h5");
-  if (options.has("start")) settings.start = read_start(options.text("start"), model, rows);
-  if (options.has("mask")) settings.mask = read_mask(options.text("mask"), model, rows);
+    throw UsageError("--mask says which part of --start stays: add --start FILE");
+  const auto read = [&](const char* option, auto* reader) -> Tensor {
+    if (!options.has(option)) return {};
+    const std::string& path = options.text(option);
+    ReadInput got = reader({option, path, settings.seeds}, model);
+    settings.inputs.push_back({path, std::move(got.sha256)});
+    return std::move(got.values);
+  };
+  settings.start = read("start", &read_start);
+  settings.mask = read("mask", &read_mask);
 }
 
 }  // namespace stride

@@ -84,16 +84,9 @@ std::vector<double> parse_sigmas(const std::string& text) {
   return out;
 }
 
-bool in_table(const OptionValues& options, const std::string& name) {
-  for (const Option& option : options.table()) {
-    if (option.name == name) return true;
-  }
-  return false;
-}
-
 std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name,
                                     const std::string& otherwise) {
-  if (!in_table(options, name) || !options.has(name)) return {otherwise};
+  if (!options.knows(name) || !options.has(name)) return {otherwise};
   return options.values(name);
 }
 
@@ -111,28 +104,6 @@ void read_grid(const OptionValues& options, SamplerSpec& spec) {
   if (options.has("sigma-max")) spec.sigma_max = options.number("sigma-max");
   spec.final = parse_final(options.text("final"));
   spec.noise_schedule = options.text_or("noise-schedule", "");
-}
-
-Tensor read_normals(const Context& context, const std::string& option, const std::string& dataset) {
-  if (!in_table(context.options(), option) || !context.options().has(option)) return {};
-  const Tensor values = read_dataset(context.options().text(option), dataset);
-  if (!values.is_floating_point()) {
-    throw InputError(
-        fmt::format("--{} {}: /{} must hold floating-point numbers", option, context.options().text(option), dataset));
-  }
-  return values;
-}
-
-void check_shape(const Tensor& values, int64_t leading, std::size_t samples, const ModelInfo& model, const char* what) {
-  if (!values.defined()) return;
-  std::vector<int64_t> wanted = {static_cast<int64_t>(samples)};
-  wanted.insert(wanted.end(), model.shape.begin(), model.shape.end());
-  const auto sizes = values.sizes();
-  if (values.dim() < leading || sizes.slice(static_cast<std::size_t>(leading)) != at::IntArrayRef(wanted)) {
-    throw InputError(
-        fmt::format("{} has the shape [{}], but this run needs [{}{}]: a row a seed, each like the model's sample",
-                    what, fmt::join(sizes, ", "), leading > 0 ? "draws, " : "", fmt::join(wanted, ", ")));
-  }
 }
 
 }  // namespace
@@ -216,7 +187,7 @@ namespace {
 
 // The names that --solver or --hybrid give.
 std::vector<std::string> solvers_of(const OptionValues& options, const std::string& otherwise) {
-  if (!in_table(options, "hybrid") || !options.has("hybrid")) return one_or_all(options, "solver", otherwise);
+  if (!options.knows("hybrid") || !options.has("hybrid")) return one_or_all(options, "solver", otherwise);
   if (options.given("solver")) throw UsageError("--hybrid names its solvers: leave --solver out");
   (void)parse_hybrid(options.text("hybrid"));
   return {options.text("hybrid")};
@@ -226,10 +197,10 @@ std::vector<std::string> solvers_of(const OptionValues& options, const std::stri
 
 std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   SamplerSpec base;
-  if (in_table(options, "steps")) read_grid(options, base);
-  base.term = in_table(options, "term") ? options.text("term") : base.term;
+  if (options.knows("steps")) read_grid(options, base);
+  base.term = options.knows("term") ? options.text("term") : base.term;
   base.allow_model_mismatch = options.flag("allow-model-mismatch");
-  if (in_table(options, "strength")) base.strength = strength_of(options);
+  if (options.knows("strength")) base.strength = strength_of(options);
   std::vector<SamplerSpec> out;
   for (const std::string& text : solvers_of(options, base.solver)) {
     const auto [solver, own_schedule] = resolve_sampler_name(text);
@@ -257,66 +228,6 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
     }
   }
   return out;
-}
-
-DrawSettings draw_settings(const Context& context, const ModelInfo& model) {
-  const OptionValues& options = context.options();
-  DrawSettings settings;
-  settings.seeds = context.seeds();
-  settings.batch = context.batch();
-  settings.device = context.device();
-  settings.dtype = context.dtype();
-  if (in_table(options, "class") && options.has("class")) settings.label = options.integer("class");
-  if (in_table(options, "guidance")) settings.guidance = guidance_of(options, model);
-  if (settings.guidance.active() && !settings.label) {
-    throw UsageError("--guidance needs a condition to guide towards: add --class N");
-  }
-  (void)make_condition(model, settings.label, 1, at::kCPU);
-  settings.init = read_normals(context, "init", "x");
-  settings.noise = read_normals(context, "noise", "eps");
-  check_shape(settings.init, 0, settings.seeds.size(), model, "--init: /x");
-  check_shape(settings.noise, 1, settings.seeds.size(), model, "--noise: /eps");
-  if (in_table(options, "start")) read_refine(options, model, settings);
-  settings.init_scale_vp = in_table(options, "init-scale") && options.text("init-scale") == "vp";
-  settings.exact = options.text("numerics") == "exact";
-  settings.oom_backoff = options.text("oom") == "backoff";
-  return settings;
-}
-
-DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds) {
-  std::map<int64_t, int64_t> place;
-  for (std::size_t i = 0; i < settings.seeds.size(); ++i) place[settings.seeds[i]] = static_cast<int64_t>(i);
-  std::vector<int64_t> rows;
-  for (const int64_t seed : seeds) {
-    const auto found = place.find(seed);
-    if (found == place.end()) throw UsageError(fmt::format("seed {} is not one of this run's", seed));
-    rows.push_back(found->second);
-  }
-  const Tensor index = at::tensor(rows, at::TensorOptions().dtype(at::kLong));
-  DrawSettings out = settings;
-  out.seeds = seeds;
-  if (out.init.defined()) out.init = out.init.index_select(0, index);
-  if (out.noise.defined()) out.noise = out.noise.index_select(1, index);
-  if (out.start.defined()) out.start = out.start.index_select(0, index);
-  if (out.mask.defined()) out.mask = out.mask.index_select(0, index);
-  return out;
-}
-
-BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n, at::Device device) {
-  if (model.conditions.empty()) {
-    if (label) throw UsageError(fmt::format("--class: the model '{}' takes no condition", model.name));
-    return {};
-  }
-  if (model.conditions.size() != 1 || model.conditions[0].classes < 1) {
-    throw UsageError(fmt::format(
-        "the model '{}' needs conditions other than one label, which this version cannot give it", model.name));
-  }
-  const int64_t classes = model.conditions[0].classes;
-  if (label && (*label < 0 || *label >= classes)) {
-    throw UsageError(
-        fmt::format("--class {}: the model '{}' has the classes 0 to {}", *label, model.name, classes - 1));
-  }
-  return BatchState({at::full({n}, label.value_or(-1), at::TensorOptions().dtype(at::kLong).device(device))});
 }
 
 }  // namespace stride

@@ -79,19 +79,22 @@ struct DrawSettings {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   Guidance guidance;
-  std::optional<int64_t> label;  ///< --class; none: the model's null condition where it takes one
-  Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
-  bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
-  Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
-  Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
-  Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
-  bool exact = false;            ///< --numerics exact: padded micro-batches of one size
-  bool oom_backoff = false;      ///< --oom backoff: halve the batch when memory runs out
+  std::optional<int64_t> label;   ///< --class; none: the model's null condition where it takes one
+  Tensor init;                    ///< undefined, or unit normals `[N, …]` in the order of seeds
+  bool init_scale_vp = false;     ///< scale by √(1 + σ₀²) in place of σ₀
+  Tensor noise;                   ///< undefined, or unit normals `[M, N, …]`
+  Tensor start;                   ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor mask;                    ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
+  std::vector<InputFile> inputs;  ///< the files of the four, with their hashes
+  bool exact = false;             ///< --numerics exact: padded micro-batches of one size
+  bool oom_backoff = false;       ///< --oom backoff: halve the batch when memory runs out
   int64_t max_steps = 10000;
 };
 
-/// Reads the options of `sampling_options` and the common ones. Opens --init and --noise files.
+/// Reads the options of `sampling_options` and the common ones. Opens --init, --noise, --start and --mask.
 [[nodiscard]] DrawSettings draw_settings(const Context& context, const ModelInfo& model);
+/// Notes the model and the files of the settings for manifest.json. Throws InputError where --resume finds one changed.
+void note_inputs(Context& context, const LoadedModel& model, const DrawSettings& settings);
 /// The same settings for some of the seeds: --init, --noise, --start and --mask rows go along. Throws UsageError on a
 /// seed that is not there.
 [[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);

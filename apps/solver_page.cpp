@@ -2,6 +2,7 @@
 
 #include "apps/embedded.h"
 #include "framework/error.h"
+#include "solvers/named_variants.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ class Page final {
         // As it is made without options; what is learned needs a file, and shows what all of its kind claim.
         numbers += family == "learned" ? number_row(name, traits) : number_row(name);
         for (const std::string& options : traits.variants) numbers += number_row(name + ":" + options);
-        words += row({code(name), traits.summary, fmt::format("{}", fmt::join(traits.aliases, ", ")),
+        words += row({code(name), traits.summary, fmt::format("{}", fmt::join(also_called(traits), ", ")),
                       code(traits.options), fmt::format("{}", fmt::join(traits.also, ", ")), traits.reference});
       }
       out += "\n## " + title(family) + '\n' + numbers + words;

@@ -124,6 +124,23 @@ std::string feature_card(const std::string& name, const std::string& file, const
          lines_of_data(data);
 }
 
+namespace {
+
+// Where and how numbers were rounded; a GPU that `auto` took is named, for another machine may have none.
+std::vector<std::string> numerics_words(const Context& context) {
+  const OptionValues& options = context.options();
+  std::vector<std::string> words;
+  if (const std::string& device = options.text("device"); device != "auto")
+    words = {"--device", device};
+  else if (context.device().is_cuda())
+    words = {"--device", "cuda"};
+  if (context.dtype() != at::kFloat) words.insert(words.end(), {"--dtype", options.text("dtype")});
+  if (options.flag("tf32")) words.emplace_back("--tf32");
+  return words;
+}
+
+}  // namespace
+
 std::string training_command(const Context& context) {
   const OptionValues& options = context.options();
   std::vector<std::string> words = {"stride", context.command()};
@@ -137,6 +154,8 @@ std::string training_command(const Context& context) {
       if (option.kind != ValueKind::flag) words.push_back(value);
     }
   }
+  const std::vector<std::string> numerics = numerics_words(context);
+  words.insert(words.end(), numerics.begin(), numerics.end());
   words.insert(words.end(), {"--threads", fmt::format("{}", at::get_num_threads())});
   return shell_quote(words);
 }

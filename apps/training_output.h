@@ -36,7 +36,9 @@ struct UNetCard {
                                        const TrainedFeatures& trained, const ImageData& data,
                                        const std::string& command);
 
-/// The command that repeats a training: every option that somebody gave, and the number of threads.
+/// The command that repeats a training: every option that somebody gave and that changes the result, among them
+/// --device,
+/// --dtype and --tf32, and the number of threads.
 [[nodiscard]] std::string training_command(const Context& context);
 
 }  // namespace stride

@@ -2,6 +2,7 @@
 // own; those that are chunked or packed it hands over.
 #include "datasets/guarded.h"
 #include "datasets/hdf5.h"
+#include "datasets/hdf5_handle.h"
 #include "datasets/image_codec.h"
 #include "datasets/image_sources.h"
 #include "datasets/mapped_file.h"
@@ -115,12 +116,13 @@ std::unique_ptr<const ImageSource> open_hdf5_images(const std::string& path, con
   auto memory = std::make_shared<Memory>(Memory{MappedFile(path), {}});
   const std::string_view file = memory->file.bytes();
   const std::string damaged = fmt::format("{}: is a truncated or damaged HDF5 file; get it again", path);
+  const GuardOptions guard{.file_size = file.size(), .damaged = damaged, .library = &hdf5::library_lock()};
   memory->images = parse(guarded(
       [&] {
         const hdf5::ImageReader reader(file, path);
         return describe(reader, images_name(reader, path));
       },
-      file.size(), damaged));
+      guard));
   const Dataset& images = memory->images;
 
   PixelArray array;
@@ -137,7 +139,7 @@ std::unique_ptr<const ImageSource> open_hdf5_images(const std::string& path, con
           const hdf5::ImageReader reader(file, path);
           return reader.has("labels") ? describe(reader, "labels") : std::string();
         },
-        file.size(), damaged);
+        guard);
     if (!labels.empty()) set_labels(parse(labels), file, path, array);
   }
   array.sha256 = [path] { return sha256_file(path); };

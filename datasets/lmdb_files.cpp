@@ -118,7 +118,7 @@ std::unique_ptr<const FileSet> open_lmdb_files(const std::string& path) {
   const std::size_t size = file.bytes().size();
   const std::string damaged =
       fmt::format("{}: is a truncated or damaged LMDB database (liblmdb crashes on it); get it again", name);
-  const std::string index = guarded([&] { return walk(name, size); }, size, damaged);
+  const std::string index = guarded([&] { return walk(name, size); }, {.file_size = size, .damaged = damaged});
   std::vector<std::string> names;
   std::vector<Place> places;
   for (std::size_t at = 0; at + 24 <= index.size();) {

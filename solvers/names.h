@@ -11,7 +11,8 @@ struct SamplerName {
 };
 
 /// Reads a solver with what other projects write around its name: a schedule behind it (A1111's "… Karras", InvokeAI's
-/// `…_k`), k-diffusion's `sample_` and `k_` before it, ComfyUI's `_gpu` behind it. Options after a colon stay.
+/// `…_k`), k-diffusion's `sample_` and `k_` before it, ComfyUI's `_gpu` behind it. Options after a colon stay,
+/// and win over those that a name says ("DPM++ 2M SDE Heun").
 [[nodiscard]] SamplerName resolve_sampler_name(const std::string& text);
 
 }  // namespace stride

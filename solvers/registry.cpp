@@ -1,6 +1,7 @@
 #include "solvers/registry.h"
 
 #include "framework/error.h"
+#include "solvers/named_variants.h"
 #include "solvers/solver_list.h"
 
 #include <fmt/format.h>
@@ -62,12 +63,13 @@ const SolverTraits* find_solver(const std::string& name) {
     const auto is_wanted = [&](const std::string& candidate) { return folded_name(candidate) == wanted; };
     if (is_wanted(traits.name) || std::any_of(traits.aliases.begin(), traits.aliases.end(), is_wanted)) return &traits;
   }
-  return nullptr;
+  const NamedVariant* variant = find_named_variant(name);
+  return variant == nullptr ? nullptr : find_solver(variant->solver);
 }
 
 const SolverTraits& solver_traits(const std::string& name) {
   if (const SolverTraits* traits = find_solver(name)) return *traits;
-  std::vector<std::string> known;
+  std::vector<std::string> known = named_variant_names();
   for (const Row& row : rows()) {
     const SolverTraits& traits = row.traits();
     known.push_back(traits.name);
@@ -81,9 +83,10 @@ const SolverTraits& solver_traits(const std::string& name) {
 
 std::unique_ptr<Solver> make_solver(const Spec& spec, SolverContext context) {
   const SolverTraits& traits = solver_traits(spec.name);
+  const Spec own = without_variant(spec);
   for (const Row& row : rows()) {
     if (&row.traits() != &traits) continue;
-    SolverOptions options(spec, context);
+    SolverOptions options(own, context);
     std::unique_ptr<Solver> solver = row.make(options);
     options.done();
     return solver;

@@ -72,7 +72,7 @@ TEST_CASE("cli: exit codes, and a clean standard output") {
       {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3", "--steps", "4"}, 2, "has 3 steps"},
       {{"sample", "--model", "gm.toml", "--hybrid", "ddim@3", "--policy", "pi"}, 2, "--policy fixed"},
       {{"sample", "--model", "gm.toml", "--solver", "LMS Karras", "--schedule", "exponential"}, 2, "karras"},
-      {{"sample", "--model", "gm.toml", "--invert"}, 2, "--start FILE.h5"},
+      {{"sample", "--model", "gm.toml", "--invert"}, 2, "--start FILE"},
       {{"sample", "--model", "missing.toml"}, 3, "missing.toml"},
       {{"sample", "--model", "gm.toml", "--config", "missing.toml"}, 3, "missing.toml"},
       {{"sample", "--resume", "nowhere"}, 3, "no run folder"},
@@ -153,6 +153,8 @@ TEST_CASE("cli: another project's configuration runs as it stands") {
   const Row rows[] = {
       {R"({"sampler": "DPM++ 2M Karras", "steps": 7})",
        {"solver = \"dpmpp_2m\"", "schedule = \"karras\"", "steps = 7"}},
+      {R"({"sampler": "DPM++ 2M SDE Heun Karras", "eta": 0.5})",
+       {"solver = \"dpmpp_2m_sde:eta=0.5,solver_type=heun\"", "schedule = \"karras\""}},
       {R"({"sampler": "ddpm", "schedule": "linear", "beta_end": 0.01, "timestep_spacing": "trailing", "seed": 5})",
        {"noise_schedule = \"linear:beta_end=0.01\"", "schedule = \"trailing\"", "seeds = \"5\""}},
       {R"({"sampler": "lms", "order": 2, "scheduler": "exponential", "run.batch": 3})",
@@ -174,6 +176,20 @@ TEST_CASE("cli: another project's configuration runs as it stands") {
   CHECK(place({"sample", "--config", "bad.json", "--model", "gm.toml"}).code == 2);
 }
 
+TEST_CASE("cli: a name that says an option runs with it") {
+  const Place place;
+  const auto x = [&](const std::string& option, const std::string& solver) {
+    const Outcome run =
+        place({"sample", "--model", "gm.toml", "--seeds", "0-3", "--steps", "5", option, solver, "--json"});
+    INFO(run.err);
+    REQUIRE(run.code == 0);
+    return read_samples(json::parse(run.out).at("file").get<std::string>().insert(0, place.folder() + "/")).x;
+  };
+  const Tensor heun = x("--solver", "dpmpp_2m_sde:solver_type=heun");
+  CHECK(at::equal(x("--solver", "DPM++ 2M SDE Heun"), heun));
+  CHECK_FALSE(at::equal(x("--solver", "DPM++ 2M SDE"), heun));
+}
+
 TEST_CASE("cli: a hybrid runs its legs and counts them") {
   const Place place;
   const auto samples = [&](const std::vector<std::string>& words) {
@@ -189,6 +205,8 @@ TEST_CASE("cli: a hybrid runs its legs and counts them") {
   CHECK(two.sigmas.size(0) == 16);
   CHECK(two.attributes.at("solver") == "ddim@10,heun@5");
   CHECK(at::equal(samples({"--hybrid", "heun@2,heun@4"}).x, samples({"--solver", "heun", "--steps", "6"}).x));
+  CHECK(at::equal(samples({"--hybrid", "DPM++ 2M SDE Heun@4,euler@2"}).x,
+                  samples({"--hybrid", "dpmpp_2m_sde:solver_type=heun@4,euler@2"}).x));
   const Samples ranged = samples({"--hybrid", "ddim@10,heun@5:1.0-0.002"});
   CHECK(ranged.sigmas[10].item<double>() == 1.0);
   CHECK(ranged.sigmas[14].item<double>() == 0.002);

@@ -1,5 +1,6 @@
 // Samplers as other projects name them.
 #include "solvers/names.h"
+#include "solvers/named_variants.h"
 #include "solvers/registry.h"
 
 #include "tests/catch_torch.h"
@@ -60,11 +61,16 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"DPM++ SDE Karras", "dpmpp_sde", "karras"},
       {"DPM++ 2M SDE", "dpmpp_2m_sde", ""},
       {"DPM++ 2M SDE Karras", "dpmpp_2m_sde", "karras"},
+      {"DPM++ 2M SDE Heun", "dpmpp_2m_sde:solver_type=heun", ""},
+      {"DPM++ 2M SDE Heun Karras", "dpmpp_2m_sde:solver_type=heun", "karras"},
+      {"DPM++ 2M SDE Heun Exponential", "dpmpp_2m_sde:solver_type=heun", "exponential"},
       {"DPM++ 3M SDE", "dpmpp_3m_sde", ""},
       {"DPM++ 3M SDE Exponential", "dpmpp_3m_sde", "exponential"},
       {"k_euler_a", "euler_ancestral", ""},
       {"k_dpmpp_2m_ka", "dpmpp_2m", "karras"},
       {"k_lms", "lms", ""},
+      {"k_dpmpp_2m_sde_heun_ka", "dpmpp_2m_sde:solver_type=heun", "karras"},
+      {"k_dpmpp_2m_sde_heun_exp", "dpmpp_2m_sde:solver_type=heun", "exponential"},
       // k-diffusion's functions
       {"sample_euler", "euler", ""},
       {"sample_dpm_2", "dpm2", ""},
@@ -80,6 +86,8 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"dpm_2_ancestral", "dpm2_ancestral", ""},
       {"dpmpp_sde_gpu", "dpmpp_sde", ""},
       {"dpmpp_2m_sde_gpu", "dpmpp_2m_sde", ""},
+      {"dpmpp_2m_sde_heun", "dpmpp_2m_sde:solver_type=heun", ""},
+      {"dpmpp_2m_sde_heun_gpu", "dpmpp_2m_sde:solver_type=heun", ""},
       {"dpmpp_3m_sde_gpu", "dpmpp_3m_sde", ""},
       {"ipndm", "ipndm", ""},
       {"ipndm_v", "ipndm_v", ""},
@@ -101,11 +109,28 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"euler_ge", "gradient_estimation", ""},
   };
   for (const Row& row : rows) {
-    REQUIRE(find_solver(row.solver) != nullptr);
+    REQUIRE(find_solver(Spec::parse(row.solver).name) != nullptr);
     CAPTURE(row.theirs);
     const SamplerName name = resolve_sampler_name(row.theirs);
     CHECK(name.solver == row.solver);
     CHECK(name.schedule == row.schedule);
+  }
+}
+
+TEST_CASE("names: a name that says an option makes that solver, and a written option wins over it", "[names]") {
+  CHECK(resolve_sampler_name("DPM++ 2M SDE Heun:eta=0").solver == "dpmpp_2m_sde:eta=0,solver_type=heun");
+  CHECK(resolve_sampler_name("DPM++ 2M SDE Heun:solver_type=midpoint").solver == "dpmpp_2m_sde:solver_type=midpoint");
+  CHECK(make_solver("DPM++ 2M SDE Heun")->traits().name == "dpmpp_2m_sde");
+  CHECK(without_variant(Spec::parse("dpm++ 2m-sde heun:eta=0.5")).text() == "dpmpp_2m_sde:eta=0.5,solver_type=heun");
+  CHECK(without_variant(Spec::parse("plan:a.json")).text() == "plan:a.json");
+  CHECK_THROWS_WITH(make_solver("DPM++ 2M SDE Huen"), contains("did you mean 'dpmpp_2m_sde_heun'"));
+  for (const std::string& name : named_variant_names()) {
+    CAPTURE(name);
+    CHECK(make_solver(name) != nullptr);
+    for (const std::string& other : solver_names()) {
+      CHECK(other != name);
+      for (const std::string& alias : solver_traits(other).aliases) CHECK(folded_name(alias) != folded_name(name));
+    }
   }
 }
 

@@ -56,12 +56,12 @@ TEST_CASE("features: training learns, splits, and repeats bit for bit") {
 
 TEST_CASE("features: a residual network learns, tests on images of its own, and is stored in float16") {
   const ImageData data = load_images(kModels + "digits/digits.safetensors");
-  FeatureConfig config{.shape = {1, 8, 8}, .channels = {8, 16}, .blocks = 1, .features = 16, .classes = 10};
+  FeatureConfig config{.shape = {1, 8, 8}, .channels = {16, 32}, .blocks = 1, .features = 32, .classes = 10};
   CHECK(config.invalid_reason().empty());
   const FeatureConfig same = FeatureConfig::from_json(config.to_json(), "f");
   CHECK(same.blocks == 1);
   FeatureTraining training;
-  training.epochs = 4;
+  training.epochs = 6;
   training.shift = 1;
   training.smoothing = 0.1;
   ImageData test = data;
@@ -74,7 +74,7 @@ TEST_CASE("features: a residual network learns, tests on images of its own, and 
   const std::string path = folder / "weights.safetensors";
   write_features(path, trained, "residual", at::kHalf);
   const FeatureNetwork network = FeatureNetwork::load(path);
-  CHECK(network.size() == 16);
+  CHECK(network.size() == 32);
   CHECK(std::abs(network.classify(test.images).eq(test.labels).to(at::kDouble).mean().item<double>() -
                  trained.test_accuracy) < 0.03);
   test.classes = 9;

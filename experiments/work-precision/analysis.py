@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 
 # Slopes are fitted where steps are short and errors well above the rounding of 64-bit numbers.
-SLOPE_FROM_NFE = 100
+SLOPE_FROM_NFE = 75
 ROUNDING = 3e-13
 # Curves count as one when no point differs by more than this, relative to the error.
 SAME = 1e-4
@@ -43,6 +43,8 @@ def coinciding_groups(names, all_curves):
     groups = []
     for name in names:
         mine = own_curves(name)
+        if not mine:
+            continue
         for group in groups:
             theirs = own_curves(group[0])
             if mine.keys() == theirs.keys() and all(coincide(mine[key], theirs[key]) for key in mine):

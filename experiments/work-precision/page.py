@@ -3,7 +3,7 @@
 from statistics import median
 
 from analysis import GRIDS, SLOPE_FROM_NFE, coinciding_groups, curves, ranking, slope
-from measure import POLICIES, REFERENCE, REFERENCE_TOLERANCE
+from measure import POLICIES, REFERENCE, REFERENCE_TOLERANCE, SLOPE_MIXTURE
 from plot import MIXTURE_TITLES
 from solver_choice import FAMILIES
 
@@ -32,8 +32,8 @@ def settings(rows, scope, mixtures):
     return (f"Seeds {scope.seeds}, float64, from σ = 80 to 0.002 (`--final sigma_min`). Reference: `{REFERENCE}` with "
             f"{scope.reference_steps:,} steps on `logsnr`. Half the step changes its end points by an RMSE of "
             f"{', '.join(changes)}; the study stops where that is not below {REFERENCE_TOLERANCE:g}. "
-            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, and {', '.join(map(str, scope.slope_nfe))} for the slopes; a method "
-            "whose steps cost more than one spends what whole steps allow.")
+            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, on {SLOPE_MIXTURE} also {', '.join(map(str, scope.slope_nfe))} for the "
+            "slopes; a method whose steps cost more than one spends what whole steps allow.")
 
 
 def best_table(rows, mixtures, first_of):

@@ -195,7 +195,8 @@ def write_figures(folder, solvers, rows, mixtures):
         under_policies = family == "adaptive"
         controls = [name for name in (POLICIES if under_policies else GRIDS) if name in measured]
         if under_policies:
-            entries = [(s.name, legend_text([s.name], [], s.order)) for s in solvers if not s.fixed]
+            entries = [(s.name, legend_text([s.name], [], s.order)) for s in solvers
+                       if not s.fixed and any(key[2] == s.name for key in all_curves)]
         else:
             entries = grid_entries(family, solvers, all_curves)
         if not entries or not controls:

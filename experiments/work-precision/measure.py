@@ -8,18 +8,17 @@ from collections import defaultdict, namedtuple
 # One measured point. `control` is the schedule of a fixed grid, or the policy; `tolerance` is a policy's rtol.
 Row = namedtuple("Row", "mixture solver control tolerance steps nfe rmse low high")
 # How much is run. Tolerances are by the order of the error estimate, the last for all above.
-Scope = namedtuple("Scope", "seeds blocks nfe slope_nfe schedules tolerances reference_steps")
+Scope = namedtuple("Scope", "seeds blocks nfe slope_nfe slope_mixture schedules tolerances reference_steps")
 
 PLOT_NFE = [4, 6, 8, 10, 14, 20, 28, 40, 56, 80, 112, 160]
 # Orders show where steps are short: these points are for the slopes, on one mixture, beyond the range of the plots.
 SLOPE_NFE = [320, 640]
-SLOPE_MIXTURE = "1d"
 
-FULL = Scope(seeds="0-63", blocks=4, nfe=PLOT_NFE, slope_nfe=SLOPE_NFE, schedules=["karras", "logsnr"],
+FULL = Scope(seeds="0-63", blocks=4, nfe=PLOT_NFE, slope_nfe=SLOPE_NFE, slope_mixture="1d", schedules=["karras", "logsnr"],
              tolerances={2: ["1e-1", "3e-2", "1e-2", "3e-3", "1e-3", "3e-4"],
                          3: ["1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6"]}, reference_steps=1000)
-QUICK = Scope(seeds="0-15", blocks=4, nfe=[10, 20, 40, 80, 160], slope_nfe=[320, 640, 1280], schedules=["karras"],
-              tolerances={2: ["1e-1", "1e-2"], 3: ["1e-2", "1e-4"]}, reference_steps=1000)
+QUICK = Scope(seeds="0-15", blocks=4, nfe=[10, 20, 40, 80, 160], slope_nfe=[640, 1280], slope_mixture="2d",
+              schedules=["logsnr"], tolerances={2: ["1e-1", "1e-2"], 3: ["1e-2", "1e-4"]}, reference_steps=1000)
 
 POLICIES = ["pi", "pid"]
 REFERENCE = "dopri5:error=false"
@@ -75,7 +74,7 @@ def batches(groups):
 
 
 def nfe_of(mixture, scope):
-    return scope.nfe + (scope.slope_nfe if mixture == SLOPE_MIXTURE else [])
+    return scope.nfe + (scope.slope_nfe if mixture == scope.slope_mixture else [])
 
 
 def fixed_grid_calls(solvers, nfe, schedules):

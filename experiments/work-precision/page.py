@@ -4,7 +4,7 @@ from collections import Counter
 from statistics import median
 
 from analysis import GRIDS, coinciding_groups, curves, deaf_runs, ranking, slope
-from measure import POLICIES, REFERENCE, REFERENCE_TOLERANCE, SLOPE_MIXTURE
+from measure import POLICIES, REFERENCE, REFERENCE_TOLERANCE
 from plot import MIXTURE_TITLES
 from solver_choice import FAMILIES
 
@@ -33,8 +33,8 @@ def settings(rows, scope, mixtures):
     return (f"Seeds {scope.seeds}, float64, from σ = 80 to 0.002 (`--final sigma_min`). Reference: `{REFERENCE}` with "
             f"{scope.reference_steps:,} steps on `logsnr`. Half the step changes its end points by an RMSE of "
             f"{', '.join(changes)}; the study stops where that is not below {REFERENCE_TOLERANCE:g}. "
-            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, on {SLOPE_MIXTURE} also {', '.join(map(str, scope.slope_nfe))} for the "
-            "slopes; a method whose steps cost more than one spends what whole steps allow.")
+            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, on {scope.slope_mixture} also "
+            f"{', '.join(map(str, scope.slope_nfe))} for the slopes; a method whose steps cost more than one spends what whole steps allow.")
 
 
 def best_table(rows, mixtures, first_of):
@@ -87,9 +87,8 @@ def measured_slopes(names, all_curves, mixtures, controls):
 
 
 def verdict(solver, slopes):
-    """How the median slope on the mixture of long runs lies to the claims: an order from a run's own start, one with exact
-    history."""
-    known = [value for (_, mixture), value in slopes.items() if mixture == SLOPE_MIXTURE and value is not None]
+    """How the median of some slopes lies to the claims: an order from a run's own start, one with exact history."""
+    known = [value for value in slopes if value is not None]
     if solver.order is None or not known:
         return "no claim" if solver.order is None else "not measured"
     low, high, value = solver.start_order, max(solver.order, solver.start_order), median(known)
@@ -106,13 +105,13 @@ def claim(solver):
     return str(solver.order) if solver.order == solver.start_order else f"{solver.order}, own start {solver.start_order}"
 
 
-def slope_rows(solvers, groups, all_curves, mixtures, controls):
-    """Name cell, claim, slopes and verdict of each group of coinciding methods."""
+def slope_rows(solvers, groups, all_curves, mixtures, controls, judged_by):
+    """Names, solver, slopes, and the verdict by those on one mixture, of each group of coinciding methods."""
     by_name = {solver.name: solver for solver in solvers if solver.fixed}
     for names in groups:
         solver = next((by_name[name] for name in names if by_name[name].order is not None), by_name[names[0]])
         slopes = measured_slopes(names, all_curves, mixtures, controls)
-        yield names, solver, slopes, verdict(solver, slopes)
+        yield names, solver, slopes, verdict(solver, [slopes[control, judged_by] for control in controls])
 
 
 def slope_table(found, mixtures, controls):
@@ -149,7 +148,7 @@ def generated(choice, rows, scope, images, mixtures):
     controls = [control for control in GRIDS if any(key[1] == control for key in all_curves)]
     groups = coinciding_groups([solver.name for solver in choice.solvers if solver.fixed], all_curves)
     first_of = {name: group[0] for group in groups for name in group}
-    found = list(slope_rows(choice.solvers, groups, all_curves, mixtures, controls))
+    found = list(slope_rows(choice.solvers, groups, all_curves, mixtures, controls, scope.slope_mixture))
     left_out = "; ".join(f"`{name}`: {reason}" for name, reason in choice.left_out) or "none"
     missing = sorted({f"`{row.solver}`" for row in rows if row.rmse is None})
     parts = [
@@ -166,8 +165,8 @@ def generated(choice, rows, scope, images, mixtures):
         best_summary(rows, mixtures, first_of) + " " + deaf_summary(rows),
         best_table(rows, mixtures, first_of),
         "## Slopes against orders",
-        f"Slopes over the last doubling of evaluations: to {max(scope.nfe + scope.slope_nfe)} on {SLOPE_MIXTURE}, by which the last "
-        f"column judges, and to {max(scope.nfe)} elsewhere. " + slope_summary(found),
+        f"Slopes over the last doubling of evaluations: to {max(scope.nfe + scope.slope_nfe)} on {scope.slope_mixture}, by which "
+        f"the last column judges, and to {max(scope.nfe)} elsewhere. " + slope_summary(found),
         slope_table(found, mixtures, controls),
     ]
     return "\n\n".join(parts)

@@ -166,7 +166,8 @@ def figure(title, entries, all_curves, mixtures, controls, x_range, ticks):
             if row == 0:
                 parts.append(label(x + panel_width / 2, y - 10, MIXTURE_TITLES.get(mixture, mixture), text_anchor="middle"))
     bottom = TOP + len(controls) * (PANEL_HEIGHT + GAP) - GAP
-    parts.append(label((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "evaluations of the denoiser a sample (NFE)", text_anchor="middle"))
+    parts.append(label((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "evaluations of the denoiser a sample (NFE)",
+                       text_anchor="middle"))
     middle = (TOP + bottom) / 2
     parts.append(label(24, middle, "RMSE to the exact flow", text_anchor="middle", transform=f"rotate(-90 24 {middle:.1f})"))
     parts.append(label(LEFT, 26, title, font_size=18, font_weight="bold"))

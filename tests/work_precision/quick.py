@@ -33,7 +33,7 @@ class QuickStudy(unittest.TestCase):
         scope = measure.QUICK
         for mixture in MIXTURES:
             for solver, cost in COST.items():
-                found = [row.nfe for row in self.rows if row[:3] == (mixture, solver, "karras")]
+                found = [row.nfe for row in self.rows if row[:3] == (mixture, solver, "logsnr")]
                 self.assertEqual(found, measure.affordable(measure.nfe_of(mixture, scope), cost), (mixture, solver))
             for policy in measure.POLICIES:
                 found = {row.tolerance for row in self.rows if row[:3] == (mixture, "dopri5", policy)}
@@ -53,7 +53,7 @@ class QuickStudy(unittest.TestCase):
     def test_slopes_are_the_orders(self):
         curves = analysis.curves(self.rows)
         for solver, order in ORDERS.items():
-            slope = analysis.slope(curves[measure.SLOPE_MIXTURE, "karras", solver])
+            slope = analysis.slope(curves[measure.QUICK.slope_mixture, "logsnr", solver])
             self.assertAlmostEqual(slope, order, delta=0.3, msg=solver)
 
     def test_plots_and_page_are_written(self):

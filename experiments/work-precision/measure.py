@@ -8,23 +8,23 @@ from collections import defaultdict, namedtuple
 # One measured point. `control` is the schedule of a fixed grid, or the policy; `tolerance` is a policy's rtol.
 Row = namedtuple("Row", "mixture solver control tolerance steps nfe rmse low high")
 # How much is run. Tolerances are by the order of the error estimate, the last for all above.
-Scope = namedtuple("Scope", "seeds blocks nfe slope_nfe schedules tolerances reference_steps")
+Scope = namedtuple("Scope", "seeds blocks nfe slope_nfe slope_mixture schedules tolerances reference_steps")
 
 PLOT_NFE = [4, 6, 8, 10, 14, 20, 28, 40, 56, 80, 112, 160]
-# Orders show where steps are short: these points are for the slopes, beyond the range of the plots.
-SLOPE_NFE = [320]
+# Orders show where steps are short: these points are for the slopes, on one mixture, beyond the range of the plots.
+SLOPE_NFE = [320, 640]
 
-FULL = Scope(seeds="0-63", blocks=4, nfe=PLOT_NFE, slope_nfe=SLOPE_NFE, schedules=["karras", "logsnr"],
+FULL = Scope(seeds="0-63", blocks=4, nfe=PLOT_NFE, slope_nfe=SLOPE_NFE, slope_mixture="1d", schedules=["karras", "logsnr"],
              tolerances={2: ["1e-1", "3e-2", "1e-2", "3e-3", "1e-3", "3e-4"],
                          3: ["1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6"]}, reference_steps=1000)
-QUICK = Scope(seeds="0-15", blocks=4, nfe=[10, 20, 40, 80, 160], slope_nfe=SLOPE_NFE, schedules=["karras"],
-              tolerances={2: ["1e-1", "1e-2"], 3: ["1e-2", "1e-4"]}, reference_steps=1000)
+QUICK = Scope(seeds="0-15", blocks=4, nfe=[10, 20, 40, 80, 160], slope_nfe=[640, 1280], slope_mixture="2d",
+              schedules=["logsnr"], tolerances={2: ["1e-1", "1e-2"], 3: ["1e-2", "1e-4"]}, reference_steps=1000)
 
 POLICIES = ["pi", "pid"]
 REFERENCE = "dopri5:error=false"
 REFERENCE_TOLERANCE = 1e-12
 # An evaluation saves all its results after each sampler; the reference is run once a call.
-SOLVERS_A_CALL = 8
+SOLVERS_A_CALL = 12
 
 
 class Results:
@@ -73,14 +73,16 @@ def batches(groups):
             yield key, names[start:start + SOLVERS_A_CALL]
 
 
-def fixed_grid_calls(solvers, scope):
+def nfe_of(mixture, scope):
+    return scope.nfe + (scope.slope_nfe if mixture == scope.slope_mixture else [])
+
+
+def fixed_grid_calls(solvers, nfe, schedules):
     groups = defaultdict(list)
     for solver in solvers:
-        # dpm_fast's steps differ in cost: it can spend any number, and whole multiples would say nothing.
-        cost = 1 if solver.name == "dpm_fast" else solver.cost
-        groups[tuple(affordable(scope.nfe + scope.slope_nfe, cost))].append(solver.name)
+        groups[tuple(affordable(nfe, solver.cost))].append(solver.name)
     for nfe_list, names in batches(groups):
-        yield [*repeated("--solver", names), *repeated("--schedule", scope.schedules), "--nfe", ",".join(map(str, nfe_list))]
+        yield [*repeated("--solver", names), *repeated("--schedule", schedules), "--nfe", ",".join(map(str, nfe_list))]
 
 
 def policy_calls(solvers, scope):
@@ -96,7 +98,8 @@ def policy_calls(solvers, scope):
 def measure_mixture(command, card, solvers, scope, results):
     started = time.monotonic()
     check_reference(command, card, scope, results)
-    calls = [*fixed_grid_calls([s for s in solvers if s.fixed], scope), *policy_calls([s for s in solvers if not s.fixed], scope)]
+    calls = [*fixed_grid_calls([s for s in solvers if s.fixed], nfe_of(card.stem, scope), scope.schedules),
+             *policy_calls([s for s in solvers if not s.fixed], scope)]
     for call in calls:
         raw_rows = command.evaluate(*common_options(card, scope, scope.reference_steps), *call)
         results.rows += rows_of(card.stem, raw_rows)

@@ -1,8 +1,9 @@
 """The generated part of work-precision.md: everything in it that is a number comes from the CSV."""
 
+from collections import Counter
 from statistics import median
 
-from analysis import GRIDS, SLOPE_FROM_NFE, coinciding_groups, curves, ranking, slope
+from analysis import GRIDS, coinciding_groups, curves, deaf_runs, ranking, slope
 from measure import POLICIES, REFERENCE, REFERENCE_TOLERANCE
 from plot import MIXTURE_TITLES
 from solver_choice import FAMILIES
@@ -32,8 +33,8 @@ def settings(rows, scope, mixtures):
     return (f"Seeds {scope.seeds}, float64, from σ = 80 to 0.002 (`--final sigma_min`). Reference: `{REFERENCE}` with "
             f"{scope.reference_steps:,} steps on `logsnr`. Half the step changes its end points by an RMSE of "
             f"{', '.join(changes)}; the study stops where that is not below {REFERENCE_TOLERANCE:g}. "
-            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, and {', '.join(map(str, scope.slope_nfe))} for the slopes; a method "
-            "whose steps cost more than one spends what whole steps allow.")
+            f"Grids: {', '.join(map(str, scope.nfe))} evaluations, on {scope.slope_mixture} also "
+            f"{', '.join(map(str, scope.slope_nfe))} for the slopes; a method whose steps cost more than one spends what whole steps allow.")
 
 
 def best_table(rows, mixtures, first_of):
@@ -46,6 +47,39 @@ def best_table(rows, mixtures, first_of):
     return table(["mixture", "NFE", "lowest error on a grid", "second", "third", "lowest under a policy"], lines)
 
 
+def counted(names):
+    return ", ".join(f"`{name}` {count}" for name, count in Counter(names).most_common())
+
+
+def best_summary(rows, mixtures, first_of):
+    """How often each method and schedule is first, and what a policy costs beside the best grid."""
+    winners, ratios = [], []
+    for mixture in mixtures:
+        for budget in BUDGETS:
+            grids = ranking(rows, mixture, budget, GRIDS, first_of)
+            steered = ranking(rows, mixture, budget, POLICIES, {})
+            winners += grids[:1]
+            if grids and steered:
+                ratios.append(steered[0].rmse / grids[0].rmse)
+    text = (f"First in the {len(winners)} rows: {counted(row.solver for row in winners)}; "
+            f"{counted(row.control for row in winners)}.")
+    if ratios:
+        text += (f" The best pair under a policy has {min(ratios):.2g} to {max(ratios):.2g} times the error of the best grid "
+                 f"at the same evaluations, {median(ratios):.2g} in the median.")
+    return text
+
+
+def deaf_summary(rows):
+    deaf = deaf_runs(rows, POLICIES)
+    if not deaf:
+        return "Under every policy a tenfold lower tolerance at least halves the error."
+    by_run = {}
+    for mixture, policy, solver in deaf:
+        by_run.setdefault((policy, solver), []).append(mixture)
+    listed = "; ".join(f"`{solver}` under {policy} ({', '.join(found)})" for (policy, solver), found in by_run.items())
+    return f"The last tenfold tightening of the tolerance does not even halve the error of {listed}."
+
+
 def measured_slopes(names, all_curves, mixtures, controls):
     """Slopes of the first of some coinciding methods, by control and mixture."""
     return {(control, mixture): slope(all_curves.get((mixture, control, names[0]), []))
@@ -53,8 +87,8 @@ def measured_slopes(names, all_curves, mixtures, controls):
 
 
 def verdict(solver, slopes):
-    """How the median slope lies to what is claimed: an order from a run's own start, one with exact history."""
-    known = [value for value in slopes.values() if value is not None]
+    """How the median of some slopes lies to the claims: an order from a run's own start, one with exact history."""
+    known = [value for value in slopes if value is not None]
     if solver.order is None or not known:
         return "no claim" if solver.order is None else "not measured"
     low, high, value = solver.start_order, max(solver.order, solver.start_order), median(known)
@@ -71,13 +105,13 @@ def claim(solver):
     return str(solver.order) if solver.order == solver.start_order else f"{solver.order}, own start {solver.start_order}"
 
 
-def slope_rows(solvers, groups, all_curves, mixtures, controls):
-    """Name cell, claim, slopes and verdict of each group of coinciding methods."""
+def slope_rows(solvers, groups, all_curves, mixtures, controls, judged_by):
+    """Names, solver, slopes, and the verdict by those on one mixture, of each group of coinciding methods."""
     by_name = {solver.name: solver for solver in solvers if solver.fixed}
     for names in groups:
         solver = next((by_name[name] for name in names if by_name[name].order is not None), by_name[names[0]])
         slopes = measured_slopes(names, all_curves, mixtures, controls)
-        yield names, solver, slopes, verdict(solver, slopes)
+        yield names, solver, slopes, verdict(solver, [slopes[control, judged_by] for control in controls])
 
 
 def slope_table(found, mixtures, controls):
@@ -114,7 +148,7 @@ def generated(choice, rows, scope, images, mixtures):
     controls = [control for control in GRIDS if any(key[1] == control for key in all_curves)]
     groups = coinciding_groups([solver.name for solver in choice.solvers if solver.fixed], all_curves)
     first_of = {name: group[0] for group in groups for name in group}
-    found = list(slope_rows(choice.solvers, groups, all_curves, mixtures, controls))
+    found = list(slope_rows(choice.solvers, groups, all_curves, mixtures, controls, scope.slope_mixture))
     left_out = "; ".join(f"`{name}`: {reason}" for name, reason in choice.left_out) or "none"
     missing = sorted({f"`{row.solver}`" for row in rows if row.rmse is None})
     parts = [
@@ -128,10 +162,11 @@ def generated(choice, rows, scope, images, mixtures):
         "## The best within a budget",
         "RMSE, lowest of all runs that spend at most so many evaluations (a policy: in the mean). Coinciding methods count once, "
         "by the name that comes first.",
+        best_summary(rows, mixtures, first_of) + " " + deaf_summary(rows),
         best_table(rows, mixtures, first_of),
         "## Slopes against orders",
-        f"Least-squares slopes of the points from {SLOPE_FROM_NFE} evaluations on, error in the logarithm over NFE in the logarithm. "
-        + slope_summary(found),
+        f"Slopes over the last doubling of evaluations: to {max(scope.nfe + scope.slope_nfe)} on {scope.slope_mixture}, by which "
+        f"the last column judges, and to {max(scope.nfe)} elsewhere. " + slope_summary(found),
         slope_table(found, mixtures, controls),
     ]
     return "\n\n".join(parts)

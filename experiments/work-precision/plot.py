@@ -16,6 +16,8 @@ WIDTH = 1200
 LEFT, RIGHT, TOP, GAP = 84, 16, 66, 18
 PANEL_HEIGHT = 300
 LEGEND_ROW, LEGEND_COLUMNS = 24, 3
+# Pixels of a legend's line and of a letter at most, as far as that can be known here.
+LEGEND_SAMPLE, LETTER = 56, 7.0
 GRID_RANGE, POLICY_RANGE = (3.6, 180.0), (9.0, 700.0)
 GRID_TICKS, POLICY_TICKS = [4, 10, 20, 40, 80, 160], [10, 20, 40, 80, 160, 320, 640]
 HIGHEST_ERROR, LOWEST_ERROR = 2.0, 1e-9
@@ -117,15 +119,26 @@ def error_range(points, x_range):
     return 10 ** (math.floor(math.log10(lowest)) - 0.1), HIGHEST_ERROR * 2
 
 
-def legend(entries, top):
-    parts = []
+def legend_places(entries):
+    """(column, row) of each entry, left to right; a long text takes several columns."""
     column_width = (WIDTH - LEFT - RIGHT) / LEGEND_COLUMNS
-    rows = math.ceil(len(entries) / LEGEND_COLUMNS)
-    for index, (text, style) in enumerate(entries):
-        x = LEFT + index // rows * column_width
-        y = top + index % rows * LEGEND_ROW
+    places, column, row = [], 0, 0
+    for text, _ in entries:
+        span = min(LEGEND_COLUMNS, math.ceil((LEGEND_SAMPLE + LETTER * len(text)) / column_width))
+        if column + span > LEGEND_COLUMNS:
+            column, row = 0, row + 1
+        places.append((LEFT + column * column_width, row))
+        column += span
+    return places
+
+
+def legend(entries, top):
+    """Parts, and the height that they take."""
+    parts, places = [], legend_places(entries)
+    for (text, style), (x, row) in zip(entries, places):
+        y = top + row * LEGEND_ROW
         parts += [style.path([(x, y), (x + 34, y)]), marker(style.shape, x + 17, y, style.colour), label(x + 42, y + 4.5, text)]
-    return parts
+    return parts, (places[-1][1] + 1) * LEGEND_ROW
 
 
 def figure(title, entries, all_curves, mixtures, controls, x_range, ticks):
@@ -153,12 +166,14 @@ def figure(title, entries, all_curves, mixtures, controls, x_range, ticks):
             if row == 0:
                 parts.append(label(x + panel_width / 2, y - 10, MIXTURE_TITLES.get(mixture, mixture), text_anchor="middle"))
     bottom = TOP + len(controls) * (PANEL_HEIGHT + GAP) - GAP
-    parts.append(label((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "evaluations of the denoiser a sample (NFE)", text_anchor="middle"))
+    parts.append(label((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "evaluations of the denoiser a sample (NFE)",
+                       text_anchor="middle"))
     middle = (TOP + bottom) / 2
     parts.append(label(24, middle, "RMSE to the exact flow", text_anchor="middle", transform=f"rotate(-90 24 {middle:.1f})"))
     parts.append(label(LEFT, 26, title, font_size=18, font_weight="bold"))
-    parts += legend([(text, styles[solver]) for solver, text in entries], bottom + 66)
-    height = bottom + 66 + math.ceil(len(entries) / LEGEND_COLUMNS) * LEGEND_ROW
+    legend_parts, legend_height = legend([(text, styles[solver]) for solver, text in entries], bottom + 66)
+    parts += legend_parts
+    height = bottom + 66 + legend_height
     background = tag("rect", width=WIDTH, height=height, fill="#ffffff")
     return tag("svg", tag("defs", "".join(definitions)) + background + "\n".join(parts) + "\n",
                xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", width=WIDTH, height=height,
@@ -181,8 +196,15 @@ def grid_entries(family, solvers, all_curves):
         own = [name for name in group if family_of[name] == family]
         others = [name for name in group if family_of[name] != family] if family == "stochastic" else []
         if own:
-            entries.append((own[0], legend_text(own, others, order_of[own[0]])))
+            order = next((order_of[name] for name in group if order_of[name]), None)
+            entries.append((own[0], legend_text(own, others, order)))
     return entries
+
+
+def policy_entries(solvers, all_curves):
+    order_of = {solver.name: solver.order for solver in solvers if not solver.fixed}
+    return [(group[0], legend_text(group, [], order_of[group[0]]))
+            for group in coinciding_groups(list(order_of), all_curves, POLICIES)]
 
 
 def write_figures(folder, solvers, rows, mixtures):
@@ -195,7 +217,7 @@ def write_figures(folder, solvers, rows, mixtures):
         under_policies = family == "adaptive"
         controls = [name for name in (POLICIES if under_policies else GRIDS) if name in measured]
         if under_policies:
-            entries = [(s.name, legend_text([s.name], [], s.order)) for s in solvers if not s.fixed]
+            entries = policy_entries(solvers, all_curves)
         else:
             entries = grid_entries(family, solvers, all_curves)
         if not entries or not controls:

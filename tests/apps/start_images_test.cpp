@@ -83,8 +83,8 @@ class Place final {
   // The hashes in a run's manifest by path.
   [[nodiscard]] std::map<std::string, std::string> inputs(const std::string& run) const {
     std::map<std::string, std::string> out;
-    for (const json& input : json::parse(testing::slurp(path(run + "/manifest.json"))).at("inputs"))
-      out.emplace(input.at("path"), input.at("sha256"));
+    const json manifest = json::parse(testing::slurp(path(run + "/manifest.json")));
+    for (const json& input : manifest.at("inputs")) out.emplace(input.at("path"), input.at("sha256"));
     return out;
   }
 

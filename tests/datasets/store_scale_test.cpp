@@ -13,7 +13,6 @@
 
 #include <sys/stat.h>
 
-#include <chrono>
 #include <set>
 
 using namespace stride;
@@ -73,7 +72,8 @@ TEST_CASE("seed ranges: they are a set, whatever the order") {
   CHECK(seeds.size() == 13);
 }
 
-TEST_CASE("store index: a million trajectories open in under a second") {
+// How long it takes is bench/store_bench.cpp's to say.
+TEST_CASE("store index: a million trajectories keep their seeds as ranges") {
   const TemporaryFolder folder;
   const auto rows = GENERATE(int64_t{100}, int64_t{10000});
   StoreManifest manifest{small_config(), {}};
@@ -83,14 +83,11 @@ TEST_CASE("store index: a million trajectories open in under a second") {
     manifest.shards.push_back({shard_name(first / rows), rows, 1000, std::string(32, 'a'), std::move(seeds)});
   }
   manifest.save(folder.path());
-  const auto begin = std::chrono::steady_clock::now();
   const StoreIndex index(folder.path());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   CHECK(index.size() == 1'000'000);
   CHECK(index.seeds().text() == "0-999999");
   CHECK(index.shard_of(rows) == 1);
   CHECK(index.shard_of(999'999) == index.shards().size() - 1);
-  CHECK(seconds < 1.0);
 }
 
 TEST_CASE("store index: manifests of full stores are what they were, byte for byte") {

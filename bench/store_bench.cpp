@@ -1,5 +1,6 @@
 // store_bench FOLDER [TRAJECTORIES [SECONDS]]: writes a store of CIFAR-size trajectories of 36 states in float16 into a
-// new folder, then times verifying it, reading random pairs of points, and opening the index of a simulated million.
+// new folder, then times verifying it, reading random pairs of points (to the GPU too, where there is one), and opening
+// the index of a simulated million.
 #include "datasets/async_writer.h"
 #include "datasets/store_index.h"
 #include "datasets/trajectory_batches.h"
@@ -8,6 +9,7 @@
 #include "framework/file.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -31,7 +33,7 @@ class Watch final {
 };
 
 void say(const char* what, double bytes, double seconds) {
-  fmt::print("{:<22} {:8.2f} GB  {:8.3f} s  {:6.2f} GB/s\n", what, bytes / 1e9, seconds, bytes / 1e9 / seconds);
+  fmt::print("{:<30} {:8.2f} GB  {:8.3f} s  {:6.2f} GB/s\n", what, bytes / 1e9, seconds, bytes / 1e9 / seconds);
 }
 
 TrajectoryConfig config() {
@@ -70,17 +72,22 @@ void verify(const std::string& folder) {
   say("verify", static_cast<double>(report.bytes), report.seconds);
 }
 
-void read(const std::string& folder, double at_least) {
+void read(const std::string& folder, double at_least, const at::Device& device, int threads) {
   const auto shards = std::make_shared<ShardSet>(folder);
   shards->verify();
-  TrajectoryBatches batches(shards, {});
+  BatchesOptions options;
+  options.device = device;
+  options.threads = threads;
+  TrajectoryBatches batches(shards, options);
+  Tensor last = batches.next().to;
   const Watch watch;
   double bytes = 0;
   while (watch.seconds() < at_least) {
-    (void)batches.next();
+    last = batches.next().to;
     bytes += static_cast<double>(batches.bytes());
   }
-  say("random pairs of points", bytes, watch.seconds());
+  (void)last.sum().item<double>();  // waits for the device
+  say(fmt::format("random pairs, {}, {} threads", device.str(), threads).c_str(), bytes, watch.seconds());
 }
 
 /// A manifest as of a store of a million trajectories; no shards.
@@ -107,7 +114,11 @@ int run(int argc, char** argv) {
   if (file_exists(folder)) throw UsageError(folder + " is there already: name a new folder");
   write(folder + "/store", trajectories);
   verify(folder + "/store");
-  read(folder + "/store", argc > 3 ? std::stod(argv[3]) : 3.0);
+  const double at_least = argc > 3 ? std::stod(argv[3]) : 3.0;
+  for (const int threads : {2, 4}) {
+    read(folder + "/store", at_least, at::kCPU, threads);
+    if (at::hasCUDA()) read(folder + "/store", at_least, at::Device(at::kCUDA, 0), threads);
+  }
   open_index(folder + "/large-shards", 4000, 1);
   open_index(folder + "/small-shards", 100, 1);
   open_index(folder + "/gaps", 100, 2);

@@ -79,6 +79,7 @@ struct FeatureTraining {
   int64_t shift = 0;       ///< move images by up to so many pixels each way, at random; what enters repeats the edge
   double smoothing = 0.0;  ///< of the labels (Szegedy et al. 2016, arXiv:1512.00567, §7)
   at::ScalarType dtype = at::kFloat;  ///< of the network's arithmetic
+  bool captured = true;               ///< on CUDA: the step as one graph (feature_steps.h)
   double test_share = 0.2;  ///< of the images, chosen by the seed, never trained on; without test images of their own
   uint64_t seed = 0;
   /// Empty when valid, else what is wrong and how to fix it.

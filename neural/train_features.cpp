@@ -1,22 +1,18 @@
 #include "framework/error.h"
-#include "neural/adam.h"
-#include "neural/batch_order.h"
+#include "neural/feature_steps.h"
 #include "neural/features.h"
 #include "neural/random.h"
-#include "neural/training_draws.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
 namespace stride {
 namespace {
 
-constexpr uint64_t kSplit = 0x73706c69, kNoise = 0x6e6f6973;
-
+constexpr uint64_t kSplit = 0x73706c69;
 constexpr int64_t kChunk = 2048;
 constexpr int64_t kLookEvery = 50;  // steps; the loss is looked at, and the device waited for, only then
 
@@ -28,18 +24,6 @@ double accuracy(const FeatureConfig& config, const Weights& weights, const Tenso
     right += logits.argmax(1).eq(labels.slice(0, at, at + kChunk)).sum().item<int64_t>();
   }
   return static_cast<double>(right) / static_cast<double>(images.size(0));
-}
-
-// Each image moved by its own whole numbers of pixels, from −shift to shift.
-Tensor shifted(const Tensor& images, int64_t shift, at::Generator generator) {
-  const int64_t batch = images.size(0), height = images.size(2), width = images.size(3);
-  const auto indices = [&](int64_t size) {
-    const Tensor move = at::randint(-shift, shift + 1, {batch, 1}, generator, at::kLong);
-    return (at::arange(size, at::kLong).unsqueeze(0) + move).clamp(0, size - 1).to(images.device());
-  };
-  const Tensor rows = indices(height).view({batch, 1, height, 1}).expand(images.sizes());
-  const Tensor columns = indices(width).view({batch, 1, 1, width}).expand(images.sizes());
-  return images.gather(2, rows).gather(3, columns);
 }
 
 }  // namespace
@@ -86,44 +70,24 @@ TrainedFeatures train_features(const FeatureConfig& config, const ImageData& dat
   images = images.to(device);
   labels = labels.to(device);
 
-  const Layout layout = feature_layout(config);
-  Tensor flat = initial_parameters(layout, training.seed).to(device);
-  AdamState state = AdamState::zero(flat);
-  const AdamOptions adam{.weight_decay = training.weight_decay};
-  const BatchOrder batches(training.seed, images.size(0), training.batch);
-  const int64_t total = training.epochs * ((images.size(0) + training.batch - 1) / training.batch);
-  const double keep = 1.0 - training.dropout;
-
+  const int64_t total = feature_steps(training, images.size(0));
+  const auto run = device.is_cuda() && training.captured ? captured_feature_training(config, {images, labels}, training)
+                                                         : plain_feature_training(config, {images, labels}, training);
   TrainedFeatures result;
   result.config = config;
   double seen = 0.0;
-  while (state.step < total && !result.stopped) {
-    auto generator = make_generator(training.seed, static_cast<uint64_t>(state.step), kNoise);
-    const Tensor rows = batches.indices(state.step).to(device);
-    Tensor clean = images.index_select(0, rows);
-    if (training.shift > 0) clean = shifted(clean, training.shift, generator);
-    if (training.flip) clean = mirrored(clean, at::rand({rows.size(0)}, generator, at::kFloat) < 0.5);
-    const Tensor noisy = clean + at::randn(clean.sizes(), generator, at::kFloat).to(device) * training.noise;
-    const Tensor mask =
-        (at::rand({rows.size(0), config.features}, generator, at::kFloat) < keep).to(device, training.dtype);
-    const Tensor leaf = flat.detach().requires_grad_();
-    const Tensor logits =
-        feature_forward(config, unpack(layout, leaf), noisy.to(training.dtype), keep, mask).logits.to(at::kFloat);
-    const Tensor loss =
-        at::cross_entropy_loss(logits, labels.index_select(0, rows), {}, at::Reduction::Mean, -100, training.smoothing);
-    if (state.step % kLookEvery == 0 || state.step + 1 == total) {
-      seen = loss.item<double>();
+  while (run->step() < total && !result.stopped) {
+    const bool look = run->step() % kLookEvery == 0 || run->step() + 1 == total;
+    run->advance();
+    if (look) {
+      seen = run->mean_loss();
       if (!std::isfinite(seen))
         throw QualityError("feature network: the loss is not finite; try a lower learning rate");
     }
-    const Tensor gradient = torch::autograd::grad({loss}, {leaf})[0];
-    const double rate = training.learning_rate * warmup_cosine(state.step, 50, total);
-    AdamUpdate update = adam_update(leaf.detach(), gradient, state, rate, adam);
-    flat = update.parameters;
-    state = update.state;
-    if (progress && !progress(state.step, total, fmt::format("loss {:.4f}", seen))) result.stopped = state.step < total;
+    if (progress && !progress(run->step(), total, fmt::format("loss {:.4f}", seen)))
+      result.stopped = run->step() < total;
   }
-  const Weights trained = convert(unpack(layout, flat), device, at::kFloat);
+  const Weights trained = convert(unpack(feature_layout(config), run->state().parameters), device, at::kFloat);
   result.train_accuracy = accuracy(config, trained, images, labels);
   result.test_accuracy = accuracy(config, trained, test_images.to(device), test_labels.to(device));
   result.test_images = test_images.size(0);

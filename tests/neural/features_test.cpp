@@ -85,6 +85,30 @@ TEST_CASE("features: a residual network learns, tests on images of its own, and 
   CHECK_FALSE(config.invalid_reason().empty());
 }
 
+TEST_CASE("features: a training as one CUDA graph is the plain one, and learns with all that it draws", "[cuda]") {
+  const ImageData data = load_images(kModels + "digits/digits.safetensors");
+  const FeatureConfig config{.shape = {1, 8, 8}, .channels = {16, 32}, .blocks = 1, .features = 32, .classes = 10};
+  FeatureTraining training;
+  training.epochs = 2;
+  training.noise = training.dropout = 0.0;
+  const auto trained = [&](bool captured) {
+    training.captured = captured;
+    return train_features(config, data, training, {}, at::kCUDA);
+  };
+  const TrainedFeatures graph = trained(true), plain = trained(false);
+  for (const auto& [name, tensor] : plain.weights) {
+    INFO(name);
+    const double change = (graph.weights.at(name) - tensor).norm().item<double>();
+    CHECK(change <= 2e-2 * (tensor.norm().item<double>() + 1e-3));
+  }
+  training.epochs = 6;
+  training.shift = 1;
+  training.noise = 0.1;
+  training.dropout = 0.3;
+  training.dtype = at::kBFloat16;
+  CHECK(trained(true).test_accuracy > 0.7);
+}
+
 TEST_CASE("features: a file gives the network back, and a wrong one is refused") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "weights.safetensors";

@@ -296,6 +296,24 @@ def _own(solver, reference, origin, draws=1, **more):
     return Case(solver, float64_reference(reference), origin, draws=draws, **steps, **more)
 
 
+def _diffusers_sa_solver(solver, tau, origin):
+    """In float64 at every N, in float32 as it is while its coefficients hold: it computes them in float32, from powers
+    of steps that cancel. With float64 inside, it is met in float32 at every N."""
+
+    def states(problem):
+        return diffusers_runs.sigma_states("SASolverScheduler", problem, predictor_order=3, corrector_order=4,
+                                           tau_func=lambda t: tau, lower_order_final=False)
+
+    common = {"finals": ("sigma_min",), "draws": 1}
+    return [
+        Case(solver, states, origin, dtypes=("float64",), **common),
+        Case(solver, states, origin, dtypes=("float32",), steps=(1, 2, 3, 5, 10), **common),
+        Case(solver, float64_reference(states), f"{origin}, in float64", dtypes=("float32",), **common),
+        Case(solver, states, f"{origin}, in float32", dtypes=("float32",), steps=(20, 50), **common,
+             differs="its coefficients in float32 lose their digits in short steps"),
+    ]
+
+
 CASES = [
     *[case for o in ({}, {"solver_type": "heun"}, _SOME, {"eta": 0}, {"eta": 0, "solver_type": "heun"})
       for case in _multistep("dpmpp_2m_sde", **o)],
@@ -348,12 +366,8 @@ CASES = [
     _own("sa_solver:tau=0,predictor=2,corrector=2", lambda p: _sa_solver(p, 2, 2, 0.0), "Xue et al. 2023, alg. 1"),
     _own("sa_solver:tau=0,corrector=0", lambda p: _sa_solver(p, 3, 0, 0.0), "Xue et al. 2023, alg. 1, predictor alone"),
     _own("sa_solver:tau=0,pece=true", lambda p: _sa_solver(p, tau=0.0, pece=True), "Xue et al. 2023, alg. 1, PECE"),
-    Case("sa_solver:simple_order_2=true", lambda p: diffusers_runs.sigma_states(
-        "SASolverScheduler", p, predictor_order=3, corrector_order=4, tau_func=lambda t: 1.0, lower_order_final=False),
-         "diffusers SASolver, order not lowered", finals=("sigma_min",), draws=1),
-    Case("sa_solver:tau=0,simple_order_2=true", lambda p: diffusers_runs.sigma_states(
-        "SASolverScheduler", p, predictor_order=3, corrector_order=4, tau_func=lambda t: 0.0, lower_order_final=False),
-         "diffusers SASolver, tau = 0", finals=("sigma_min",), draws=1),
+    *_diffusers_sa_solver("sa_solver:simple_order_2=true", 1.0, "diffusers SASolver, order not lowered"),
+    *_diffusers_sa_solver("sa_solver:tau=0,simple_order_2=true", 0.0, "diffusers SASolver, tau = 0"),
     Case("sa_solver", lambda p: diffusers_runs.sigma_states(
         "SASolverScheduler", p, predictor_order=3, corrector_order=4, tau_func=lambda t: 1.0), "diffusers SASolver",
          draws=1, differs="NaN at sigma = 0; appendix D form of second-order steps; lower order at the end of any grid"),

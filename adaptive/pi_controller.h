@@ -22,7 +22,7 @@ struct PiOptions {
   [[nodiscard]] std::string invalid_reason() const;
 };
 
-/// PI step-size control (Gustafsson 1991; Söderlind 2003, ACM TOMS 29(1) eq. 3) of the step in ln σ, per
+/// PI step-size control (Gustafsson 1991, ACM TOMS 17(4); Söderlind 2003, ACM TOMS 29(1)) of the step in ln σ, per
 /// sample: E = RMS(error / (atol + rtol·max(|x|, |x_next|))), accepted when E ≤ 1, next step = step · safety ·
 /// E^(−integral/q) · E_last^(proportional/q), q the order of the error estimate. A non-finite estimate counts as
 /// infinite; a non-finite D(x) at an accepted x ends the row as Status::non_finite. Needs a solver with an

@@ -109,7 +109,7 @@ const std::vector<Policy>& policies() {
       {{"fixed", "every sample follows the grid", "", ""}, make_fixed},
       {{"pi", "error control a sample: its own step, rejections counted",
         "rtol=0.05,atol=0.005,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5",
-        "Söderlind 2003, ACM TOMS 29(1) eq. 3"},
+        "Gustafsson 1991, ACM TOMS 17(4); Söderlind 2003, ACM TOMS 29(1)"},
        make_pi},
       {{"pid", "error control a sample as dpm_adaptive has it: a smooth limiter, k-diffusion's defaults",
         "rtol=0.05,atol=0.0078,pcoeff=0,icoeff=1,dcoeff=0,accept_safety=0.81,h_init=0.05",

@@ -14,7 +14,8 @@ struct FeatureStatistics {
   /// Of `features` `[N, F]`, N ≥ 2, any floating dtype and device. Throws UsageError otherwise. Features that are not
   /// finite give statistics that are not.
   [[nodiscard]] static FeatureStatistics of(const Tensor& features);
-  /// Of the two sets together (Chan, Golub & LeVeque 1983, eq. 2.1). Throws UsageError when F differs.
+  /// Of the two sets together (Chan, Golub & LeVeque 1983, The American Statistician 37(3)). Throws UsageError when F
+  /// differs.
   [[nodiscard]] static FeatureStatistics merge(const FeatureStatistics& a, const FeatureStatistics& b);
 };
 

@@ -13,7 +13,7 @@ struct FrechetLimitOptions {
 
 /// FD_∞ of `features` `[N, F]` to `reference`: the distance is measured at `sizes` subset sizes, evenly spaced from the
 /// smallest to N, and the least-squares line a + b/n through them gives a, the value at 1/n = 0 (Chong & Forsyth 2020,
-/// arXiv:1911.07023, §3 and alg. 1). One subset a size, drawn without replacement from one generator. The smallest is
+/// arXiv:1911.07023). One subset a size, drawn without replacement from one generator. The smallest is
 /// max(⌈smallest·N⌉, min(2F, ⌊N/2⌋), 2): with fewer samples than features the distance is no line in 1/n, and with N
 /// under 4F the result is rough. The bias of the reference's own n stays. May be below 0. NaN where features are not
 /// finite. Throws UsageError when F differs, or N < 8.

@@ -11,16 +11,16 @@ namespace stride {
 [[nodiscard]] Tensor neighbour_distance(const Tensor& x, int64_t k);
 
 struct ManifoldOptions {
-  int64_t precision_k = 3;  ///< of precision and recall: Kynkäänniemi et al. 2019, §3.1
-  int64_t density_k = 5;    ///< of density and coverage: Naeem et al. 2020, §3
+  int64_t precision_k = 3;  ///< of precision and recall: Kynkäänniemi et al. 2019
+  int64_t density_k = 5;    ///< of density and coverage: Naeem et al. 2020
 };
 
 /// Four numbers about generated features Y (N of them) and real ones X (M), with B_k(Z_i) the closed ball around Z_i up
 /// to its k-th nearest neighbour in its own set:
 ///   precision  share of Y in some B_k(X_i)                (Kynkäänniemi et al. 2019, arXiv:1904.06991, eq. 2)
-///   recall     share of X in some B_k(Y_j)                (eq. 3)
-///   density    Σ_ij 1[Y_j ∈ B_k(X_i)] / (k·N), may exceed 1  (Naeem et al. 2020, arXiv:2002.09797, eq. 3)
-///   coverage   share of the B_k(X_i) with some Y_j inside (eq. 4)
+///   recall     share of X in some B_k(Y_j)                (the same)
+///   density    Σ_ij 1[Y_j ∈ B_k(X_i)] / (k·N), may exceed 1  (Naeem et al. 2020, arXiv:2002.09797)
+///   coverage   share of the B_k(X_i) with some Y_j inside (the same)
 struct ManifoldMetric {
   BlockMetric precision, recall, density, coverage;
 };

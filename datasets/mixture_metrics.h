@@ -23,7 +23,7 @@ namespace stride {
 ///   frechet  squared Fréchet distance of the samples' mean and covariance (divisor n − 1) to the exact ones. Its bias
 ///            comes from the samples' n alone.
 ///   w2       its root, for one component only, else empty: the exact 2-Wasserstein distance between the law and the
-///            Gaussian with the samples' moments (Dowson & Landau 1982, eq. 16). It is the sampler's own distance
+///            Gaussian with the samples' moments (Dowson & Landau 1982). It is the sampler's own distance
 ///            wherever the sampler keeps Gaussians Gaussian, as every linear one does on one component.
 ///   nll      mean of −log p(x), unbiased; the entropy of the law for perfect samples. Empty where a std is 0.
 struct MixtureMetric {

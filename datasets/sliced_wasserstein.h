@@ -11,7 +11,7 @@ struct SlicedOptions {
 };
 
 /// (mean over L directions θ of W₂²(θ·x, θ·y))^{1/2}, of order 2 (Bonneel et al. 2015, doi:10.1007/s10851-014-0506-3,
-/// def. 4, by Monte Carlo). The θ are uniform on the unit sphere, normals divided by their length, drawn on the CPU
+/// by Monte Carlo). The θ are uniform on the unit sphere, normals divided by their length, drawn on the CPU
 /// from a generator with `seed`: the same for every sampler and device. W₂ of the two one-dimensional empirical
 /// measures is exact for any two sizes: both are sorted, and mass moves in order. `x` `[N, …]` and `y` `[M, …]` of one
 /// shape are flattened; float64 on the device of `x`. Above 0 for two finite draws of one law, falling with either n.

@@ -46,8 +46,8 @@ std::vector<double> polyexponential(OptionReader& options, const GridRequest& re
   return on_range(request, [&](double u) { return request.sigma_min * std::exp(std::pow(1.0 - u, rho) * ratio); });
 }
 
-// Evenly spaced in arctan σ: what minimises the bound on the KL divergence of Sabour et al. 2024 (arXiv:2404.14507) for
-// isotropic Gaussian data.
+// Evenly spaced in arctan σ: what minimises the KL divergence of Euler's (DDIM's) result from the exact one for
+// isotropic Gaussian data of unit variance (Sabour et al. 2024, arXiv:2404.14507, theorem 3.1).
 std::vector<double> kl_optimal(OptionReader& options, const GridRequest& request) {
   const std::string variant = read_variant(options, "kl_optimal", {"comfyui", "a1111"});
   const double high = std::atan(request.sigma_max);
@@ -64,7 +64,8 @@ std::vector<double> vp(OptionReader& options, const GridRequest& request) {
   if (!(last < 1.0)) throw UsageError(fmt::format("schedule 'vp': eps_s must lie between 0 and 1, not {}", last));
   double slope = 0.0, start = 0.0;
   if (variant == "edm") {
-    // Karras et al. 2022, appendix B.1: the betas for which σ(1) = σ_max and σ(eps_s) = σ_min.
+    // Karras et al. 2022, appendix C.1, σ(t) of VP; the betas for which σ(1) = σ_max and σ(eps_s) = σ_min, as in their
+    // code.
     const double high = std::log1p(request.sigma_max * request.sigma_max);
     const double low = std::log1p(request.sigma_min * request.sigma_min);
     slope = 2.0 * (low / last - high) / (last - 1.0);
@@ -103,7 +104,7 @@ std::vector<GridRow> range_grids() {
         .summary = "evenly spaced in arctan σ",
         .options = "variant=comfyui|a1111",
         .differs = "variant=a1111 ends at σ_min with N + 1 levels, whatever --final says",
-        .reference = "Sabour et al. 2024, arXiv:2404.14507, for Gaussian data",
+        .reference = "Sabour et al. 2024, arXiv:2404.14507, theorem 3.1",
         .variants = {"variant=a1111"}},
        kl_optimal},
       {{.name = "polyexponential",

@@ -113,7 +113,6 @@ struct SolverTraits {
   std::vector<std::string> aliases = {};
   std::string family = {};                  ///< "one-step", "multistep", "stochastic", "learned"
   std::optional<int> order = {};            ///< global order with an exact start; none: makes no claim
-  bool order_is_bound = false;              ///< `order` is the least: on linear flows the method does better
   std::optional<int> start_order = {};      ///< global order with the method's own start
   std::optional<int> error_order = {};      ///< order of the error estimate's method + 1, where there is one
   std::optional<double> strong_order = {};  ///< for stochastic methods, additive noise

@@ -20,7 +20,7 @@ class Term {
   Term& operator=(const Term&) = default;
 };
 
-/// dx/dσ = (x − D)/σ: Karras et al. 2022 (arXiv:2206.00364) eq. 3 with s = 1, σ(t) = t.
+/// dx/dσ = (x − D)/σ: Karras et al. 2022 (arXiv:2206.00364) eq. 4, with eq. 3 put in, for s = 1, σ(t) = t.
 class ProbabilityFlow final : public Term {
  public:
   [[nodiscard]] Tensor drift(const Tensor& x, const Times& sigma, const Tensor& denoised) const override;

@@ -15,7 +15,7 @@ struct NormAct {
 };
 
 /// silu(norm(x + before)·(1 + scale) + shift), x `[B, C, H, W]` (Wu & He 2018, arXiv:1803.08494, eq. 1–2; the scale and
-/// shift of Dhariwal & Nichol 2021, arXiv:2105.05233, eq. 4). Gradients flow to x and to every tensor of `act`. On
+/// shift of Dhariwal & Nichol 2021, arXiv:2105.05233, §3.1). Gradients flow to x and to every tensor of `act`. On
 /// CUDA, where x is channels-last, it is one pass over memory each way, with statistics in float32.
 [[nodiscard]] Tensor norm_act(const Tensor& x, const NormAct& act);
 /// The same of ATen's operations: the reference, on every device and dtype.

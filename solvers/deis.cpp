@@ -1,5 +1,5 @@
-// DEIS: the noise as a polynomial, integrated exactly; Zhang & Chen 2023 (arXiv:2204.13902) eq. 14–16. The types differ
-// in the variable of the polynomial: tab the VP time t, rhoab ρ = σ, log_rho ln ρ (diffusers).
+// DEIS: the noise as a polynomial, integrated exactly; Zhang & Chen 2023 (arXiv:2204.13902), tAB and ρAB. The types
+// differ in the variable of the polynomial: tab the VP time t, rhoab ρ = σ, log_rho ln ρ (diffusers).
 #include "framework/error.h"
 #include "solvers/linear_multistep.h"
 
@@ -73,7 +73,7 @@ const SolverTraits& traits_deis() {
                                    .order = 3,
                                    .start_order = 2,
                                    .history = 2,
-                                   .reference = "Zhang & Chen 2023, arXiv:2204.13902, eq. 14-16",
+                                   .reference = "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS",
                                    .summary = "the noise as a polynomial in log-SNR, sigma or VP time, orders 1-3",
                                    .options = "type=log_rho|rhoab|tab, order=3, start=own|high, lower_order_final=0",
                                    .variants = {"order=2", "lower_order_final=1", "type=rhoab", "type=tab",

@@ -1,5 +1,5 @@
 // k-diffusion's DPM2: the midpoint rule with the middle in ln σ, as DPM-Solver-2 (Lu et al. 2022, arXiv:2206.00927,
-// alg. 1 with r1 = ½) has it, but with straight lines in σ as Karras et al. 2022 (arXiv:2206.00364, alg. 2).
+// alg. 1) has it, but with straight lines in σ as Karras et al. 2022 (arXiv:2206.00364, alg. 2).
 #include "solvers/solver_list.h"
 
 #include <ATen/ATen.h>
@@ -32,7 +32,7 @@ const SolverTraits& traits_dpm2() {
       .order = 2,
       .start_order = 2,
       .error_order = 2,
-      .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1 with r1 = 1/2",
+      .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
       .summary = "midpoint rule with the geometric middle; its Euler part gives an error estimate",
       .options = "",
       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},

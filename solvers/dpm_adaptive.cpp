@@ -1,4 +1,4 @@
-// DPM-Solver-12 and 23: an embedded pair of the noise prediction, Lu et al. 2022 (arXiv:2206.00927) sec. 3.4.
+// DPM-Solver-12 and 23: an embedded pair of the noise prediction, Lu et al. 2022 (arXiv:2206.00927).
 #include "framework/error.h"
 #include "solvers/exponential_tableaux.h"
 
@@ -15,7 +15,7 @@ const SolverTraits& traits_dpm_adaptive() {
       .start_order = 3,
       .error_order = 3,
       .policy = "pid",
-      .reference = "Lu et al. 2022, arXiv:2206.00927, sec. 3.4; k-diffusion",
+      .reference = "Lu et al. 2022, arXiv:2206.00927, DPM-Solver-12 and 23; k-diffusion",
       .summary = "dpm_singlestep under error control a sample: runs under --policy pid unless told otherwise",
       .options = "order=3",
       .variants = {"order=2"},

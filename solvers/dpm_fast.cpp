@@ -1,4 +1,4 @@
-// DPM-Solver-fast: third-order steps and a tail of lower orders, Lu et al. 2022 (arXiv:2206.00927) sec. 3.4.
+// DPM-Solver-fast: third-order steps and a tail of lower orders, Lu et al. 2022 (arXiv:2206.00927).
 #include "framework/error.h"
 #include "solvers/exponential_tableaux.h"
 
@@ -58,7 +58,7 @@ const SolverTraits& traits_dpm_fast() {
       .order = 2,
       .start_order = 2,
       .masked = true,
-      .reference = "Lu et al. 2022, arXiv:2206.00927, sec. 3.4; k-diffusion",
+      .reference = "Lu et al. 2022, arXiv:2206.00927, DPM-Solver-fast; k-diffusion",
       .summary = "third-order steps, then a tail of orders 2 and 1 (rest=0), 1 (rest=1) or 2 (rest=2)",
       .options = "rest=0",
       .variants = {"rest=1", "rest=2"},

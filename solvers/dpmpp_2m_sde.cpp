@@ -1,5 +1,5 @@
-// DPM-Solver++(2M) for the reverse SDE: Lu et al. 2022 (arXiv:2211.01095) eq. 19 for η = 1, k-diffusion's
-// sample_dpmpp_2m_sde for any η. η = 0 with solver_type = midpoint is dpmpp_2m.
+// DPM-Solver++(2M) for the reverse SDE: Lu et al. 2022 (arXiv:2211.01095), SDE-DPM-Solver++(2M), for η = 1;
+// k-diffusion's sample_dpmpp_2m_sde for any η. η = 0 with solver_type = midpoint is dpmpp_2m.
 #include "framework/error.h"
 #include "solvers/exponential.h"
 #include "solvers/sde_path.h"
@@ -45,7 +45,7 @@ const SolverTraits& traits_dpmpp_2m_sde() {
       .strong_order = 1.0,
       .history = 1,
       .stochastic = true,
-      .reference = "Lu et al. 2022, arXiv:2211.01095, eq. 19; k-diffusion",
+      .reference = "Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M); k-diffusion",
       .summary = "2M on the reverse SDE; second order at eta = 0, where midpoint is dpmpp_2m",
       .options = "eta=1,s_noise=1,solver_type=midpoint|heun",
       .variants = {"solver_type=heun", "eta=0.5,s_noise=1.1", "eta=0"},

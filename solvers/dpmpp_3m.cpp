@@ -12,7 +12,7 @@ const SolverTraits& traits_dpmpp_3m() {
       .order = 2,
       .start_order = 2,
       .history = 2,
-      .reference = "Lu et al. 2022, arXiv:2211.01095, multistep of order 3; k-diffusion dpmpp_3m_sde at eta = 0",
+      .reference = "after Lu et al. 2022, arXiv:2211.01095; k-diffusion dpmpp_3m_sde at eta = 0",
       .summary = "three denoised images in log-SNR; third order with exact=1,start=high",
       .options = "exact=0, solver_type=heun, start=own|high, lower_order_final=0",
       .variants = {"solver_type=midpoint", "lower_order_final=1", "exact=1", "exact=1,start=high"},

@@ -1,6 +1,8 @@
 // DPM-Solver++(3M) for the reverse SDE: k-diffusion's sample_dpmpp_3m_sde. Its second difference enters with the
 // weight φ₃; the parabola through the last three D has 2φ₃ (exact = true), without which the order is 2.
+#include "framework/error.h"
 #include "solvers/exponential.h"
+#include "solvers/multistep_start.h"
 #include "solvers/sde_path.h"
 
 #include <ATen/ATen.h>
@@ -10,8 +12,14 @@ namespace {
 
 class Dpmpp3mSde final : public Solver {
  public:
-  Dpmpp3mSde(const SdeOptions& sde, bool exact)
-      : traits_(claims(traits_dpmpp_3m_sde(), sde, exact ? 3 : 2, 2)), sde_(sde), second_(exact ? 2.0 : 1.0) {}
+  Dpmpp3mSde(const SdeOptions& sde, bool exact, const MultistepStart& start)
+      : traits_(claims(traits_dpmpp_3m_sde(), sde, exact ? 3 : 2, exact && start.steps > 0 ? 3 : 2)),
+        sde_(sde),
+        second_(exact ? 2.0 : 1.0),
+        start_(start) {
+    traits_.masked = start.steps > 0;
+    traits_.nfe = [start](int64_t steps, bool final_zero) { return steps + start.more_evaluations(steps, final_zero); };
+  }
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
@@ -31,36 +39,46 @@ class Dpmpp3mSde final : public Solver {
     const Tensor data = denoised + per_sample(newest, x) * (denoised - past[0].denoised) -
                         per_sample(oldest, x) * (past[0].denoised - past[1].denoised);
     const Tensor slope = (x - denoised) / per_sample(step.from, x);
-    return {SdePath(step, x, sde_).at(step.to, data), past.push({step.from, denoised, slope}).state(), denoised, {}};
+    const Tensor next = with_start(start_, step, x, slope, past.count(), SdePath(step, x, sde_).at(step.to, data));
+    return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 
  private:
   SolverTraits traits_;
   SdeOptions sde_;
   double second_;
+  MultistepStart start_;
 };
 
 }  // namespace
 
 const SolverTraits& traits_dpmpp_3m_sde() {
-  static const SolverTraits traits{.name = "dpmpp_3m_sde",
-                                   .aliases = {"DPM++ 3M SDE", "dpmpp_3m_sde_gpu"},
-                                   .family = "stochastic",
-                                   .strong_order = 1.0,
-                                   .history = 2,
-                                   .stochastic = true,
-                                   .reference = "k-diffusion sample_dpmpp_3m_sde",
-                                   .summary = "3M on the reverse SDE; third order at eta = 0 only with exact=true",
-                                   .options = "eta=1,s_noise=1,exact=false",
-                                   .variants = {"eta=0.5,s_noise=1.1", "eta=0,exact=true", "exact=true"},
-                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111"},
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "dpmpp_3m_sde",
+      .aliases = {"DPM++ 3M SDE", "dpmpp_3m_sde_gpu"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .history = 2,
+      .stochastic = true,
+      .reference = "k-diffusion sample_dpmpp_3m_sde",
+      .summary = "3M on the reverse SDE; third order at eta = 0 only with exact=true",
+      .options = "eta=1,s_noise=1,exact=false,start=own|high",
+      .variants = {"eta=0.5,s_noise=1.1", "eta=0,exact=true", "exact=true", "eta=0,exact=true,start=high"},
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111"},
+      .nfe = evaluations(1)};
   return traits;
 }
 
 std::unique_ptr<Solver> make_dpmpp_3m_sde(SolverOptions& options) {
   const SdeOptions sde = SdeOptions::read(options, "dpmpp_3m_sde");
-  return std::make_unique<Dpmpp3mSde>(sde, options.flag("exact", false));
+  const std::string start = options.word("start", "own");
+  if (start != "own" && start != "high")
+    throw UsageError("solver 'dpmpp_3m_sde': start is own or high, not '" + start + "'");
+  if (start == "high" && sde.eta != 0.0)
+    throw UsageError(
+        "solver 'dpmpp_3m_sde': start=high is for eta=0; with noise the strong order is 1 however it starts");
+  return std::make_unique<Dpmpp3mSde>(sde, options.flag("exact", false),
+                                      start == "high" ? MultistepStart::high(3) : MultistepStart());
 }
 
 }  // namespace stride

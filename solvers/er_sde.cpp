@@ -1,4 +1,4 @@
-// ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) alg. 1–3 in the form for σ(t) = t (VE), whose noise function
+// ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) in the form for σ(t) = t (VE), whose noise function
 // φ(σ) scales how much of x a step keeps. Their integrals over a step are Gauss–Legendre sums in ln σ here.
 #include "framework/error.h"
 #include "solvers/sde_path.h"
@@ -101,7 +101,7 @@ const SolverTraits& traits_er_sde() {
       .strong_order = 1.0,
       .history = 2,
       .stochastic = true,
-      .reference = "Cui et al. 2023, arXiv:2309.06169, alg. 1-3",
+      .reference = "Cui et al. 2023, arXiv:2309.06169, ER-SDE-Solver-1, 2 and 3, VE",
       .summary = "extended reverse SDE; backward differences make all orders above 1 second order without noise",
       .options = "order=3,solver_type=er_sde|reverse_sde|ode,eta=1,s_noise=1",
       .variants = {"order=1", "order=2", "solver_type=reverse_sde,eta=0.5,s_noise=1.1", "solver_type=ode",

@@ -9,7 +9,7 @@
 namespace stride {
 
 /// What a method takes for constant over a step, the rest being integrated exactly (Lu et al. 2022,
-/// arXiv:2211.01095, sec. 3): D, of x′ = −x + D; or ε = (x − D)/σ, of y′ = y − ε with y = x/σ.
+/// arXiv:2211.01095, sec. 4.1): D, of x′ = −x + D; or ε = (x − D)/σ, of y′ = y − ε with y = x/σ.
 enum class Prediction { data, noise };
 
 /// factor·φ_k.

@@ -19,8 +19,8 @@ enum class ExponentialWeighting {
 /// One evaluation: DDIM, alias exponential Euler.
 [[nodiscard]] ExponentialTableau exponential_first();
 
-/// Two evaluations, at 0 and c2. b_2 = φ_1/(2c2) for dpm_solver and midpoint (arXiv:2206.00927, alg. 1), φ_2/c2
-/// for heun (Hochbruck & Ostermann 2005, SIAM J. Numer. Anal. 43, sec. 5.1).
+/// Two evaluations, at 0 and c2. b_2 = φ_1/(2c2) for dpm_solver and midpoint (arXiv:2206.00927, alg. 1, has c2 = ½),
+/// φ_2/c2 for heun (Hochbruck & Ostermann 2005, SIAM J. Numer. Anal. 43, sec. 5.1).
 [[nodiscard]] ExponentialTableau exponential_second(double c2, ExponentialWeighting weighting);
 
 /// Three evaluations, at 0, 1/3 and 2/3: arXiv:2206.00927, alg. 2 of DPM-Solver-3, with the weights of `weighting`. The

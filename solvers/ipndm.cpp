@@ -1,4 +1,4 @@
-// iPNDM: Adams–Bashforth weights of a fixed step on whatever grid; Zhang & Chen 2023 (arXiv:2204.13902) §3.2.
+// iPNDM: Adams–Bashforth weights of a fixed step on whatever grid; Zhang & Chen 2023 (arXiv:2204.13902).
 #include "solvers/linear_multistep.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ const SolverTraits& traits_ipndm() {
       .order = 2,
       .start_order = 2,
       .history = 3,
-      .reference = "Zhang & Chen 2023, arXiv:2204.13902, sec. 3.2",
+      .reference = "Zhang & Chen 2023, arXiv:2204.13902, iPNDM",
       .summary = "fixed-step Adams-Bashforth weights; second order on a stretched grid, strong at few steps",
       .options = "order=4, lower_order_final=0",
       .variants = {"order=2"},

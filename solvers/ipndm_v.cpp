@@ -1,5 +1,5 @@
 // iPNDM with the weights of the steps as they are: Adams–Bashforth with exact variable steps, whose last jump is
-// x ← D. Zhang & Chen 2023 (arXiv:2204.13902) §3.2 and Hairer, Nørsett & Wanner, Solving ODEs I, §III.5.
+// x ← D. Zhang & Chen 2023 (arXiv:2204.13902) and Hairer, Nørsett & Wanner, Solving ODEs I, §III.5.
 #include "solvers/linear_multistep.h"
 
 #include <algorithm>
@@ -14,8 +14,7 @@ const SolverTraits& traits_ipndm_v() {
       .order = 4,
       .start_order = 2,
       .history = 3,
-      .reference =
-          "Zhang & Chen 2023, arXiv:2204.13902, sec. 3.2; Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5",
+      .reference = "Zhang & Chen 2023, arXiv:2204.13902, iPNDM; Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5",
       .summary = "variable-step Adams-Bashforth in sigma, the last jump to the denoised image",
       .options = "order=4, start=own|high, lower_order_final=0",
       .variants = {"order=2", "order=3", "start=high"},

@@ -1,6 +1,6 @@
 // LCM: multistep consistency sampling, Luo et al. 2023 (arXiv:2310.04378) alg. 3: x ← f(x) + σ_to z. Where the model is
 // not its own boundary condition, `boundary` gives f(x) = c_skip(t)·x_VP + c_out(t)·D with c_skip = σ_d²/(τ² + σ_d²),
-// c_out = τ/√(τ² + σ_d²), τ = scaling·t (eq. 9 with diffusers' constants); else f is D.
+// c_out = τ/√(τ² + σ_d²), τ = scaling·t (with diffusers' constants); else f is D.
 #include "framework/error.h"
 #include "framework/timestep_table.h"
 
@@ -46,7 +46,7 @@ const SolverTraits& traits_lcm() {
                                    .aliases = {"LCM", "LCMScheduler"},
                                    .family = "consistency",
                                    .stochastic = true,
-                                   .reference = "Luo et al. 2023, arXiv:2310.04378, alg. 3 and eq. 9",
+                                   .reference = "Luo et al. 2023, arXiv:2310.04378, alg. 3",
                                    .summary = "jumps to the clean estimate and diffuses it to the next level",
                                    .options = "boundary=false,scaling=10",
                                    .variants = {"boundary=true"},

@@ -13,6 +13,7 @@ const std::vector<NamedVariant>& table() {
   static const std::vector<NamedVariant> variants{
       {"DPM++ 2M SDE Heun", "dpmpp_2m_sde", {{"solver_type", "heun"}}},
       {"dpmpp_2m_sde_heun", "dpmpp_2m_sde", {{"solver_type", "heun"}}},
+      {"uni_pc", "unipc", {{"variant", "bh1"}}},  // ComfyUI's; its uni_pc_bh2 is an alias
   };
   return variants;
 }

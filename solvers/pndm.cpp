@@ -1,6 +1,6 @@
 // PNDM: three pseudo Runge–Kutta steps, then pseudo linear multistep ones. Liu et al. 2022 (arXiv:2202.09778) alg. 2
-// and eq. 11–13: the transfer φ is exact for a constant noise, which in EDM coordinates is x + (σ' − σ)·slope, so that
-// the pseudo methods are the classical ones in σ.
+// and eq. 9, 12 and 13: the transfer φ is exact for a constant noise, which in EDM coordinates is x + (σ' − σ)·slope,
+// so that the pseudo methods are the classical ones in σ.
 #include "solvers/linear_multistep.h"
 
 namespace stride {
@@ -12,7 +12,7 @@ const SolverTraits& traits_pndm() {
                                    .order = 2,
                                    .start_order = 2,
                                    .history = 3,
-                                   .reference = "Liu et al. 2022, arXiv:2202.09778, alg. 2, eq. 11-13",
+                                   .reference = "Liu et al. 2022, arXiv:2202.09778, alg. 2, eq. 9, 12 and 13",
                                    .summary = "Runge-Kutta for three steps, then fixed-step Adams-Bashforth weights",
                                    .options = "",
                                    .also = {"diffusers", "InvokeAI"},

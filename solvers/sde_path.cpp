@@ -33,7 +33,6 @@ SolverTraits claims(SolverTraits traits, const SdeOptions& options, int order, i
   if (options.eta == 0.0) {
     traits.order = order;
     traits.start_order = start_order;
-    traits.order_is_bound = false;
   }
   return traits;
 }

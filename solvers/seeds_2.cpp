@@ -1,4 +1,4 @@
-// SEEDS-2: Gonzalez et al. 2023 (arXiv:2305.14267) alg. 2, in the form that predicts D, for any η as ComfyUI has it.
+// SEEDS-2: Gonzalez et al. 2023 (arXiv:2305.14267), in the form that predicts D, for any η as ComfyUI has it.
 #include "framework/error.h"
 #include "solvers/exponential.h"
 #include "solvers/sde_stages.h"
@@ -16,7 +16,7 @@ const SolverTraits& traits_seeds_2() {
       .family = "stochastic",
       .strong_order = 1.0,
       .stochastic = true,
-      .reference = "Gonzalez et al. 2023, arXiv:2305.14267, alg. 2",
+      .reference = "Gonzalez et al. 2023, arXiv:2305.14267, SEEDS-2, data prediction",
       .summary = "two-stage exponential step for the reverse SDE; second order at eta = 0",
       .options = "eta=1,s_noise=1,r=0.5,solver_type=phi_1|phi_2",
       .variants = {"solver_type=phi_2", "eta=0.5,s_noise=1.1,r=0.4", "eta=0", "eta=0,solver_type=phi_2,r=0.7"},

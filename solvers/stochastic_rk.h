@@ -7,7 +7,7 @@
 
 namespace stride {
 
-/// A method of Rößler 2010 (SIAM J. Numer. Anal. 48, §6.3) for dx = f dt + g dB with constant g:
+/// A method of Rößler 2010 (SIAM J. Numer. Anal. 48(3)) for dx = f dt + g dB with constant g:
 /// H_i = x + Δ Σ_j a_ij f_j + b_i g J, x ← x + Δ Σ_i α_i f_i + g ΔB, J = (1/Δ)∫ B. b_i is a row sum of his B⁽⁰⁾.
 struct AdditiveTableau {
   std::vector<double> nodes;                ///< c_i, the first 0

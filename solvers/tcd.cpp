@@ -1,8 +1,8 @@
 // TCD: strategic stochastic sampling of Zheng et al. 2024 (arXiv:2402.19159) alg. 4, for models distilled to
 // consistency along trajectories.
 //
-// From t to t' it goes to s = (1 − γ)t' along the model's trajectory, x_s = α_s D + σ_s ε, and diffuses from s to t'
-// (eq. 21). Over α, in EDM coordinates: x ← D + (σ_s/σ)(x − D) + √(σ_t'² − σ_s²) z. The products (1 − γ)t' are whole
+// From t to t' it goes to s = (1 − γ)t' along the model's trajectory, x_s = α_s D + σ_s ε, and diffuses from s to t'.
+// Over α, in EDM coordinates: x ← D + (σ_s/σ)(x − D) + √(σ_t'² − σ_s²) z. The products (1 − γ)t' are whole
 // timesteps, rounded down as in diffusers; a product that is whole but
 // for its rounding counts as whole: 0.7·90 is 63, though not in float64.
 #include "framework/error.h"

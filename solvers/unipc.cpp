@@ -1,5 +1,5 @@
-// UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1–3, of the denoised image. The corrector mends the last step with
-// the evaluation that the next one makes anyway; its result is where the next step starts.
+// UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1 and 2, of the denoised image. The corrector mends the last step
+// with the evaluation that the next one makes anyway; its result is where the next step starts.
 #include "framework/error.h"
 #include "solvers/linear_multistep.h"
 
@@ -86,13 +86,12 @@ class UniPc final : public Solver {
 const SolverTraits& traits_unipc() {
   static const SolverTraits traits{
       .name = "unipc",
-      .aliases = {"UniPC", "uni_pc", "uni_pc_bh2", "UniPCMultistepScheduler"},
+      .aliases = {"UniPC", "uni_pc_bh2", "UniPCMultistepScheduler"},
       .family = "multistep",
       .order = 4,
-      .order_is_bound = true,
       .start_order = 3,
       .history = 3,
-      .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1-3",
+      .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
       .summary = "predictor and corrector in log-SNR with one evaluation a step",
       .options = "order=3, variant=bh2|bh1, corrector=1, lower_order_final=0",
       .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "lower_order_final=1"},
@@ -116,7 +115,6 @@ std::unique_ptr<Solver> make_unipc(SolverOptions& options) {
   traits.order = read.corrector ? order + 1 : order;
   traits.start_order = std::min(read.corrector ? 3 : 2, *traits.order);
   if (read.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
-  traits.order_is_bound = traits.order == 4;
   return std::make_unique<UniPc>(std::move(traits), read);
 }
 

@@ -50,7 +50,7 @@ def cases():
         t = of.linspace(1.0, 1e-3, n)
         return np.sqrt(np.expm1(0.5 * d * t * t + m * t))
 
-    yield Case("vp:variant=edm", of.levels_of(edm_vp), "Karras et al. 2022, appendix B.1")
+    yield Case("vp:variant=edm", of.levels_of(edm_vp), "Karras et al. 2022, appendix C.1")
     yield Case("kl_optimal", of.levels_of(lambda n: of.arctangents(n, LOW, HIGH)), "ComfyUI's formula")
     yield Case("kl_optimal:variant=a1111", lambda n, final: of.arctangents(n + 1, LOW, HIGH), "A1111's formula")
 

@@ -131,7 +131,7 @@ def by_pieces(x, y, projections, seed):
 
 
 def by_papers(generated, real, k_precision=3, k_density=5):
-    """Kynkäänniemi et al. 2019, eq. 2–3 and Naeem et al. 2020, eq. 3–4, with closed balls."""
+    """Kynkäänniemi et al. 2019, eq. 2, and Naeem et al. 2020, with closed balls."""
     def distances(a, b):
         return np.sqrt(((a[:, None, :] - b[None, :, :]) ** 2).sum(-1))
 

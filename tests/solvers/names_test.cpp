@@ -97,7 +97,8 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"er_sde", "er_sde", ""},
       {"seeds_2", "seeds_2", ""},
       {"seeds_3", "seeds_3", ""},
-      {"uni_pc", "unipc", ""},
+      {"uni_pc", "unipc:variant=bh1", ""},
+      {"uni_pc_bh2", "unipc", ""},
       // InvokeAI
       {"euler_k", "euler", "karras"},
       {"dpmpp_2m_k", "dpmpp_2m", "karras"},

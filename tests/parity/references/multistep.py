@@ -87,6 +87,8 @@ CASES = [
          "the polynomial's integrals, by quadrature"),
     Case("dpmpp_3m:exact=1,start=high", of_paper(order=3, weights=paper.denoised_weights, denoised=True, start=HIGH3),
          "the polynomial's integrals, by quadrature; Heun's first step"),
+    Case("dpmpp_3m_sde:eta=0,exact=true,start=high", of_paper(order=3, weights=paper.denoised_weights, denoised=True, start=HIGH3),
+         "the polynomial's integrals, by quadrature; Heun's first step"),
     Case("dpmpp_3m:exact=1", lambda p: kdiffusion.states("dpmpp_3m_sde", p, eta=0.0), "k-diffusion sample_dpmpp_3m_sde",
          steps=(5, 10, 20), differs="half the second difference's weight there"),
     Case("res_multistep", of_paper(order=2, weights=paper.denoised_weights, denoised=True),

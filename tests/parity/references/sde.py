@@ -55,7 +55,7 @@ def _steps(problem, step):
 
 
 def _seeds(problem, nodes, eta=1.0, s_noise=1.0, phi_1=False):
-    """Gonzalez et al. 2023, alg. 2 and 3: exponential stages for dx = -(1 + eta)(x - D) dl + sigma sqrt(2 eta) dB."""
+    """Gonzalez et al. 2023, SEEDS-2 and 3: exponential stages for dx = -(1 + eta)(x - D) dl + sigma sqrt(2 eta) dB."""
 
     def one(z):  # z phi_1(z)
         return math.expm1(z)
@@ -248,7 +248,7 @@ def _euler_maruyama(problem, eta=1.0):
 
 
 def _sra(problem, nodes, stages, weights, noise, eta=1.0, s_noise=1.0):
-    """Roessler 2010, sec. 6.3, with the time s = sigma_from^2 - sigma^2 and the constant diffusion eta."""
+    """Roessler 2010, with the time s = sigma_from^2 - sigma^2 and the constant diffusion eta."""
 
     def step(x, sigma, sigma_next, denoised, _):
         width = sigma**2 - sigma_next**2
@@ -329,26 +329,26 @@ CASES = [
            draws=1) for name in ("euler", "heun")],
     *[_own(_text("seeds_2", {**o, **({"solver_type": "phi_2"} if not one else {})}),
            lambda p, o=o, one=one: _seeds(p, [o.get("r", 0.5)], o.get("eta", 1.0), o.get("s_noise", 1.0), one),
-           "Gonzalez et al. 2023, alg. 2", draws=2)
+           "Gonzalez et al. 2023, SEEDS-2", draws=2)
       for o, one in (({}, True), ({}, False), ({**_SOME, "r": 0.4}, True), ({"eta": 0}, True))],
-    _own("seeds_2:eta=0,solver_type=phi_2,r=0.7", lambda p: _seeds(p, [0.7], 0.0), "Gonzalez et al. 2023, alg. 2"),
-    _own("seeds_3", lambda p: _seeds(p, [1 / 3, 2 / 3]), "Gonzalez et al. 2023, alg. 3", draws=3),
-    _own("seeds_3:eta=0.5,s_noise=1.1", lambda p: _seeds(p, [1 / 3, 2 / 3], **_SOME), "Gonzalez et al. 2023, alg. 3", draws=3),
-    _own("seeds_3:eta=0", lambda p: _seeds(p, [1 / 3, 2 / 3], 0.0), "Gonzalez et al. 2023, alg. 3"),
-    _own("seeds_3:eta=0,r_1=0.25,r_2=0.5", lambda p: _seeds(p, [0.25, 0.5], 0.0), "Gonzalez et al. 2023, alg. 3"),
-    *[_own("er_sde" if k == 3 else f"er_sde:order={k}", lambda p, k=k: _er_sde(p, k), "Cui et al. 2023, alg. 1-3")
+    _own("seeds_2:eta=0,solver_type=phi_2,r=0.7", lambda p: _seeds(p, [0.7], 0.0), "Gonzalez et al. 2023, SEEDS-2"),
+    _own("seeds_3", lambda p: _seeds(p, [1 / 3, 2 / 3]), "Gonzalez et al. 2023, SEEDS-3", draws=3),
+    _own("seeds_3:eta=0.5,s_noise=1.1", lambda p: _seeds(p, [1 / 3, 2 / 3], **_SOME), "Gonzalez et al. 2023, SEEDS-3", draws=3),
+    _own("seeds_3:eta=0", lambda p: _seeds(p, [1 / 3, 2 / 3], 0.0), "Gonzalez et al. 2023, SEEDS-3"),
+    _own("seeds_3:eta=0,r_1=0.25,r_2=0.5", lambda p: _seeds(p, [0.25, 0.5], 0.0), "Gonzalez et al. 2023, SEEDS-3"),
+    *[_own("er_sde" if k == 3 else f"er_sde:order={k}", lambda p, k=k: _er_sde(p, k), "Cui et al. 2023, ER-SDE-Solver-1, 2, 3")
       for k in (1, 2, 3)],
     _own("er_sde:solver_type=reverse_sde,eta=0.5,s_noise=1.1", lambda p: _er_sde(p, phi=_HALF, s_noise=1.1),
          "Cui et al. 2023, alg. 3"),
     *[_own("er_sde:solver_type=ode" + (f",order={k}" if k < 3 else ""), lambda p, k=k: _er_sde(p, k, _LINE, 0.0),
-           "Cui et al. 2023, alg. 1-3, ODE") for k in (1, 2, 3)],
+           "Cui et al. 2023, ER-SDE-Solver-1, 2, 3, ODE") for k in (1, 2, 3)],
     _own("er_sde", lambda p: _er_sde(p, integrals=_er_sums), "the 200-point sums of the authors' code and ComfyUI",
          differs="the integrals are sums of 200 points"),
     _own("euler_maruyama", _euler_maruyama, "Kloeden & Platen 1992, sec. 10.2"),
     _own("euler_maruyama:eta=0.5", lambda p: _euler_maruyama(p, 0.5), "Kloeden & Platen 1992, sec. 10.2"),
     _own("euler_maruyama:eta=0", lambda p: _euler_maruyama(p, 0.0), "Kloeden & Platen 1992, sec. 10.2"),
     # Explicit over sigma^2: a step over one decade of sigma makes roundings a hundred times larger.
-    *[_own(_text(name, o), lambda p, t=table, o=o: _sra(p, **t, **o), "Roessler 2010, sec. 6.3", draws=2,
+    *[_own(_text(name, o), lambda p, t=table, o=o: _sra(p, **t, **o), "Roessler 2010", draws=2,
            tolerance32=1e-4)
       for name, table in (("sra1", _SRA1), ("sra3", _SRA3)) for o in ({}, _SOME, {"eta": 0})],
     _own("restart", _restart, "Xu et al. 2023, alg. 2"),

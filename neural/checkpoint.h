@@ -12,6 +12,11 @@ struct TrainingState {
   Tensor parameters;  ///< flat
   Tensor average;     ///< flat: the moving average of the parameters
   AdamState adam;     ///< its step is the run's
+
+  /// At step 0 with these parameters.
+  [[nodiscard]] static TrainingState fresh(const Tensor& parameters) {
+    return {parameters, parameters, AdamState::zero(parameters)};
+  }
 };
 
 /// Writes the state atomically. `identity` says which training this is: everything that a result depends on.

@@ -104,11 +104,6 @@ class PlainFeatureTraining final : public TrainingStep {
   int64_t pending_ = 0;  ///< steps in sum_
 };
 
-TrainingState fresh(const Layout& layout, uint64_t seed) {
-  const Tensor flat = initial_parameters(layout, seed);
-  return {flat, flat, AdamState::zero(flat)};
-}
-
 class CapturedFeatureTraining final : public TrainingStep {
  public:
   CapturedFeatureTraining(const FeatureConfig& config, LabelledImages data, const FeatureTraining& training)
@@ -116,7 +111,7 @@ class CapturedFeatureTraining final : public TrainingStep {
         order_(training.seed, data.images.size(0), training.batch),
         total_(feature_steps(training, data.images.size(0))),
         graph_(
-            feature_layout(config), fresh(feature_layout(config), training.seed),
+            feature_layout(config), TrainingState::fresh(initial_parameters(feature_layout(config), training.seed)),
             {{.weight_decay = training.weight_decay}, training.dtype, kColumns * training.batch},
             [config, data, training](const Weights& leaves, const Tensor& input) {
               return loss(config, data, training, leaves, input);

@@ -78,14 +78,9 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
   if (training.dtype == at::kHalf && !device.is_cuda())
     throw UsageError("training in float16 needs CUDA (its loss is scaled there); use float32 or bfloat16");
 
-  TrainingState start;
-  if (auto found = load_checkpoint(checkpoint, name, count(layout), device)) {
-    start = *std::move(found);
-  } else {
-    start.parameters = initial_parameters(layout, training.seed).to(device);
-    start.average = start.parameters;
-    start.adam = AdamState::zero(start.parameters);
-  }
+  auto found = load_checkpoint(checkpoint, name, count(layout), device);
+  TrainingState start =
+      found ? *std::move(found) : TrainingState::fresh(initial_parameters(layout, training.seed).to(device));
   const bool captured = device.is_cuda() && training.captured;
   const int64_t first = start.adam.step;
   const std::unique_ptr<TrainingStep> run = captured ? captured_training(config, data, training, start, device)

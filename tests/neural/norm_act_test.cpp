@@ -296,8 +296,7 @@ TEST_CASE("captured training: learns as the plain one does, and goes on from a c
 
   // Half-way, then from the state that a checkpoint would hold.
   const Layout layout = unet_layout(network());
-  TrainingState start{initial_parameters(layout, 0), initial_parameters(layout, 0),
-                      AdamState::zero(initial_parameters(layout, 0))};
+  TrainingState start = TrainingState::fresh(initial_parameters(layout, 0));
   const auto whole = captured_training(network(), data, training, start, at::Device(at::kCUDA, 0));
   const auto first = captured_training(network(), data, training, start, at::Device(at::kCUDA, 0));
   for (int i = 0; i < 20; ++i) whole->advance();

@@ -3,6 +3,7 @@
 #include "apps/demo_stages.h"
 #include "apps/evaluation_summary.h"
 #include "apps/results_table.h"
+#include "apps/shipped_models.h"
 #include "apps/stopwatch.h"
 #include "framework/file.h"
 
@@ -13,15 +14,17 @@
 namespace stride {
 namespace {
 
+constexpr const char *kAuto = "auto", *kPhotographs = "cifar10", *kDigits = "digits";
+
 class DemoCommand final : public Command {
  public:
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
-    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
     DemoSettings settings;
-    settings.model = options.text("model");
+    settings.model = model_of(context);
+    const LoadedModel model = load_model(settings.model, context.device(), context.dtype());
     settings.nfe = parse_seeds(options.text("nfe"));
     settings.fit_seeds = parse_seeds(options.text("fit-seeds"));
     settings.validation_seeds = parse_seeds(options.text("val-seeds"));
@@ -47,6 +50,22 @@ class DemoCommand final : public Command {
   }
 
  private:
+  static std::string model_of(const Context& context) {
+    const std::string& name = context.options().text("model");
+    if (name != kAuto) return name;
+    return context.device().is_cuda() && shipped_card(kPhotographs) ? kPhotographs : kDigits;
+  }
+
+  static OptionTable model_options() {
+    OptionTable table = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""});
+    for (Option& option : table) {
+      if (option.name != "model") continue;
+      option.fallback = kAuto;
+      option.help += fmt::format("; auto: {} on a GPU, else {}", kPhotographs, kDigits);
+    }
+    return table;
+  }
+
   static ExitCode report(Context& context, const DemoRun& demo, double seconds) {
     ReportData data = load_report({demo.folder.path()});
     data.title = fmt::format("Stride on '{}'", demo.model.info().name);
@@ -75,38 +94,37 @@ class DemoCommand final : public Command {
           "stride demo\n"
           "takes about three minutes on two CPU cores and ends with a table and the path of report.html",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options({.grid = false, .policy = false, .starts = false, .solver = ""}) +
-                 OptionTable{{.name = "nfe",
-                              .fallback = "3-5",
-                              .value = "LIST",
-                              .help = "evaluations that plans are fitted for",
-                              .group = "Demo",
-                              .key = "demo.nfe"},
-                             {.name = "fit-seeds",
-                              .fallback = "0-127",
-                              .value = "LIST",
-                              .help = "seeds that are recorded and fitted to",
-                              .group = "Demo",
-                              .key = "demo.fit_seeds"},
-                             {.name = "val-seeds",
-                              .fallback = "1000-1127",
-                              .value = "LIST",
-                              .help = "seeds that plans are chosen on",
-                              .group = "Demo",
-                              .key = "demo.val_seeds"},
-                             {.name = "teacher",
-                              .fallback = "heun:steps=32",
-                              .value = "NAME:steps=N",
-                              .help = "what the others are measured against",
-                              .group = "Demo",
-                              .key = "demo.teacher"},
-                             {.name = "iterations",
-                              .kind = ValueKind::integer,
-                              .fallback = "8",
-                              .value = "N",
-                              .help = "Levenberg-Marquardt steps a plan",
-                              .group = "Demo",
-                              .key = "demo.iterations"}},
+      .options = model_options() + OptionTable{{.name = "nfe",
+                                                .fallback = "3-5",
+                                                .value = "LIST",
+                                                .help = "evaluations that plans are fitted for",
+                                                .group = "Demo",
+                                                .key = "demo.nfe"},
+                                               {.name = "fit-seeds",
+                                                .fallback = "0-127",
+                                                .value = "LIST",
+                                                .help = "seeds that are recorded and fitted to",
+                                                .group = "Demo",
+                                                .key = "demo.fit_seeds"},
+                                               {.name = "val-seeds",
+                                                .fallback = "1000-1127",
+                                                .value = "LIST",
+                                                .help = "seeds that plans are chosen on",
+                                                .group = "Demo",
+                                                .key = "demo.val_seeds"},
+                                               {.name = "teacher",
+                                                .fallback = "heun:steps=32",
+                                                .value = "NAME:steps=N",
+                                                .help = "what the others are measured against",
+                                                .group = "Demo",
+                                                .key = "demo.teacher"},
+                                               {.name = "iterations",
+                                                .kind = ValueKind::integer,
+                                                .fallback = "8",
+                                                .value = "N",
+                                                .help = "Levenberg-Marquardt steps a plan",
+                                                .group = "Demo",
+                                                .key = "demo.iterations"}},
       .default_seeds = "10000-10255"};
 };
 

@@ -223,7 +223,7 @@ class EvaluateCommand final : public Command {
                       {.name = "ref",
                        .value = "FILE|DIR|NAME",
                        .help = "real images, or their statistics (.npz), that fd, kid and the like compare with; "
-                               "`digits` is embedded",
+                               "`digits` and `cifar10` are embedded",
                        .group = "Measuring",
                        .key = "evaluate.ref"},
                       {.name = "blocks",

@@ -167,30 +167,31 @@ class MetricsCommand final : public Command {
       .example =
           "stride metrics --samples run/samples.h5 --ref digits --features features-digits --metric fd,kid,prdc\n"
           "how far the samples are from the digits, and what they miss",
-      .options = OptionTable{{.name = "samples",
-                              .value = "FILE|DIR|NAME",
-                              .help = "samples.h5, an .npz with arr_0, an image file or folder",
-                              .group = "Measuring",
-                              .key = "metrics.samples"},
-                             {.name = "ref",
-                              .value = "FILE|DIR|NAME",
-                              .help = "the same, or statistics (.npz with mu and sigma); `digits` is embedded",
-                              .group = "Measuring",
-                              .key = "metrics.ref"},
-                             {.name = "metric",
-                              .fallback = "fd,kid,prdc",
-                              .value = "LIST",
-                              .help = "of rmse, psnr, feature-distance, fd, fd-inf, kid, prdc and swd",
-                              .group = "Measuring",
-                              .key = "metrics.metric"},
-                             {.name = "blocks",
-                              .kind = ValueKind::integer,
-                              .fallback = "8",
-                              .value = "N",
-                              .help = "blocks of rows behind the intervals",
-                              .group = "Measuring",
-                              .key = "metrics.blocks"}} +
-                 feature_options("metrics") + device_option()};
+      .options =
+          OptionTable{{.name = "samples",
+                       .value = "FILE|DIR|NAME",
+                       .help = "samples.h5, an .npz with arr_0, an image file or folder",
+                       .group = "Measuring",
+                       .key = "metrics.samples"},
+                      {.name = "ref",
+                       .value = "FILE|DIR|NAME",
+                       .help = "the same, or statistics (.npz with mu and sigma); `digits` and `cifar10` are embedded",
+                       .group = "Measuring",
+                       .key = "metrics.ref"},
+                      {.name = "metric",
+                       .fallback = "fd,kid,prdc",
+                       .value = "LIST",
+                       .help = "of rmse, psnr, feature-distance, fd, fd-inf, kid, prdc and swd",
+                       .group = "Measuring",
+                       .key = "metrics.metric"},
+                      {.name = "blocks",
+                       .kind = ValueKind::integer,
+                       .fallback = "8",
+                       .value = "N",
+                       .help = "blocks of rows behind the intervals",
+                       .group = "Measuring",
+                       .key = "metrics.blocks"}} +
+          feature_options("metrics") + device_option()};
 };
 
 }  // namespace

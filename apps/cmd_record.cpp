@@ -52,11 +52,11 @@ class RecordCommand final : public Command {
       context.log().info(
           fmt::format("{} of {} trajectories are there already", share.size() - rest.seeds.size(), share.size()));
     }
-    const Draws draws = record(context, run, sampler, model, rest, points, writer);
-    if (draws.stopped) {
+    const Recording recorded = record(context, run, sampler, model, rest, points, writer);
+    if (recorded.draws.stopped) {
       return context.stopped(fmt::format("{} of {} trajectories are in {}", writer.size(), share.size(), part));
     }
-    return report(context, run, store, writer, draws);
+    return report(context, run, store, writer, recorded);
   }
 
  private:
@@ -135,8 +135,8 @@ class RecordCommand final : public Command {
     return lines;
   }
 
-  static Draws record(Context& context, RunDir& run, const Sampler& sampler, const LoadedModel& model,
-                      const DrawSettings& settings, const std::vector<int64_t>& points, TrajectoryWriter& writer) {
+  static Recording record(Context& context, RunDir& run, const Sampler& sampler, const LoadedModel& model,
+                          const DrawSettings& settings, const std::vector<int64_t>& points, TrajectoryWriter& writer) {
     ProgressBar bar = context.progress("recording", static_cast<int64_t>(settings.seeds.size()));
     // A line of metrics.jsonl says what is durable, after it is.
     const auto acknowledge = [&](const Durable& durable) {
@@ -146,13 +146,18 @@ class RecordCommand final : public Command {
   }
 
   static ExitCode report(Context& context, const RunDir& run, const std::string& store, const TrajectoryWriter& writer,
-                         const Draws& draws) {
+                         const Recording& recorded) {
+    const Draws& draws = recorded.draws;
     const int64_t bad = draws.status.ne(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
-    const nlohmann::json result = {
-        {"trajectories", writer.size()}, {"store", store}, {"seconds", draws.seconds}, {"not_ok", bad}};
+    const nlohmann::json result = {{"trajectories", writer.size()},
+                                   {"store", store},
+                                   {"seconds", draws.seconds},
+                                   {"seconds_waiting", recorded.seconds_waiting},
+                                   {"not_ok", bad}};
     run.write("results.json", result.dump(2) + "\n");
     context.print(
-        fmt::format("trajectories  {}\nseconds       {:.3g}\nstore         {}\n", writer.size(), draws.seconds, store));
+        fmt::format("trajectories  {}\nseconds       {:.3g}, and {:.3g} waiting for the store\nstore         {}\n",
+                    writer.size(), draws.seconds, recorded.seconds_waiting, store));
     if (bad == 0) return context.done(result.dump());
     context.log().error(fmt::format("{} trajectories did not end well; /status in the store says which", bad));
     return context.done(result.dump(), ExitCode::non_finite);

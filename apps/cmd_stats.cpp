@@ -5,12 +5,16 @@
 #include "datasets/reference_statistics.h"
 #include "framework/file.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace stride {
 namespace {
+
+constexpr int64_t kPiece = 1024;
 
 class StatsCommand final : public Command {
  public:
@@ -37,7 +41,9 @@ class StatsCommand final : public Command {
            {"features", fmt::format("{}, quantisation {}", network.setup.name, request.quantisation)},
            {"file", out}});
 
-    const Tensor features = network.setup.features(data.x);
+    const std::optional<Tensor> found = features_of(context, network, data.x);
+    if (!found) return context.stopped("nothing was written");
+    const Tensor& features = *found;
     ReferenceStatistics statistics = {FeatureStatistics::of(features),
                                       {},
                                       network.setup.name,
@@ -66,6 +72,17 @@ class StatsCommand final : public Command {
   }
 
  private:
+  // None: stopped.
+  static std::optional<Tensor> features_of(Context& context, const FeatureChoice& network, const Tensor& images) {
+    ProgressBar bar = context.progress("features", images.size(0));
+    std::vector<Tensor> parts;
+    for (int64_t at = 0; at < images.size(0); at += kPiece) {
+      if (!bar.update(at, images.size(0))) return std::nullopt;
+      parts.push_back(network.setup.features(images.slice(0, at, at + kPiece)));
+    }
+    return at::cat(parts);
+  }
+
   CommandInfo info_{
       .name = "stats",
       .summary = "compute and store reference statistics of images",

@@ -23,6 +23,13 @@ namespace {
 
 constexpr const char* kPredictor = "predictor.safetensors";
 constexpr int64_t kGridImages = 64;
+// What a model's samples are measured in; its real images have its name.
+struct Judge {
+  const char* model;
+  const char* features;
+  const char* quantisation;
+};
+constexpr Judge kJudges[] = {{"digits", "features-digits", "none"}, {"cifar10", "features-cifar10", "uint8"}};
 const std::vector<int64_t> kMoreNfe = {8, 12, 16, 24};  // where adaptive policies want something to compare with
 
 void done(DemoRun& run, const std::string& name, const std::string& summary, double seconds) {
@@ -94,7 +101,7 @@ bool demo_record(DemoRun& run) {
   rest.seeds = writer.missing(seeds);
   if (rest.seeds.empty()) return true;
   ProgressBar bar = run.context.progress("recording", static_cast<int64_t>(rest.seeds.size()));
-  const Draws draws = record_trajectories(teacher, *run.model.denoiser, rest, points, writer, bar.fn());
+  const Draws draws = record_trajectories(teacher, *run.model.denoiser, rest, points, writer, bar.fn()).draws;
   bar.close();
   if (draws.stopped) return false;
   done(run, "record",
@@ -157,9 +164,12 @@ bool demo_evaluate(DemoRun& run) {
   settings.teacher = run.settings.teacher;
   settings.draw = run.settings.draw;
   settings.metrics = {"rmse"};
-  if (run.settings.model == "digits") {
+  for (const Judge& judge : kJudges) {
+    if (run.settings.model != judge.model) continue;
     settings.metrics = {"rmse", "fd", "fd-teacher"};
-    settings.features = make_feature_setup({.features = "features-digits"}, "digits", run.model.info());
+    settings.features = make_feature_setup(
+        {.features = judge.features, .quantisation = judge.quantisation, .device = run.context.device()}, judge.model,
+        run.model.info());
   }
   const ModelCard* card = &run.model.source.card;
   std::vector<std::string> skipped;

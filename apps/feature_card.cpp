@@ -65,7 +65,7 @@ void require_size(const FeatureCard& card, const std::string& where, int64_t fou
     throw InputError(fmt::format("{}: the card promises {} features, the network has {}", where, *card.size, found));
 }
 
-LoadedFeatures native(const NamedBytes& file, const std::string& promised) {
+LoadedFeatures native(const NamedBytes& file, const std::string& promised, const at::Device& device) {
   LoadedFeatures out;
   out.sha256 = sha256(file.bytes);
   if (!promised.empty() && promised != out.sha256)
@@ -75,7 +75,7 @@ LoadedFeatures native(const NamedBytes& file, const std::string& promised) {
       std::make_shared<const FeatureNetwork>(parse_safetensors(file.bytes, file.where), file.where, out.sha256);
   out.name = network->name();
   out.shape = network->config().shape;
-  out.run = [network](const Tensor& images) { return network->features(images); };
+  out.run = [network, device](const Tensor& images) { return network->features(images, device); };
   return out;
 }
 
@@ -85,7 +85,7 @@ LoadedFeatures from_card(const FeatureRequest& request) {
   const std::string path = (std::filesystem::path(where).parent_path() / card.file).string();
   LoadedFeatures out;
   if (card.kind == "native") {
-    out = native({read_file(path), path}, card.sha256);
+    out = native({read_file(path), path}, card.sha256, request.device);
     out.name = card.name;
     if (card.shape && *card.shape != out.shape)
       throw InputError(fmt::format("{}: the card's shape is not that of {}", where, path));
@@ -118,7 +118,7 @@ LoadedFeatures from_card(const FeatureRequest& request) {
 
 LoadedFeatures load_features(const FeatureRequest& request) {
   if (request.features.ends_with(".toml")) return from_card(request);
-  return native(find_bytes("--features", request.features, true), "");
+  return native(find_bytes("--features", request.features, true), "", request.device);
 }
 
 }  // namespace stride

@@ -6,7 +6,8 @@ OptionTable feature_options(const std::string& section, const std::string& fallb
   return {{.name = "features",
            .fallback = fallback,
            .value = "CARD|FILE|NAME",
-           .help = "feature network that fd, kid and the like are measured in; `features-digits` is embedded",
+           .help = "feature network that fd, kid and the like are measured in; `features-digits` and "
+                   "`features-cifar10` are embedded",
            .group = "Measuring",
            .key = section + ".features"},
           {.name = "quantise",

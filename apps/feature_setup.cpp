@@ -1,5 +1,6 @@
 #include "apps/feature_setup.h"
 
+#include "apps/embedded.h"
 #include "apps/feature_card.h"
 #include "apps/sample_source.h"
 #include "datasets/npz_reader.h"
@@ -10,22 +11,31 @@
 
 #include <ATen/ATen.h>
 
-#include <memory>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <filesystem>
+#include <optional>
 
 namespace stride {
 namespace {
 
-bool is_statistics(const std::string& path) {
-  return path.ends_with(".npz") && file_exists(path) && NpzReader::open(path).has("mu");
+// Statistics as a file, or embedded beside the network that they are of: models/features-…/NAME.npz.
+std::optional<NamedBytes> statistics_bytes(const std::string& reference) {
+  if (std::filesystem::exists(reference)) {
+    if (!reference.ends_with(".npz") || !NpzReader::open(reference).has("mu")) return std::nullopt;
+    return NamedBytes{read_file(reference), reference};
+  }
+  for (const EmbeddedFile& file : embedded_files())
+    if (file.name.starts_with("features-") && file.name.ends_with(fmt::format("/{}.npz", reference)))
+      return NamedBytes{std::string(file.bytes), fmt::format("embedded:{}", file.name)};
+  return std::nullopt;
 }
 
-void add_statistics(FeatureSetup& setup, const std::string& path) {
+void add_statistics(FeatureSetup& setup, const std::string& path, const NamedBytes& file) {
   if (!setup.features)
     throw UsageError(fmt::format("--ref {}: statistics of features need --features, the network they are of", path));
-  const ReferenceStatistics found = read_reference_statistics(path);
+  const ReferenceStatistics found = parse_reference_statistics(file.bytes, file.where);
   if (!found.network_sha256.empty() && found.network_sha256 != setup.sha256) {
     throw UsageError(fmt::format(
         "--ref {}: statistics of the network '{}' ({:.12}…), but --features is '{}' ({:.12}…); compute them anew with "
@@ -38,7 +48,7 @@ void add_statistics(FeatureSetup& setup, const std::string& path) {
   }
   setup.reference = found.statistics;
   setup.reference_features = found.features;
-  const std::string hash = found.data_sha256.empty() ? sha256_file(path) : found.data_sha256;
+  const std::string hash = found.data_sha256.empty() ? sha256(file.bytes) : found.data_sha256;
   setup.reference_name = fmt::format("{} (SHA-256 {:.12}…)", found.data.empty() ? path : found.data, hash);
 }
 
@@ -66,7 +76,7 @@ FeatureChoice choose_features(const FeatureRequest& request) {
 }
 
 void add_reference(FeatureSetup& setup, const std::string& reference, const std::vector<int64_t>& shape) {
-  if (is_statistics(reference)) return add_statistics(setup, reference);
+  if (const auto statistics = statistics_bytes(reference)) return add_statistics(setup, reference, *statistics);
   const SampleSource images = load_samples("--ref", reference);
   const std::vector<int64_t> found = images.x.sizes().slice(1).vec();
   if (!shape.empty() && found != shape) {

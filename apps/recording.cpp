@@ -1,15 +1,17 @@
 #include "apps/recording.h"
 
+#include "apps/stopwatch.h"
 #include "apps/trajectory_tap.h"
 #include "neural/trajectory_features.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace stride {
 
-Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
-                          const std::vector<int64_t>& points, TrajectoryWriter& writer, const ProgressFn& progress,
-                          const std::function<void(const Durable&)>& durable) {
+Recording record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
+                              const std::vector<int64_t>& points, TrajectoryWriter& writer, const ProgressFn& progress,
+                              const std::function<void(const Durable&)>& durable) {
   AsyncTrajectoryWriter queue(writer);
   const auto acknowledge = [&] {
     for (const Durable& each : queue.take_durable()) {
@@ -26,15 +28,20 @@ Draws record_trajectories(const Sampler& sampler, const Denoiser& denoiser, cons
       tap.see(before, after, step);
     };
   };
+  double waiting = 0.0;
   hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+    const Stopwatch watch;
     const TrajectoryBatch states = tap.batch(seeds, result);
     queue.push(config.features ? trajectory_features(states, config.sigmas) : states);
+    waiting += watch.seconds();
     acknowledge();
   };
   Draws draws = draw(sampler, denoiser, settings, hooks);
+  const Stopwatch watch;
   queue.close();
+  waiting += watch.seconds();
   acknowledge();
-  return draws;
+  return {std::move(draws), waiting};
 }
 
 std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks) {

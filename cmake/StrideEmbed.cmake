@@ -13,7 +13,7 @@ function(stride_embed target folder)
       math(EXPR bytes "${bytes} + ${size}")
     endforeach()
     # What is larger lies in share/stride/models beside an installed program (apps/shipped_models.h).
-    if(bytes LESS 4000000)
+    if(bytes LESS 5000000)
       list(APPEND files ${beside})
     endif()
   endforeach()

@@ -6,6 +6,7 @@
 #include "neural/norm_act.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,6 +20,23 @@ constexpr int64_t kGroups = 8;
 constexpr double kHalf = 0.70710678118654752;  // keeps the variance of a sum of two
 constexpr const char* kFormat = "stride-features";
 constexpr int kVersion = 1;
+
+// A run's --tf32 is not for what judges it.
+class FullFloat32 final {
+ public:
+  FullFloat32() : cublas_(context().allowTF32CuBLAS()), cudnn_(context().allowTF32CuDNN()) { set(false, false); }
+  ~FullFloat32() { set(cublas_, cudnn_); }
+  FullFloat32(const FullFloat32&) = delete;
+  FullFloat32& operator=(const FullFloat32&) = delete;
+
+ private:
+  static at::Context& context() { return at::globalContext(); }
+  static void set(bool cublas, bool cudnn) {
+    context().setAllowTF32CuBLAS(cublas);
+    context().setAllowTF32CuDNN(cudnn);
+  }
+  bool cublas_, cudnn_;
+};
 
 void add_conv(Layout& layout, const std::string& name, int64_t in, int64_t out, int64_t size, Init init) {
   layout.push_back({name + ".weight", {out, in, size, size}, init});
@@ -186,24 +204,30 @@ FeatureNetwork FeatureNetwork::load(const std::string& path, const std::string& 
   return {parse_safetensors(bytes, path), path, found};
 }
 
-FeatureOutput FeatureNetwork::run(const Tensor& images) const {
+FeatureOutput FeatureNetwork::run(const Tensor& images, const at::Device& device) const {
   if (images.dim() != 4 || images.sizes().slice(1) != at::IntArrayRef(config_.shape))
     throw UsageError(fmt::format("the features '{}' are of images [{}], not of [{}]", name_,
                                  fmt::join(config_.shape, ", "), fmt::join(images.sizes().slice(1), ", ")));
   const at::NoGradGuard no_grad;
-  const Weights weights = images.is_cuda() ? convert(weights_, images.device(), at::kDouble) : weights_;
+  const FullFloat32 full;
+  const at::ScalarType dtype = device.is_cuda() ? at::kFloat : at::kDouble;
+  const Weights weights = device.is_cuda() ? convert(weights_, device, dtype) : weights_;
   std::vector<Tensor> features, logits;
   for (int64_t at = 0; at == 0 || at < images.size(0); at += kChunk) {
-    const Tensor chunk = images.slice(0, at, at + kChunk).to(at::kDouble).contiguous();
+    const Tensor chunk = images.slice(0, at, at + kChunk).to(device, dtype).contiguous();
     const FeatureOutput output = feature_forward(config_, weights, chunk);
-    features.push_back(output.features.cpu());
+    features.push_back(output.features.to(at::kDouble).cpu());
     logits.push_back(output.logits.cpu());
   }
   return {at::cat(features), at::cat(logits)};
 }
 
-Tensor FeatureNetwork::features(const Tensor& images) const { return run(images).features; }
+Tensor FeatureNetwork::features(const Tensor& images) const { return features(images, images.device()); }
 
-Tensor FeatureNetwork::classify(const Tensor& images) const { return run(images).logits.argmax(1); }
+Tensor FeatureNetwork::features(const Tensor& images, const at::Device& device) const {
+  return run(images, device).features;
+}
+
+Tensor FeatureNetwork::classify(const Tensor& images) const { return run(images, images.device()).logits.argmax(1); }
 
 }  // namespace stride

@@ -40,8 +40,8 @@ struct FeatureOutput {
 [[nodiscard]] FeatureOutput feature_forward(const FeatureConfig& config, const Weights& weights, const Tensor& images,
                                             double dropout_keep = 1.0, const Tensor& dropout_mask = {});
 
-/// A feature network with its weights. Immutable; computes in float64, so that a distance does not depend on the
-/// precision of the run that it judges, where the images are.
+/// A feature network with its weights. Immutable; computes in float64 on the CPU and in float32, never TF32, on CUDA,
+/// whatever the precision of the run that it judges.
 class FeatureNetwork final {
  public:
   /// Throws InputError, naming `where`, when the file is no feature network or damaged.
@@ -54,14 +54,15 @@ class FeatureNetwork final {
   [[nodiscard]] int64_t size() const noexcept { return config_.features; }  ///< F
   [[nodiscard]] const FeatureConfig& config() const noexcept { return config_; }
 
-  /// float64 `[N, F]`, on the CPU, of images `[N, C, H, W]` in the data scale, in chunks of 1,024. Throws UsageError on
-  /// images of another shape.
+  /// float64 `[N, F]`, on the CPU, of images `[N, C, H, W]` in the data scale, in chunks of 1,024, where the images are
+  /// or on `device`. Throws UsageError on images of another shape.
   [[nodiscard]] Tensor features(const Tensor& images) const;
+  [[nodiscard]] Tensor features(const Tensor& images, const at::Device& device) const;
   /// The most probable class of each image: int64 `[N]`.
   [[nodiscard]] Tensor classify(const Tensor& images) const;
 
  private:
-  [[nodiscard]] FeatureOutput run(const Tensor& images) const;
+  [[nodiscard]] FeatureOutput run(const Tensor& images, const at::Device& device) const;
 
   FeatureConfig config_;
   Weights weights_;  ///< on the CPU

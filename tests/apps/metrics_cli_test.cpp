@@ -100,6 +100,28 @@ TEST_CASE("metrics cli: values are the library's, and every one says how it was 
   CHECK(value(plain, "fd") != value(out, "fd"));
 }
 
+TEST_CASE("metrics cli: statistics are embedded under the name of their images") {
+  const Place place;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(3);
+  write(place.path("photographs.h5"), torch::rand({6, 3, 32, 32}, generator, torch::kFloat) * 2 - 1);
+  const std::vector<std::string> words = {"--samples",  "photographs.h5",   "--ref",    "cifar10",
+                                          "--features", "features-cifar10", "--metric", "fd"};
+  std::vector<std::string> quantised = words;
+  quantised.insert(quantised.end(), {"--quantise", "uint8", "--blocks", "2"});
+  const json out = place.metrics(quantised);
+  CHECK(value(out, "fd") > 0.0);
+  CHECK(out.at("reference").at("name").get<std::string>().find("cifar10") == 0);
+  // The rule of the pixels is checked as with a file, and so is the network.
+  std::vector<std::string> plain = words;
+  plain.insert(plain.begin(), "metrics");
+  const Outcome refused = place(plain);
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("give --quantise uint8") != std::string::npos);
+  const Outcome other = place({"metrics", "--samples", "mine.h5", "--ref", "cifar10", "--features", "features-digits"});
+  CHECK(other.code == 2);
+  CHECK(other.err.find("of the network 'features-cifar10'") != std::string::npos);
+}
+
 TEST_CASE("metrics cli: statistics stand in for the images that they are of") {
   const Place place;
   const Outcome made = place({"stats", "--data", "theirs.h5", "--out", "ref.npz", "--keep-features", "--json"});

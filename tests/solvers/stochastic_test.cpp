@@ -5,6 +5,7 @@
 #include "tests/solvers/fixtures.h"
 
 #include <cmath>
+#include <map>
 
 namespace stride {
 namespace {
@@ -26,6 +27,18 @@ Tensor run_of(const std::string& name, const NoiseSource& noise = PhiloxNoise(),
 }
 
 double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+// Every normal is the same number.
+class Constant final : public NoiseSource {
+ public:
+  explicit Constant(double value) : value_(value) {}
+  [[nodiscard]] Tensor normal(const NoiseDraw& /*draw*/, const Tensor& like) const override {
+    return at::full_like(like, value_);
+  }
+
+ private:
+  double value_;
+};
 
 }  // namespace
 
@@ -56,6 +69,32 @@ TEST_CASE("stochastic: equal methods under two names agree under any noise", "[s
     CHECK(difference(run_of("sa_solver:predictor=1,corrector=0", *noise), run_of("ddpm", *noise)) < 1e-11);
     const TimeGrid grid = karras_grid(Final::zero);
     CHECK(same_bits(run_of("euler_maruyama:eta=0.7", *noise), run_of("euler", *noise, grid, ReverseSde(0.7))));
+  }
+}
+
+TEST_CASE("stochastic: a step's noise has the size of the reverse SDE's", "[solvers]") {
+  const double from = 3.0, to = 1.2;
+  const TimeGrid grid({from, to});
+  const ProbabilityFlow term;
+  // The step's one evaluation does not see the noise, so the two ends differ by its size alone.
+  const double exact = to * std::sqrt(1.0 - (to / from) * (to / from));
+  for (const auto& [name, share] : std::map<std::string, double>{{"ddpm", 1.0},
+                                                                 {"ddim:eta=1", 1.0},
+                                                                 {"ddim:eta=0.5", 0.5},
+                                                                 {"euler_ancestral", 1.0},
+                                                                 {"dpmpp_2m_sde", 1.0},
+                                                                 {"dpmpp_3m_sde", 1.0},
+                                                                 {"dpmpp_3m_sde:s_noise=1.1", 1.1},
+                                                                 {"sa_solver:predictor=1,corrector=0", 1.0},
+                                                                 {"er_sde:solver_type=reverse_sde,order=1", 1.0}}) {
+    CAPTURE(name);
+    // Both runs start from the same noise.
+    const auto end = [&, solver = make_solver(name)](const NoiseSource& noise) {
+      const auto model = three_components();
+      const RunState begin = start({*model, *solver, PhiloxNoise(), grid}, ids(4));
+      return sample({*model, term, noise}, *solver, FixedGrid(grid), begin).x;
+    };
+    CHECK(difference(end(Constant(1.0)) - end(Constant(0.0)), at::full({}, share * exact, at::kDouble)) < 1e-12);
   }
 }
 

@@ -41,7 +41,7 @@ class Engine final {
         std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
     for (const SamplerSpec& spec : settings.samplers)
       samplers_.push_back(make_sampler(spec, denoiser.info(), card, settings.draw.device));
-    total_ = static_cast<int64_t>(samplers_.size() + 1) * settings.blocks;
+    total_ = static_cast<int64_t>(samplers_.size() + 1) * bounds_.back();
     stamp_ = {settings.features.quantisation, settings.features.sha256};
     reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
                   "--ref"};
@@ -68,7 +68,7 @@ class Engine final {
       SamplerResult one;
       if (const SamplerResult* known = find_earlier(sampler)) {
         one = *known;
-        done_ += settings_.blocks;
+        done_ += bounds_.back();
       } else {
         if (settings_.draw.device.is_cuda()) warm_up(sampler, false);
         std::optional<Measured> now = measure(sampler, sampler.spec.solver);
@@ -180,8 +180,10 @@ class Engine final {
   }
 
   std::optional<Measured> measure(const Sampler& sampler, const std::string& label) {
-    return measure_sampler(sampler, denoiser_, settings_, bounds_,
-                           [&] { return !hooks_.progress || hooks_.progress(done_++, total_, label); });
+    const auto go_on = [&](int64_t now) { return !hooks_.progress || hooks_.progress(done_ + now, total_, label); };
+    std::optional<Measured> measured = measure_sampler(sampler, denoiser_, settings_, bounds_, go_on);
+    done_ += bounds_.back();
+    return measured;
   }
 
   [[nodiscard]] MetricSide side_of(const Tensor& x, const std::string& name) const {

@@ -44,14 +44,14 @@ struct EvaluationSettings {
 };
 
 struct EvaluationHooks {
-  ProgressFn progress;  ///< in blocks; false stops after the sampler that was finished last
+  ProgressFn progress;  ///< in samples; false stops after the sampler that was finished last
   /// After the teacher and after each sampler, with everything so far: to be saved.
   std::function<void(const EvaluationResult& so_far)> finished;
   /// Results of an interrupted run with the same settings: samplers in it are not run again.
   const EvaluationResult* earlier = nullptr;
 };
 
-/// Runs the teacher, then every sampler, block by block on the same seeds. The start noise of a seed is the same for
+/// Runs the teacher, then every sampler, batch by batch on the same seeds. The start noise of a seed is the same for
 /// all, so "rmse" compares a sampler's end point with the teacher's from the same noise. Seconds are wall time in the
 /// sampler; a warm-up comes before the clock starts (one batch of each sampler on CUDA, one short run on the CPU). A
 /// sampler that left some sample non-finite has NaN metrics. Throws UsageError for invalid settings and samplers.

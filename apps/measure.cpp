@@ -30,6 +30,22 @@ SampleCost cost_of(const Tensor& nfe, const Tensor& model_evals) {
   return cost;
 }
 
+struct BatchCost {
+  int64_t begin, end;
+  double seconds_a_sample;
+  int64_t peak_bytes;
+};
+
+// What samples begin … end − 1 took of the batches that they were drawn in.
+void share(const std::vector<BatchCost>& batches, int64_t begin, int64_t end, SampleCost& cost) {
+  for (const BatchCost& batch : batches) {
+    const int64_t common = std::min(end, batch.end) - std::max(begin, batch.begin);
+    if (common <= 0) continue;
+    cost.seconds += static_cast<double>(common) * batch.seconds_a_sample;
+    cost.peak_bytes = std::max(cost.peak_bytes, batch.peak_bytes);
+  }
+}
+
 // The levels that the first samples visited: a run of its own, so that looking costs no measured time.
 std::vector<std::vector<double>> record_paths(const Sampler& sampler, const Denoiser& denoiser,
                                               const DrawSettings& settings, int64_t count) {
@@ -79,22 +95,22 @@ SamplerResult unmeasured(const Sampler& sampler) {
 
 std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& denoiser,
                                         const EvaluationSettings& settings, const std::vector<int64_t>& bounds,
-                                        const std::function<bool()>& go_on) {
+                                        const std::function<bool(int64_t done)>& go_on) {
   Measured out = {unmeasured(sampler), {}};
   SamplerResult& result = out.result;
   std::vector<Tensor> x, nfe, model_evals;
+  std::vector<BatchCost> batches;
   std::vector<double> seconds_a_sample;
-  for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
-    if (!go_on()) return std::nullopt;
-    const auto& seeds = settings.draw.seeds;
+  const auto total = static_cast<int64_t>(settings.draw.seeds.size());
+  for (int64_t first = 0; first < total;) {
+    const int64_t end = std::min(total, first + std::max<int64_t>(1, settings.draw.batch));
+    if (!go_on(first)) return std::nullopt;
+    const auto seeds = settings.draw.seeds.begin();
     const PeakMemory memory(settings.draw.device);
-    const Draws draws =
-        draw(sampler, denoiser, for_seeds(settings.draw, {seeds.begin() + bounds[i], seeds.begin() + bounds[i + 1]}));
-    SampleCost cost = cost_of(draws.nfe, draws.model_evals);
-    cost.seconds = draws.seconds;
-    cost.peak_bytes = memory.bytes();
-    seconds_a_sample.push_back(cost.seconds / static_cast<double>(cost.n));
-    result.blocks.push_back(cost);
+    const Draws draws = draw(sampler, denoiser, for_seeds(settings.draw, {seeds + first, seeds + end}));
+    batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});
+    seconds_a_sample.push_back(batches.back().seconds_a_sample);
+    first = end;
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))
                           .logical_or(draws.status.eq(static_cast<int8_t>(Status::step_underflow)))
                           .sum()
@@ -105,11 +121,16 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     model_evals.push_back(draws.model_evals);
   }
   out.x = at::cat(x);
-  const Tensor all_nfe = at::cat(nfe);
-  result.cost = cost_of(all_nfe, at::cat(model_evals));
+  const Tensor all_nfe = at::cat(nfe), all_evals = at::cat(model_evals);
+  result.cost = cost_of(all_nfe, all_evals);
   result.cost.seconds = quantile(seconds_a_sample, 0.5) * static_cast<double>(result.cost.n);
-  for (const SampleCost& block : result.blocks)
-    result.cost.peak_bytes = std::max(result.cost.peak_bytes, block.peak_bytes);
+  for (const BatchCost& batch : batches) result.cost.peak_bytes = std::max(result.cost.peak_bytes, batch.peak_bytes);
+  for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
+    const int64_t begin = bounds[i], end = bounds[i + 1];
+    SampleCost cost = cost_of(all_nfe.slice(0, begin, end), all_evals.slice(0, begin, end));
+    share(batches, begin, end, cost);
+    result.blocks.push_back(cost);
+  }
   if (!sampler.fixed()) {
     result.paths = record_paths(sampler, denoiser, settings.draw, settings.paths);
     std::map<int64_t, int64_t> counts;

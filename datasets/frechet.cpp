@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -30,6 +31,10 @@ Tensor factor(const Tensor& covariance) {
   return vectors.index_select(1, kept) * values.index_select(0, kept).sqrt();
 }
 
+bool finite(const FeatureStatistics& s) {
+  return at::isfinite(s.mean).all().item<bool>() && at::isfinite(s.covariance).all().item<bool>();
+}
+
 }  // namespace
 
 FeatureStatistics FeatureStatistics::of(const Tensor& features) {
@@ -52,19 +57,24 @@ FeatureStatistics FeatureStatistics::merge(const FeatureStatistics& a, const Fea
   return {a.mean + delta * (nb / (na + nb)), scatter / (na + nb - 1), a.n + b.n};
 }
 
+FrechetReference::FrechetReference(FeatureStatistics reference) : reference_(std::move(reference)) {
+  if (finite(reference_)) root_ = factor(reference_.covariance);
+}
+
+double FrechetReference::distance(const FeatureStatistics& statistics) const {
+  require_same_features(statistics, reference_);
+  if (!root_.defined() || !finite(statistics)) return std::numeric_limits<double>::quiet_NaN();
+  const Tensor left = factor(statistics.covariance);
+  double cross = 0.0;
+  if (left.size(1) > 0 && root_.size(1) > 0) cross = at::linalg_svdvals(at::mm(left.t(), root_)).sum().item<double>();
+  const double means = (statistics.mean - reference_.mean).square().sum().item<double>();
+  const double traces = statistics.covariance.trace().item<double>() + reference_.covariance.trace().item<double>();
+  return std::max(0.0, means + traces - 2.0 * cross);
+}
+
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b) {
   require_same_features(a, b);
-  const auto finite = [](const FeatureStatistics& s) {
-    return at::isfinite(s.mean).all().item<bool>() && at::isfinite(s.covariance).all().item<bool>();
-  };
-  if (!finite(a) || !finite(b)) return std::numeric_limits<double>::quiet_NaN();
-  const Tensor left = factor(a.covariance);
-  const Tensor right = factor(b.covariance);
-  double cross = 0.0;
-  if (left.size(1) > 0 && right.size(1) > 0) cross = at::linalg_svdvals(at::mm(left.t(), right)).sum().item<double>();
-  const double means = (a.mean - b.mean).square().sum().item<double>();
-  const double traces = a.covariance.trace().item<double>() + b.covariance.trace().item<double>();
-  return std::max(0.0, means + traces - 2.0 * cross);
+  return FrechetReference(b).distance(a);
 }
 
 }  // namespace stride

@@ -26,4 +26,15 @@ struct FeatureStatistics {
 /// Throws UsageError when F differs.
 [[nodiscard]] double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b);
 
+/// The same to one reference, whose square root is taken once.
+class FrechetReference final {
+ public:
+  explicit FrechetReference(FeatureStatistics reference);
+  [[nodiscard]] double distance(const FeatureStatistics& statistics) const;
+
+ private:
+  FeatureStatistics reference_;
+  Tensor root_;  ///< `[F, r]`; undefined where the reference is not finite
+};
+
 }  // namespace stride

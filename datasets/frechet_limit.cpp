@@ -24,7 +24,7 @@ void require_enough(int64_t n, const FrechetLimitOptions& options) {
         "the extrapolated Fréchet distance needs at least two sizes, the smallest a share between 0 and 1");
 }
 
-double limit_of(const Tensor& rows, const FeatureStatistics& reference, const FrechetLimitOptions& options) {
+double limit_of(const Tensor& rows, const FrechetReference& reference, const FrechetLimitOptions& options) {
   const int64_t n = rows.size(0);
   const auto share = static_cast<int64_t>(std::ceil(options.smallest * static_cast<double>(n)));
   const int64_t smallest = std::max({share, std::min(2 * rows.size(1), n / 2), int64_t{2}});
@@ -34,7 +34,7 @@ double limit_of(const Tensor& rows, const FeatureStatistics& reference, const Fr
     const int64_t size = smallest + (n - smallest) * i / (options.sizes - 1);
     const Tensor subset = at::randperm(n, generator, at::kLong).narrow(0, 0, size);
     inverse.push_back(1.0 / static_cast<double>(size));
-    distance.push_back(frechet_distance(FeatureStatistics::of(rows.index_select(0, subset)), reference));
+    distance.push_back(reference.distance(FeatureStatistics::of(rows.index_select(0, subset))));
   }
   return line_at_zero(inverse, distance);
 }
@@ -60,7 +60,7 @@ double line_at_zero(const std::vector<double>& x, const std::vector<double>& y) 
 double frechet_limit(const Tensor& features, const FeatureStatistics& reference, const FrechetLimitOptions& options) {
   if (features.dim() != 2) throw UsageError("the extrapolated Fréchet distance needs a table of features [N, F]");
   require_enough(features.size(0), options);
-  return limit_of(features.to(at::kCPU, at::kDouble), reference, options);
+  return limit_of(features.to(at::kCPU, at::kDouble), FrechetReference(reference), options);
 }
 
 BlockMetric frechet_limit_metric(const Tensor& features, const FeatureStatistics& reference,
@@ -68,11 +68,12 @@ BlockMetric frechet_limit_metric(const Tensor& features, const FeatureStatistics
   if (features.dim() != 2) throw UsageError("the extrapolated Fréchet distance needs a table of features [N, F]");
   require_enough(features.size(0), options);
   const Tensor all = features.to(at::kCPU, at::kDouble);
+  const FrechetReference to(reference);
   return block_metric(
       bounds,
       [&](const Tensor& rows) {
         if (rows.size(0) < kFewest) return std::numeric_limits<double>::quiet_NaN();
-        return limit_of(all.index_select(0, rows), reference, options);
+        return limit_of(all.index_select(0, rows), to, options);
       },
       /*each_block=*/false);
 }

@@ -104,16 +104,20 @@ BlockMetric frechet_metric(const Tensor& features, const FeatureStatistics& refe
   BlockMetric out;
   const auto blocks = bounds.size() - 1;
   const Tensor rows = features.to(at::kCPU, at::kDouble);
+  const FrechetReference to(reference);
+  const auto distance = [&](const Tensor& part) {
+    return part.size(0) < 2 ? kNan : to.distance(FeatureStatistics::of(part));
+  };
   std::vector<double> without;
   for (std::size_t i = 0; i < blocks; ++i) {
     const Tensor mine = rows.narrow(0, bounds[i], bounds[i + 1] - bounds[i]);
-    out.blocks.push_back(mine.size(0) < 2 ? kNan : frechet_distance(FeatureStatistics::of(mine), reference));
+    out.blocks.push_back(distance(mine));
     if (blocks < 2) continue;
     const Tensor rest =
         at::cat({rows.narrow(0, 0, bounds[i]), rows.narrow(0, bounds[i + 1], rows.size(0) - bounds[i + 1])});
-    without.push_back(rest.size(0) < 2 ? kNan : frechet_distance(FeatureStatistics::of(rest), reference));
+    without.push_back(distance(rest));
   }
-  out.all = jackknife(frechet_distance(FeatureStatistics::of(rows), reference), without);
+  out.all = jackknife(to.distance(FeatureStatistics::of(rows)), without);
   return out;
 }
 

@@ -211,12 +211,13 @@ TEST_CASE("evaluation: an interrupted run is continued from what it saved") {
   const GaussianMixture model = mixture();
   EvaluationSettings wanted = settings(16, 2);
   wanted.samplers = {spec("euler", 3), spec("euler", 4), spec("euler", 5)};
+  wanted.draw.batch = 8;
   EvaluationHooks hooks;
   EvaluationResult saved;
   hooks.finished = [&](const EvaluationResult& so_far) { saved = so_far; };
   hooks.progress = [](int64_t done, int64_t total, const std::string&) {
-    CHECK(total == 8);
-    return done < 5;
+    CHECK(total == 64);
+    return done < 40;
   };
   const EvaluationResult part = evaluate(model, nullptr, wanted, hooks);
   CHECK_FALSE(part.complete);
@@ -225,20 +226,42 @@ TEST_CASE("evaluation: an interrupted run is continued from what it saved") {
 
   EvaluationResult marked = saved;
   marked.samplers[0].metrics[0].all.value = 123.0;
-  int64_t blocks_run = 0;
+  int64_t batches_run = 0;
   EvaluationHooks rest;
   rest.earlier = &marked;
-  rest.progress = [&](int64_t, int64_t, const std::string&) { return ++blocks_run > 0; };
+  rest.progress = [&](int64_t, int64_t, const std::string&) { return ++batches_run > 0; };
   const EvaluationResult whole = evaluate(model, nullptr, wanted, rest);
   CHECK(whole.complete);
   REQUIRE(whole.samplers.size() == 3);
   CHECK(value(whole.samplers[0], "rmse") == 123.0);
-  CHECK(blocks_run == 6);
+  CHECK(batches_run == 6);
   CHECK(whole.samplers[2].cost.nfe_mean == 5);
 
   // Results of other seeds are not taken over.
   wanted.draw.seeds.back() += 1;
   CHECK(value(evaluate(model, nullptr, wanted, rest).samplers[0], "rmse") != 123.0);
+}
+
+TEST_CASE("evaluation: batches go across blocks, whose seconds are shares of theirs") {
+  const GaussianMixture model = mixture();
+  EvaluationSettings wanted = settings(12, 3);
+  wanted.samplers = {spec("euler", 4)};
+  wanted.draw.batch = 12;
+  const SamplerResult one = evaluate(model, nullptr, wanted).samplers[0];
+  REQUIRE(one.blocks.size() == 3);
+  CHECK(one.blocks[0].seconds > 0.0);
+  CHECK(one.blocks[0].seconds == one.blocks[2].seconds);
+  CHECK(one.cost.seconds == Approx(3.0 * one.blocks[0].seconds));
+
+  wanted.draw.batch = 5;  // 0-4, 5-9, 10-11 for the blocks 0-3, 4-7, 8-11
+  const SamplerResult three = evaluate(model, nullptr, wanted).samplers[0];
+  CHECK(three.blocks[0].seconds > 0.0);
+  CHECK(three.blocks[0].seconds != three.blocks[1].seconds);
+  for (const SampleCost& block : three.blocks) {
+    CHECK(block.n == 4);
+    CHECK(block.nfe_mean == 4.0);
+  }
+  CHECK(value(three, "rmse") == Approx(value(one, "rmse")));
 }
 
 TEST_CASE("evaluation: settings that cannot be are refused in words") {

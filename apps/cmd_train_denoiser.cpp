@@ -36,9 +36,9 @@ class TrainDenoiser final : public Command {
     if (judge && options.flag("mirror"))
       throw UsageError("--mirror: twins of the images that are trained on would be among those that test the features");
     ProgressBar bar = context.progress("reading images");
-    const ImageData data =
-        training_images(options.text("data"),
-                        {.transform = image_transform(options), .labels = !options.flag("unconditional")}, bar.fn());
+    const ImageData data = training_images(
+        options.text("data"),
+        {.transform = image_transform(options), .labels = !options.flag("unconditional"), .floats = judge}, bar.fn());
     bar.close();
     if (data.stopped) return context.stopped("the images were still being read: nothing was trained");
     return judge ? train_judge(context, data) : train(context, data);

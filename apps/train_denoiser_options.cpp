@@ -25,7 +25,7 @@ std::vector<int64_t> widths(const std::string& text, const std::string& option) 
 
 UNetConfig training_network(const OptionValues& options, const ImageData& data) {
   UNetConfig config;
-  config.image_channels = data.images.size(1);
+  config.image_channels = data.shape()[0];
   config.channels = widths(options.text("channels"), "channels");
   config.blocks = options.integer("blocks");
   config.embedding = options.integer("embedding");
@@ -34,7 +34,7 @@ UNetConfig training_network(const OptionValues& options, const ImageData& data) 
   // Two digits are enough for a scale, and read better in a card.
   config.sigma_data = options.has("sigma-data") ? options.number("sigma-data") : std::round(100.0 * data.std()) / 100.0;
   if (const std::string reason = config.invalid_reason(); !reason.empty()) throw UsageError("the network: " + reason);
-  for (const int64_t size : {data.images.size(2), data.images.size(3)})
+  for (const int64_t size : {data.shape()[1], data.shape()[2]})
     if (size % config.stride() != 0)
       throw UsageError(fmt::format("--channels {}: {} levels need image sizes divisible by {}",
                                    options.text("channels"), config.channels.size(), config.stride()));

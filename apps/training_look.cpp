@@ -36,7 +36,8 @@ TrainingLook::TrainingLook(Context& context, const UNetConfig& config, const Ima
     : context_(context), config_(config), training_(training), sigma_min_(sigma_min), sigma_max_(sigma_max) {
   // Every k-th image: a set may be in the order of its classes.
   const int64_t stride = std::max<int64_t>(1, data.size() / kImages);
-  part_.images = data.images.slice(0, 0, data.size(), stride).narrow(0, 0, std::min(kImages, data.size())).contiguous();
+  const Tensor chosen = data.stored().slice(0, 0, data.size(), stride).narrow(0, 0, std::min(kImages, data.size()));
+  part_.images = data.scaled(chosen).contiguous();
   part_.classes = data.classes;
   if (data.labels.defined())
     part_.labels = data.labels.slice(0, 0, data.size(), stride).narrow(0, 0, part_.size()).contiguous();

@@ -20,7 +20,8 @@ class CapturedLoss final {
                const at::Device& device)
       : config_(config),
         training_(training),
-        images_(data.images.to(device)),
+        data_(data),
+        images_(data.stored().to(device)),
         places_(at::arange(training.batch, images_.options().dtype(at::kLong))) {
     if (config.classes > 0) labels_ = data.labels.to(device);
   }
@@ -28,7 +29,7 @@ class CapturedLoss final {
   Tensor operator()(const Weights& leaves, const Tensor& input) const {
     const Tensor rows = input.narrow(0, 0, training_.batch);
     const Tensor ids = input.narrow(0, training_.batch, 1) + places_;
-    Tensor batch = images_.index_select(0, rows);
+    Tensor batch = data_.scaled(images_.index_select(0, rows));
     const Tensor few = training_normals(training_.seed, ids, kFew, kFewSize);
     EdmDraws draws;
     draws.noise = training_normals(training_.seed, ids, kNoise, batch[0].numel()).view(batch.sizes());
@@ -50,7 +51,8 @@ class CapturedLoss final {
  private:
   UNetConfig config_;
   DenoiserTraining training_;
-  Tensor images_, labels_, places_;
+  ImageData data_;
+  Tensor images_, labels_, places_;  ///< on the device; images as they are stored
 };
 
 class CapturedTraining final : public TrainingStep {

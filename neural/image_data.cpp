@@ -35,6 +35,7 @@ ImageData read(std::shared_ptr<const ImageSource> source, const ImageDataOptions
 }  // namespace
 
 Tensor ImageData::scaled(const Tensor& values) const {
+  if (values.scalar_type() == at::kFloat) return values;
   return values.to(at::kFloat).mul_(2.0 / static_cast<double>(maximum)).sub_(1.0);
 }
 

@@ -27,15 +27,14 @@ struct ImageData {
   std::string kind;       ///< "folder", "CIFAR-10", …; empty for sets made in code
   bool stopped = false;   ///< reading was stopped: not all images are there
 
-  [[nodiscard]] int64_t size() const { return any().size(0); }
-  [[nodiscard]] std::vector<int64_t> shape() const { return any().sizes().slice(1).vec(); }
+  [[nodiscard]] int64_t size() const { return stored().size(0); }
+  [[nodiscard]] std::vector<int64_t> shape() const { return stored().sizes().slice(1).vec(); }
   /// Standard deviation of all pixels about their common mean: σ_data of the EDM preconditioning.
   [[nodiscard]] double std() const;
-  /// uint8 values as `images` has them: float32 in [−1, 1], on the device of `values`.
+  /// The smaller of the two that there is: `pixels`, else `images`.
+  [[nodiscard]] const Tensor& stored() const { return pixels.defined() ? pixels : images; }
+  /// Values of `stored()` as `images` has them: float32 in [−1, 1], on the device of `values`.
   [[nodiscard]] Tensor scaled(const Tensor& values) const;
-
- private:
-  [[nodiscard]] const Tensor& any() const { return images.defined() ? images : pixels; }
 };
 
 struct ImageDataOptions {

@@ -21,7 +21,8 @@ class PlainTraining final : public TrainingStep {
       : config_(config),
         training_(training),
         layout_(unet_layout(config)),
-        images_(data.images.to(device)),
+        data_(data),
+        images_(data.stored().to(device)),
         labels_(config.classes > 0 ? data.labels.to(device) : Tensor()),
         order_(training.seed, data.size(), training.batch),
         state_(std::move(start)) {}
@@ -29,7 +30,7 @@ class PlainTraining final : public TrainingStep {
   void advance() override {
     const int64_t step = state_.adam.step;
     const Tensor rows = order_.indices(step).to(images_.device());
-    Tensor batch = images_.index_select(0, rows);
+    Tensor batch = data_.scaled(images_.index_select(0, rows));
     at::Generator generator = make_generator(training_.seed, static_cast<uint64_t>(step), kTrainingNoise);
     EdmDraws draws =
         edm_draws(training_, batch, labels_.defined() ? labels_.index_select(0, rows) : Tensor(), generator);
@@ -63,7 +64,8 @@ class PlainTraining final : public TrainingStep {
   UNetConfig config_;
   DenoiserTraining training_;
   Layout layout_;
-  Tensor images_, labels_;
+  ImageData data_;
+  Tensor images_, labels_;  ///< on the device; images as they are stored
   BatchOrder order_;
   TrainingState state_;
   std::vector<Tensor> pending_;  ///< losses since they were asked for

@@ -38,9 +38,9 @@ std::string identity(const UNetConfig& config, const ImageData& data, const Deno
 void check_fit(const UNetConfig& config, const ImageData& data) {
   const std::string reason = config.invalid_reason();
   if (!reason.empty()) throw UsageError("the network: " + reason);
-  if (config.image_channels != data.images.size(1))
+  if (config.image_channels != data.shape()[0])
     throw UsageError(
-        fmt::format("the network takes {} channels, the images have {}", config.image_channels, data.images.size(1)));
+        fmt::format("the network takes {} channels, the images have {}", config.image_channels, data.shape()[0]));
   if (config.classes != 0 && config.classes != data.classes)
     throw UsageError(fmt::format("the network has {} classes, the images have {}", config.classes, data.classes));
 }
@@ -133,7 +133,7 @@ DenoiserResiduals denoiser_residuals(const UNetConfig& config, const Weights& we
   check_fit(config, data);
   const at::NoGradGuard no_grad;
   const at::Device device = weights.begin()->second.device();
-  const Tensor images = data.images.to(device);
+  const Tensor images = data.scaled(data.stored().to(device));
   const Tensor labels = config.classes > 0 ? data.labels.to(device) : Tensor();
   const EdmDraws draws = edm_draws(training, images, labels, make_generator(training.seed, repeat, kEvaluationNoise));
   DenoiserResiduals result;
@@ -153,7 +153,7 @@ double denoiser_loss(const UNetConfig& config, const Weights& weights, const Ima
     const at::Generator generator = make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise);
     double mean = 0.0;
     for (int64_t at = 0; at < data.size(); at += kChunk) {
-      const Tensor images = data.images.slice(0, at, at + kChunk).to(device);
+      const Tensor images = data.scaled(data.stored().slice(0, at, at + kChunk).to(device));
       const Tensor labels = config.classes > 0 ? data.labels.slice(0, at, at + kChunk).to(device) : Tensor();
       const EdmDraws draws = edm_draws(training, images, labels, generator);
       const double share = static_cast<double>(images.size(0)) / static_cast<double>(data.size());

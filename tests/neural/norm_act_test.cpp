@@ -294,9 +294,22 @@ TEST_CASE("captured training: learns as the plain one does, and goes on from a c
   CHECK(end_loss(at::kBFloat16, true, false) < 0.7 * untrained);
   training.dropout = 0.0;
 
-  // Half-way, then from the state that a checkpoint would hold.
+  // Images that are kept as bytes.
   const Layout layout = unet_layout(network());
   TrainingState start = TrainingState::fresh(initial_parameters(layout, 0));
+  ImageData bytes = data;
+  bytes.pixels = ((data.images + 1.0) * 127.5).round().to(at::kByte);
+  bytes.images = Tensor();
+  ImageData floats = bytes;
+  floats.images = bytes.scaled(bytes.pixels);
+  floats.pixels = Tensor();
+  const auto of_bytes = captured_training(network(), bytes, training, start, at::Device(at::kCUDA, 0));
+  const auto of_floats = captured_training(network(), floats, training, start, at::Device(at::kCUDA, 0));
+  of_bytes->advance();
+  of_floats->advance();
+  CHECK(std::abs(of_bytes->mean_loss() / of_floats->mean_loss() - 1.0) < 1e-5);
+
+  // Half-way, then from the state that a checkpoint would hold.
   const auto whole = captured_training(network(), data, training, start, at::Device(at::kCUDA, 0));
   const auto first = captured_training(network(), data, training, start, at::Device(at::kCUDA, 0));
   for (int i = 0; i < 20; ++i) whole->advance();

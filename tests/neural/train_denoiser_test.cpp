@@ -59,6 +59,22 @@ struct Folder {
 
 }  // namespace
 
+TEST_CASE("train denoiser: bytes and the floats that they stand for train alike, bit for bit") {
+  ImageData bytes = stripes();
+  bytes.maximum = 100;
+  bytes.pixels = ((bytes.images + 1.0) * 50.0).round().clamp(0, 100).to(at::kByte);
+  bytes.images = Tensor();
+  ImageData floats = bytes;
+  floats.images = bytes.scaled(bytes.pixels);
+  floats.pixels = Tensor();
+  CHECK(floats.images.max().item<double>() > 0.5);
+  const Weights trained = train_denoiser(tiny(), bytes, quick(), "", at::kCPU, {}).weights;
+  CHECK(same(trained, train_denoiser(tiny(), floats, quick(), "", at::kCPU, {}).weights));
+  CHECK(denoiser_loss(tiny(), trained, bytes, quick(), 2) == denoiser_loss(tiny(), trained, floats, quick(), 2));
+  CHECK(at::equal(denoiser_residuals(tiny(), trained, bytes, quick(), 0).loss,
+                  denoiser_residuals(tiny(), trained, floats, quick(), 0).loss));
+}
+
 TEST_CASE("train denoiser: the loss falls, and the average of the weights is good") {
   DenoiserTraining training = quick();
   training.images = 16 * 200;

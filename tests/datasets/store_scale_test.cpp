@@ -7,9 +7,9 @@
 #include "framework/error.h"
 #include "framework/file.h"
 #include "tests/catch_torch.h"
+#include "tests/datasets/small_store.h"
 #include "tests/fault_file_system.h"
 #include "tests/temporary_folder.h"
-#include "tests/trajectory_content.h"
 
 #include <sys/stat.h>
 
@@ -19,15 +19,6 @@ using namespace stride;
 using namespace stride::testing;
 
 namespace {
-
-WriterOptions shards_of(int64_t rows) { return {.shard_bytes = int64_t{1} << 20, .shard_rows = rows, .run_id = ""}; }
-
-void record(const std::string& folder, const std::vector<int64_t>& seeds, const TrajectoryConfig& config,
-            int64_t rows = 4) {
-  TrajectoryWriter writer(folder, config, shards_of(rows));
-  (void)writer.append(trajectories_of(seeds, config));
-  (void)writer.seal();
-}
 
 TrajectoryConfig features_config() {
   TrajectoryConfig config = small_config();

@@ -4,23 +4,13 @@
 #include "framework/file.h"
 #include "framework/hash.h"
 #include "tests/catch_torch.h"
+#include "tests/datasets/small_store.h"
 #include "tests/temporary_folder.h"
-#include "tests/trajectory_content.h"
 
 using namespace stride;
 using namespace stride::testing;
 
 namespace {
-
-/// Writes so that a shard has `rows` trajectories.
-WriterOptions shards_of(int64_t rows) { return {.shard_bytes = int64_t{1} << 20, .shard_rows = rows, .run_id = ""}; }
-
-void record(const std::string& folder, const std::vector<int64_t>& seeds, const TrajectoryConfig& config,
-            int64_t rows = 4) {
-  TrajectoryWriter writer(folder, config, shards_of(rows));
-  (void)writer.append(trajectories_of(seeds, config));
-  (void)writer.seal();
-}
 
 bool holds(const TrajectoryStore& store, const std::vector<int64_t>& seeds) {
   return is_content_of(store.batch(store.rows_of(seeds)), seeds, store.config());

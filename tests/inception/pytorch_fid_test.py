@@ -20,7 +20,7 @@ from PIL import Image
 from pytorch_fid import fid_score, inception
 from torchvision.models import Inception3
 
-IMAGES = 24
+IMAGES = 12
 
 
 def networks():

@@ -71,14 +71,11 @@ const SolverTraits& traits_dpmpp_3m_sde() {
 
 std::unique_ptr<Solver> make_dpmpp_3m_sde(SolverOptions& options) {
   const SdeOptions sde = SdeOptions::read(options, "dpmpp_3m_sde");
-  const std::string start = options.word("start", "own");
-  if (start != "own" && start != "high")
-    throw UsageError("solver 'dpmpp_3m_sde': start is own or high, not '" + start + "'");
-  if (start == "high" && sde.eta != 0.0)
+  const MultistepStart start = MultistepStart::read(options, "dpmpp_3m_sde", 3);
+  if (start.steps > 0 && sde.eta != 0.0)
     throw UsageError(
         "solver 'dpmpp_3m_sde': start=high is for eta=0; with noise the strong order is 1 however it starts");
-  return std::make_unique<Dpmpp3mSde>(sde, options.flag("exact", false),
-                                      start == "high" ? MultistepStart::high(3) : MultistepStart());
+  return std::make_unique<Dpmpp3mSde>(sde, options.flag("exact", false), start);
 }
 
 }  // namespace stride

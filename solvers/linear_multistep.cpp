@@ -106,12 +106,7 @@ MultistepOptions MultistepOptions::read(SolverOptions& options, const std::strin
   MultistepOptions read;
   read.order = order;
   read.lower_order_final = options.flag("lower_order_final", false);
-  if (!high_start) return read;
-  const std::string start = options.word("start", "own");
-  if (start == "high")
-    read.start = MultistepStart::high(read.order);
-  else if (start != "own")
-    throw UsageError(fmt::format("solver '{}': start is own or high, not '{}'", name, start));
+  if (high_start) read.start = MultistepStart::read(options, name, read.order);
   return read;
 }
 

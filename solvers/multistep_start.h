@@ -3,6 +3,7 @@
 
 #include "solvers/solver_list.h"
 
+#include <string>
 #include <vector>
 
 namespace stride {
@@ -28,6 +29,8 @@ struct MultistepStart {
   /// What a method of order k needs to start with an error of its own order: a step of a method of order p and the
   /// k-step method both err by h^(p+1) once, so that order k − 1 will do until k − 1 slopes are known for that.
   [[nodiscard]] static MultistepStart high(int64_t order);
+  /// Reads `start`: own, or high for a method of that order. Throws UsageError for another word.
+  [[nodiscard]] static MultistepStart read(SolverOptions& options, const std::string& name, int64_t order);
   [[nodiscard]] int64_t more_evaluations(int64_t run_steps, bool final_zero) const;
 };
 

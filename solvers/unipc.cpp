@@ -16,6 +16,7 @@ struct UniPcOptions {
   bool bh2;
   bool corrector;
   bool lower_order_final;
+  MultistepStart start;
 };
 
 class UniPc final : public Solver {
@@ -36,16 +37,17 @@ class UniPc final : public Solver {
       if (k + 1 < options_.order) times.push_back(past[k].sigma);
     }
     const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left) - 1), orders);
-    const Tensor next =
+    const Tensor predicted =
         combine(per_sample(step.to / step.from, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
     // The slope is the one of the corrected state, so that D + σ·slope is where this step started.
     const Tensor slope = (begin - denoised) / per_sample(step.from, x);
+    const Tensor next = with_start(options_.start, step, begin, slope, past.count(), predicted);
     return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 
  private:
   // The state at step.from again, from the level before and with D at step.from as one more value: UniC of the order
-  // that the last step had. Rows without a last step keep x.
+  // that the last step had. Rows without a last step keep x, and so do those whose last step belonged to a high start.
   [[nodiscard]] Tensor corrected(const Step& step, const Tensor& x, const Tensor& denoised, const History& past,
                                  const Tensor& left) const {
     const Times before = past[0].sigma;
@@ -61,7 +63,8 @@ class UniPc final : public Solver {
     const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left + 1)), orders);
     const Tensor mended =
         combine(per_sample(step.from / before, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
-    return where_rows(past.count() > 0, mended, x);
+    const Tensor started = at::logical_or(step.index > options_.start.steps, past.count() > options_.start.steps);
+    return where_rows(started.logical_and(past.count() > 0), mended, x);
   }
 
   // Weights of the polynomial through `nodes`; with two values and `shortcut` the paper's 1/2 of B(h) for the
@@ -93,8 +96,9 @@ const SolverTraits& traits_unipc() {
       .history = 3,
       .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
       .summary = "predictor and corrector in log-SNR with one evaluation a step",
-      .options = "order=3, variant=bh2|bh1, corrector=1, lower_order_final=0",
-      .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "lower_order_final=1"},
+      .options = "order=3, variant=bh2|bh1, corrector=1, start=own|high, lower_order_final=0",
+      .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "start=high",
+                   "corrector=0,start=high", "lower_order_final=1"},
       .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler"},
       .nfe = evaluations(1)};
   return traits;
@@ -113,7 +117,12 @@ std::unique_ptr<Solver> make_unipc(SolverOptions& options) {
   const auto order = static_cast<int>(read.order);
   traits.history = read.corrector ? order : order - 1;
   traits.order = read.corrector ? order + 1 : order;
-  traits.start_order = std::min(read.corrector ? 3 : 2, *traits.order);
+  read.start = MultistepStart::read(options, "unipc", *traits.order);
+  traits.start_order = read.start.steps > 0 ? *traits.order : std::min(read.corrector ? 3 : 2, *traits.order);
+  traits.masked = read.start.steps > 0;
+  traits.nfe = [start = read.start](int64_t steps, bool final_zero) {
+    return steps + start.more_evaluations(steps, final_zero);
+  };
   if (read.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
   return std::make_unique<UniPc>(std::move(traits), read);
 }

@@ -78,14 +78,24 @@ def exponential(n, low=SIGMA_MIN, high=SIGMA_MAX):
 
 
 def linear_betas(n, total=1000):
-    """Levels at n evenly spaced timesteps of the linear betas, 999 to 0."""
-    alphas = np.cumprod(1 - np.linspace(1e-4, 0.02, total))
+    """Levels at n evenly spaced timesteps of the linear betas, 999 to 0: from 157 to 0.01."""
+    return _at_timesteps(n, np.linspace(1e-4, 0.02, total))
+
+
+def scaled_linear_betas(n, total=1000):
+    """The same of the scaled linear betas: from 14.6 to 0.029."""
+    return _at_timesteps(n, np.linspace(0.00085**0.5, 0.012**0.5, total) ** 2)
+
+
+def _at_timesteps(n, betas):
+    total, alphas = len(betas), np.cumprod(1 - betas)
     sigmas = np.sqrt((1 - alphas) / alphas)
     t = np.linspace(total - 1, 0, n).round().astype(int) if n > 1 else np.array([total - 1])
     return sigmas[t]
 
 
-SCHEDULES: dict[str, Callable[[int], np.ndarray]] = {"karras": karras, "exponential": exponential, "linear": linear_betas}
+SCHEDULES: dict[str, Callable[[int], np.ndarray]] = {
+    "karras": karras, "exponential": exponential, "linear": linear_betas, "scaled_linear": scaled_linear_betas}
 
 
 @dataclass
@@ -128,7 +138,7 @@ class Case:
     origin: str  # whose implementation, or which equations
     finals: tuple = ("zero", "sigma_min")
     steps: tuple = STEPS
-    schedules: tuple = tuple(SCHEDULES)
+    schedules: tuple = ("karras", "exponential", "linear")
     dtypes: tuple = ("float64", "float32")
     draws: int = 0  # unit normals a step that the noise must hold
     settings: dict = field(default_factory=dict)  # more of the probe's case: term, guidance, label, noise_schedule, policy
@@ -145,6 +155,12 @@ def float64_reference(reference):
         return reference(wide)
 
     return run
+
+
+def in_float64(case, problem):
+    """The reference's states of a float32 problem, computed in float64 from the same start and noise."""
+    return case.reference(replace(problem, x=problem.x.double(), noise=problem.noise.double(), evaluations=0, drawn=0,
+                                  counts={}))
 
 
 def load_cases(names=()) -> list[Case]:
@@ -208,12 +224,15 @@ def error_of(a, b) -> float:
     return error if error == error else float("inf")
 
 
-def float32_excess(ours, states, start, limit) -> float:
+def float32_excess(ours, states, start, limit, exact=None) -> float:
     """The largest error of a state in units of what is allowed: limit·max|b|, and 8 roundings of the largest state so
-    far, since a jump from a large level to a small one cancels that many digits whoever makes it."""
-    excess, largest = 0.0, float(start.abs().max())
-    for a, b in zip(ours, states):
-        allowed = limit * float(b.abs().max()) + 8 * 2.0**-24 * largest
+    far, since a jump from a large level to a small one cancels that many digits whoever makes it. `exact`, the same
+    reference in float64: four times what float32 has cost the reference itself so far is allowed too."""
+    excess, largest, own = 0.0, float(start.abs().max()), 0.0
+    for i, (a, b) in enumerate(zip(ours, states)):
+        if exact:
+            own = max(own, float((b.double() - exact[i]).abs().max()))
+        allowed = limit * float(b.abs().max()) + 8 * 2.0**-24 * largest + 4 * own
         largest = max(largest, float(b.abs().max()))
         ratio = float((a.double() - b.double()).abs().max()) / allowed
         excess = max(excess, ratio if ratio == ratio else float("inf"))
@@ -251,7 +270,10 @@ def compare(cases: list[Case]):
         kind = problem.x.dtype
         worst[number][kind] = max(worst[number][kind], error)
         limit = case.tolerance64 if kind == torch.float64 else case.tolerance32
-        fine = error <= limit or (kind == torch.float32 and float32_excess(ours, states, problem.x, limit) <= 1.0)
+        fine = error <= limit
+        if kind == torch.float32 and not fine and not case.differs:
+            fine = float32_excess(ours, states, problem.x, limit) <= 1.0
+            fine = fine or float32_excess(ours, states, problem.x, limit, in_float64(case, problem)) <= 1.0
         if not fine:
             step = max(range(len(states)), key=lambda i: error_of(ours[i], states[i]))
             failures[number].append(f"{label}: error {error:.2e} above {limit:.0e}, largest after step {step + 1}")

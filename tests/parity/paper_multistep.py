@@ -44,11 +44,18 @@ def fixed_weights(start, end, levels):
     return [w * (end - start) for w in FIXED[len(levels) - 1]]
 
 
-def states(problem, order, weights, denoised=False, integrates_end=False, start=None, lower_order_final=False):
-    """The method's states. `start`: a Runge-Kutta method and the number of first steps that it makes."""
-    sigmas, x, values, seen = problem.sigmas.tolist(), problem.x, [], []
+def states(problem, order, weights, denoised=False, integrates_end=False, start=None, lower_order_final=False,
+           corrector=False):
+    """The method's states. `start`: a Runge-Kutta method and the number of first steps that it makes. `corrector`: each
+    step but those is made again when the value at its end is known, through one value more."""
+    sigmas, x, values, seen, begin = problem.sigmas.tolist(), problem.x, [], [], None
     for i, (level, after) in enumerate(zip(sigmas, sigmas[1:])):
         clean = problem.denoise(x, level)
+        if corrector and i > (start[1] if start else 0):
+            known = [clean] + values
+            mixed = sum(w * v for w, v in zip(weights(sigmas[i - 1], level, sigmas[i::-1][:len(known)]), known))
+            x = level / sigmas[i - 1] * begin + mixed
+        begin = x
         slope = (x - clean) / level
         values = ([clean if denoised else slope] + values)[:order]
         if after == 0 and not integrates_end:
@@ -67,6 +74,14 @@ def states(problem, order, weights, denoised=False, integrates_end=False, start=
             x = (after / level * x if denoised else x) + mixed
         seen.append(x)
     return seen
+
+
+def denoised_midpoint_weights(start, end, levels):
+    """UniPC's predictor from two values: B_2(h)/2 for the first difference; else the integrals."""
+    if len(levels) != 2:
+        return denoised_weights(start, end, levels)
+    gain, share = 0.5 * np.log(start / end) / np.log(levels[1] / levels[0]), 1 - end / start
+    return [share * (1 + gain), -share * gain]
 
 
 def midpoint_weights(start, end, levels):

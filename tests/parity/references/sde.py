@@ -290,6 +290,15 @@ def _multistep(solver, **options):
             replace(case, finals=("zero",), steps=(1,), differs="k-diffusion raises UnboundLocalError at N = 1")]
 
 
+def _dpm2_ancestral():
+    """k-diffusion's sigma_down is a difference of squares: at eta = 1, a step over four decades keeps half of its digits."""
+    plain = _kd("dpm2_ancestral", "dpm_2_ancestral")
+    return [replace(plain, schedules=("karras", "exponential")), replace(plain, schedules=("linear",), steps=STEPS[2:]),
+            replace(plain, schedules=("linear",), steps=STEPS[:2], dtypes=("float64",),
+                    differs="its sigma_down is a cancelling difference: over four decades half of its digits go"),
+            *[_kd("dpm2_ancestral", "dpm_2_ancestral", **o) for o in (_SOME, {"eta": 0})]]
+
+
 def _own(solver, reference, origin, draws=1, **more):
     """A case from equations; with options it runs on few steps, as the plain name runs on all of them."""
     steps = {"steps": STEPS[:5]} if ":" in solver else {}
@@ -322,9 +331,7 @@ CASES = [
       for text, eta in (("", 1.0), ("eta=0,", 0.0))],
     *[Case(_text("dpmpp_sde", o), lambda p, o=o: kdiffusion.states("dpmpp_sde", p, noise_sampler=_joined(p), **o),
            "k-diffusion sample_dpmpp_sde", draws=2) for o in ({}, {**_SOME, "r": 0.4}, {"eta": 0}, {"eta": 0, "r": 0.7})],
-    # k-diffusion's sigma_down is a difference of squares: over four decades it keeps eight digits.
-    *[replace(_kd("dpm2_ancestral", "dpm_2_ancestral", **o), tolerance64=1e-10 if o else 1e-9)
-      for o in ({}, _SOME, {"eta": 0})],
+    *_dpm2_ancestral(),
     *[Case(_text(name, _CHURN), lambda p, name=name: _churned(name, p, **_CHURN), f"k-diffusion sample_{name} with churn",
            draws=1) for name in ("euler", "heun")],
     *[_own(_text("seeds_2", {**o, **({"solver_type": "phi_2"} if not one else {})}),

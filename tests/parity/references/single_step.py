@@ -149,6 +149,12 @@ def _diffusers(spec, order, algorithm, kind):
                 finals=("sigma_min",) if algorithm == "dpmsolver" else ("zero", "sigma_min"))
 
 
+def _adaptive(order, options, **more):
+    return Case("dpm_adaptive" + f":order={order}" * (order != 3), lambda p: adaptive(p, order=order, **options),
+                "k-diffusion sample_dpm_adaptive, each sample alone", finals=("sigma_min",), steps=(1,), dtypes=("float64",),
+                settings={"policy": "pid" + ":" * bool(options) + ",".join(f"{k}={v}" for k, v in options.items())}, **more)
+
+
 CASES = [
     Case("dpm_singlestep:order=1", lambda p: dpm_steps(p, [1] * p.steps), "k-diffusion DPMSolver.dpm_solver_1_step"),
     Case("dpm_singlestep:order=2", lambda p: dpm_steps(p, [2] * p.steps), "k-diffusion DPMSolver.dpm_solver_2_step"),
@@ -191,14 +197,11 @@ CASES = [
          finals=("sigma_min",), schedules=("exponential",), steps=(1, 2, 3, 5, 10, 20, 50) if rest else (2, 3, 5, 10, 20, 50))
     for rest in (0, 1, 2)
 ] + [
-    Case(f"dpm_adaptive:order={order}" if order != 3 else "dpm_adaptive",
-         lambda p, order=order, options=options: adaptive(p, order=order, **options),
-         "k-diffusion sample_dpm_adaptive, each sample alone", finals=("sigma_min",), steps=(1,),
-         schedules=schedules, tolerance64=tolerance, dtypes=("float64",),
-         settings={"policy": "pid" + ":" * bool(options) + ",".join(f"{k}={v}" for k, v in options.items())})
+    _adaptive(order, options, schedules=schedules, tolerance64=tolerance)
     for order, options in (
         (3, {}), (2, {}), (3, {"rtol": 0.01, "atol": 0.001}), (2, {"h_init": 0.3, "accept_safety": 0.7}),
         (3, {"pcoeff": 0.2, "icoeff": 0.5, "dcoeff": 0.1}))
-    # The linear betas span four decades: in 64 dimensions roundings of x at 157 reach an end point of size 1 magnified.
-    for schedules, tolerance in ((("karras", "exponential"), 1e-10), (("linear",), 1e-9))
+    # A fourth range, of four decades: at sigma = 157 the error estimate is a difference of two nearly equal states, and
+    # the lengths of the steps follow its roundings.
+    for schedules, tolerance in ((("karras", "exponential", "scaled_linear"), 1e-10), (("linear",), 1e-9))
 ]

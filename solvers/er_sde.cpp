@@ -101,7 +101,7 @@ const SolverTraits& traits_er_sde() {
       .strong_order = 1.0,
       .history = 2,
       .stochastic = true,
-      .reference = "Cui et al. 2023, arXiv:2309.06169, ER-SDE-Solver-1, 2 and 3, VE",
+      .reference = "Cui et al. 2023, arXiv:2309.06169, eq. 18-20 (ER-SDE-Solver-1, 2 and 3), VE",
       .summary = "extended reverse SDE; backward differences make all orders above 1 second order without noise",
       .options = "order=3,solver_type=er_sde|reverse_sde|ode,eta=1,s_noise=1",
       .variants = {"order=1", "order=2", "solver_type=reverse_sde,eta=0.5,s_noise=1.1", "solver_type=ode",

@@ -24,17 +24,18 @@ class EulerMaruyama final : public Solver {
 }  // namespace
 
 const SolverTraits& traits_euler_maruyama() {
-  static const SolverTraits traits{.name = "euler_maruyama",
-                                   .aliases = {"Euler-Maruyama", "em"},
-                                   .family = "stochastic",
-                                   .strong_order = 1.0,
-                                   .stochastic = true,
-                                   .reference = "Kloeden & Platen 1992, sec. 10.2; Song et al. 2021, arXiv:2011.13456",
-                                   .summary = "Euler's tangent of the reverse SDE and its noise",
-                                   .options = "eta=1",
-                                   .variants = {"eta=0.5", "eta=0"},
-                                   .also = {"score_sde", "torchsde"},
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "euler_maruyama",
+      .aliases = {"Euler-Maruyama", "em"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .stochastic = true,
+      .reference = "Kloeden & Platen 1992, sec. 10.2; Song et al. 2021, arXiv:2011.13456, eq. 6",
+      .summary = "Euler's tangent of the reverse SDE and its noise",
+      .options = "eta=1",
+      .variants = {"eta=0.5", "eta=0"},
+      .also = {"score_sde", "torchsde"},
+      .nfe = evaluations(1)};
   return traits;
 }
 

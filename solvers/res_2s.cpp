@@ -11,7 +11,7 @@ const SolverTraits& traits_res_2s() {
       .order = 2,
       .start_order = 2,
       .error_order = 2,
-      .reference = "Zhang et al. 2023, arXiv:2308.02157, the single-step scheme with c2 = 1/2",
+      .reference = "Zhang et al. 2023, arXiv:2308.02157, alg. 1 with c2 = 1/2",
       .summary = "dpmpp_singlestep:order=2,solver_type=heun under its own name; c2 anywhere in (0, 1]",
       .options = "c2=0.5",
       .variants = {"c2=0.7"},

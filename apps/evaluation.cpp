@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -64,13 +65,15 @@ class Engine final {
     compare_with_reference(teacher.result, teacher_);
     result.teacher = std::move(teacher.result);
     tell(result);
+    std::set<std::string> warm;  // solvers that have run, with their policies
     for (const Sampler& sampler : samplers_) {
       SamplerResult one;
       if (const SamplerResult* known = find_earlier(sampler)) {
         one = *known;
         done_ += bounds_.back();
       } else {
-        if (settings_.draw.device.is_cuda()) warm_up(sampler, false);
+        const bool first = warm.insert(sampler.spec.solver + "\n" + sampler.spec.policy).second;
+        if (first && settings_.draw.device.is_cuda()) warm_up(sampler, false);
         std::optional<Measured> now = measure(sampler, sampler.spec.solver);
         if (!now) return result;
         compare(*now);

@@ -53,8 +53,9 @@ struct EvaluationHooks {
 
 /// Runs the teacher, then every sampler, batch by batch on the same seeds. The start noise of a seed is the same for
 /// all, so "rmse" compares a sampler's end point with the teacher's from the same noise. Seconds are wall time in the
-/// sampler; a warm-up comes before the clock starts (one batch of each sampler on CUDA, one short run on the CPU). A
-/// sampler that left some sample non-finite has NaN metrics. Throws UsageError for invalid settings and samplers.
+/// sampler; a warm-up comes before the clock starts (one batch of each solver and policy on CUDA, one short run on the
+/// CPU). A sampler that left some sample non-finite has NaN metrics. Throws UsageError for invalid settings and
+/// samplers.
 [[nodiscard]] EvaluationResult evaluate(const Denoiser& denoiser, const ModelCard* card,
                                         const EvaluationSettings& settings, const EvaluationHooks& hooks = {});
 

@@ -1,7 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
+#include "neural/edm_objective.h"
 #include "neural/train_denoiser.h"
+#include "neural/training_step.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -58,6 +60,34 @@ struct Folder {
 };
 
 }  // namespace
+
+TEST_CASE("train denoiser: the residual of a network that says nothing is what the paper's scalings leave") {
+  const Layout layout = unet_layout(tiny());
+  const Weights silent = unpack(layout, initial_parameters(layout, 0));  // its last layer starts at zero
+  const at::Generator generator = at::detail::createCPUGenerator(5);
+  const Tensor images = at::randn({6, 1, 4, 4}, generator, at::kFloat);
+  EdmDraws draws;
+  draws.noise = at::randn({6, 1, 4, 4}, generator, at::kFloat);
+  draws.log_sigma = at::linspace(-3.0, 3.0, 6, at::kDouble);
+  draws.labels = at::zeros({6}, at::kLong);
+  const Tensor found = edm_residual(tiny(), silent, images, draws, at::kFloat);
+  for (int64_t i = 0; i < 6; ++i) {
+    const double sigma = std::exp(-3.0 + 1.2 * static_cast<double>(i));
+    const double skip = 0.25 / (sigma * sigma + 0.25);
+    const double weight = (sigma * sigma + 0.25) / (sigma * sigma * 0.25);
+    const Tensor wanted = weight * (skip * (images[i] + sigma * draws.noise[i]) - images[i]).square();
+    CHECK(at::allclose(found[i], wanted, 1e-4, 1e-4 * wanted.max().item<double>()));
+  }
+}
+
+TEST_CASE("train denoiser: the average forgets half in its half-life, and its start sooner") {
+  DenoiserTraining training = quick();  // 16 images a step, half-life 200
+  CHECK(std::pow(average_keeps(training, 1'000'000), 200.0 / 16.0) == Approx(0.5));
+  CHECK(average_keeps(training, 0) == 0.0);
+  CHECK(average_keeps(training, 10) == Approx(0.5));
+  training.ema_half_life = 1e9;
+  CHECK(average_keeps(training, 90) == Approx(0.9));
+}
 
 TEST_CASE("train denoiser: bytes and the floats that they stand for train alike, bit for bit") {
   ImageData bytes = stripes();

@@ -24,6 +24,7 @@ Written by `stride list solvers --markdown` from the solvers' traits: change tho
 - **error estimate**: the order of the local error that it estimates; with one, a solver runs under the adaptive policies.
 - **NFE**: calls of the denoiser, of a step and of a run of 10 steps whose last is the jump to σ = 0.
 - Names are read without regard to case, and with spaces, `-` and `_` alike.
+- **reference**: the paper with its equation, algorithm or table; where we know no number for it, the equation itself. There x' is the next state, D the denoised image, eps = (x − D)/σ, d(x) the drift; h = ln(σ/σ') in equations with e^−h or e^−z, else σ' − σ; phi_1(z) = (e^z − 1)/z, phi_2(z) = (e^z − 1 − z)/z²; dpmpp_3m's d1 and d2 are the first and second difference quotients of D.
 )";
 
 std::string title(const std::string& family) {

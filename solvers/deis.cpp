@@ -67,19 +67,22 @@ MultistepRule tab_rule() {
 }  // namespace
 
 const SolverTraits& traits_deis() {
-  static const SolverTraits traits{.name = "deis",
-                                   .aliases = {"DEIS", "DEISMultistepScheduler"},
-                                   .family = "multistep",
-                                   .order = 3,
-                                   .start_order = 2,
-                                   .history = 2,
-                                   .reference = "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS",
-                                   .summary = "the noise as a polynomial in log-SNR, sigma or VP time, orders 1-3",
-                                   .options = "type=log_rho|rhoab|tab, order=3, start=own|high, lower_order_final=0",
-                                   .variants = {"order=2", "lower_order_final=1", "type=rhoab", "type=tab",
-                                                "type=tab,order=2", "type=tab,start=high"},
-                                   .also = {"diffusers", "ComfyUI", "InvokeAI", "diff-sampler"},
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "deis",
+      .aliases = {"DEIS", "DEISMultistepScheduler"},
+      .family = "multistep",
+      .order = 3,
+      .start_order = 2,
+      .history = 2,
+      .reference =
+          "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS: x' = x + sum_j C_j eps_j, C_j the "
+          "integral over d sigma of the Lagrange polynomial in t, rho or ln rho",
+      .summary = "the noise as a polynomial in log-SNR, sigma or VP time, orders 1-3",
+      .options = "type=log_rho|rhoab|tab, order=3, start=own|high, lower_order_final=0",
+      .variants = {"order=2", "lower_order_final=1", "type=rhoab", "type=tab", "type=tab,order=2",
+                   "type=tab,start=high"},
+      .also = {"diffusers", "ComfyUI", "InvokeAI", "diff-sampler"},
+      .nfe = evaluations(1)};
   return traits;
 }
 

@@ -58,7 +58,7 @@ const SolverTraits& traits_dpm_fast() {
       .order = 2,
       .start_order = 2,
       .masked = true,
-      .reference = "Lu et al. 2022, arXiv:2206.00927, DPM-Solver-fast; k-diffusion",
+      .reference = "Lu et al. 2022, arXiv:2206.00927, alg. 1 and 2 in the orders of DPM-Solver-fast; k-diffusion",
       .summary = "third-order steps, then a tail of orders 2 and 1 (rest=0), 1 (rest=1) or 2 (rest=2)",
       .options = "rest=0",
       .variants = {"rest=1", "rest=2"},

@@ -15,7 +15,10 @@ const SolverTraits& traits_dpm_multistep() {
       .order = 2,
       .start_order = 2,
       .history = 2,
-      .reference = "Lu et al. 2022, arXiv:2206.00927, in multistep form; diffusers algorithm_type=dpmsolver",
+      .reference =
+          "Lu et al. 2022, arXiv:2206.00927, in the multistep form of diffusers' algorithm_type=dpmsolver: x' = x + "
+          "the "
+          "integral over d sigma of a polynomial in ln sigma through the last eps",
       .summary = "the noise as a polynomial in log-SNR, orders 1-3",
       .options = "order=3, exact=0, solver_type=midpoint, start=own|high, lower_order_final=0",
       .variants = {"order=1", "order=2", "order=2,solver_type=heun", "lower_order_final=1", "exact=1,start=high"},

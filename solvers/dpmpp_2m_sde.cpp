@@ -45,7 +45,9 @@ const SolverTraits& traits_dpmpp_2m_sde() {
       .strong_order = 1.0,
       .history = 1,
       .stochastic = true,
-      .reference = "Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M); k-diffusion",
+      .reference =
+          "Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M): x' = e^-z x - expm1(-z) "
+          "(D_i + h/h_(i-1) (D_i - D_(i-1))/2) + noise, z = (1 + eta) h; k-diffusion",
       .summary = "2M on the reverse SDE; second order at eta = 0, where midpoint is dpmpp_2m",
       .options = "eta=1,s_noise=1,solver_type=midpoint|heun",
       .variants = {"solver_type=heun", "eta=0.5,s_noise=1.1", "eta=0"},

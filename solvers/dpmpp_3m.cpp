@@ -12,7 +12,9 @@ const SolverTraits& traits_dpmpp_3m() {
       .order = 2,
       .start_order = 2,
       .history = 2,
-      .reference = "after Lu et al. 2022, arXiv:2211.01095; k-diffusion dpmpp_3m_sde at eta = 0",
+      .reference =
+          "after Lu et al. 2022, arXiv:2211.01095; k-diffusion dpmpp_3m_sde at eta = 0: "
+          "x' = e^-h x - expm1(-h) D + phi_2 d1 - phi_3 d2, phi_2 = expm1(-h)/h + 1, phi_3 = phi_2/h - 1/2",
       .summary = "three denoised images in log-SNR; third order with exact=1,start=high",
       .options = "exact=0, solver_type=heun, start=own|high, lower_order_final=0",
       .variants = {"solver_type=midpoint", "lower_order_final=1", "exact=1", "exact=1,start=high"},

@@ -60,7 +60,9 @@ const SolverTraits& traits_dpmpp_3m_sde() {
       .strong_order = 1.0,
       .history = 2,
       .stochastic = true,
-      .reference = "k-diffusion sample_dpmpp_3m_sde",
+      .reference =
+          "k-diffusion sample_dpmpp_3m_sde: x' = e^-z x - expm1(-z) D + phi_2 d1 - phi_3 d2 + noise, z = (1 + eta) h, "
+          "phi_2 = expm1(-z)/z + 1, phi_3 = phi_2/z - 1/2",
       .summary = "3M on the reverse SDE; third order at eta = 0 only with exact=true",
       .options = "eta=1,s_noise=1,exact=false,start=own|high",
       .variants = {"eta=0.5,s_noise=1.1", "eta=0,exact=true", "exact=true", "eta=0,exact=true,start=high"},

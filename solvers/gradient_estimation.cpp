@@ -16,7 +16,9 @@ const SolverTraits& traits_gradient_estimation() {
       .order = 1,
       .start_order = 1,
       .history = 1,
-      .reference = "Permenter & Yuan 2023, arXiv:2306.04848, gradient estimation with gamma = 2",
+      .reference =
+          "Permenter & Yuan 2023, arXiv:2306.04848, gradient estimation: x' = x + h (gamma eps_i + (1 - gamma) "
+          "eps_(i-1))",
       .summary = "Euler with an extrapolated slope; a first-order method that is good at few steps",
       .options = "gamma=2",
       .variants = {"gamma=1.5"},

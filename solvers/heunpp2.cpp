@@ -47,7 +47,10 @@ const SolverTraits& traits_heunpp2() {
                                    .family = "one-step",
                                    .order = 1,
                                    .start_order = 1,
-                                   .reference = "ComfyUI sample_heunpp2, after sd-webui-samplers-scheduler; no paper",
+                                   .reference =
+                                       "ComfyUI sample_heunpp2, after sd-webui-samplers-scheduler; no paper: "
+                                       "x' = x + h ((1 - w2 - w3) d1 + w2 d2 + w3 d3), w2 = sigma_(i+1)/(3 sigma_0), "
+                                       "w3 = sigma_(i+2)/(3 sigma_0)",
                                    .summary = "three slopes weighted by their levels; first order; fixed grids only",
                                    .options = "",
                                    .also = {"ComfyUI"},

@@ -8,7 +8,7 @@ const SolverTraits& traits_implicit_euler() {
       theta_traits({.name = "implicit_euler",
                     .aliases = {"ImplicitEuler"},
                     .order = 1,
-                    .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.7",
+                    .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.7: x' = x + h d(x')",
                     .summary = "Euler with the slope of the step's end, found by fixed-point iteration",
                     .also = {"diffrax"}});
   return traits;

@@ -8,7 +8,7 @@ const SolverTraits& traits_implicit_trapezoid() {
       theta_traits({.name = "implicit_trapezoid",
                     .aliases = {"trapezoid"},
                     .order = 2,
-                    .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.7",
+                    .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.7: x' = x + h (d(x) + d(x'))/2",
                     .summary = "the mean of the slopes at both ends of the step, found by fixed-point iteration",
                     .also = {"torchdiffeq"}});
   return traits;

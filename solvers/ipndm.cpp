@@ -13,7 +13,8 @@ const SolverTraits& traits_ipndm() {
       .order = 2,
       .start_order = 2,
       .history = 3,
-      .reference = "Zhang & Chen 2023, arXiv:2204.13902, iPNDM",
+      .reference =
+          "Zhang & Chen 2023, arXiv:2204.13902, iPNDM: x' = x + h (55 eps_0 - 59 eps_1 + 37 eps_2 - 9 eps_3)/24",
       .summary = "fixed-step Adams-Bashforth weights; second order on a stretched grid, strong at few steps",
       .options = "order=4, lower_order_final=0",
       .variants = {"order=2"},

@@ -14,7 +14,10 @@ const SolverTraits& traits_ipndm_v() {
       .order = 4,
       .start_order = 2,
       .history = 3,
-      .reference = "Zhang & Chen 2023, arXiv:2204.13902, iPNDM; Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5",
+      .reference =
+          "Zhang & Chen 2023, arXiv:2204.13902, iPNDM; Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5: x' = x + "
+          "the "
+          "integral over d sigma of the polynomial through the last slopes",
       .summary = "variable-step Adams-Bashforth in sigma, the last jump to the denoised image",
       .options = "order=4, start=own|high, lower_order_final=0",
       .variants = {"order=2", "order=3", "start=high"},

@@ -7,18 +7,21 @@
 namespace stride {
 
 const SolverTraits& traits_lms() {
-  static const SolverTraits traits{.name = "lms",
-                                   .aliases = {"LMS", "LMS Discrete", "LMSDiscreteScheduler"},
-                                   .family = "multistep",
-                                   .order = 4,
-                                   .start_order = 2,
-                                   .history = 3,
-                                   .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5; k-diffusion",
-                                   .summary = "variable-step Adams-Bashforth in sigma",
-                                   .options = "order=4, start=own|high, lower_order_final=0",
-                                   .variants = {"order=1", "order=2", "order=3", "order=3,start=high", "start=high"},
-                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
-                                   .nfe = evaluations(1)};
+  static const SolverTraits traits{
+      .name = "lms",
+      .aliases = {"LMS", "LMS Discrete", "LMSDiscreteScheduler"},
+      .family = "multistep",
+      .order = 4,
+      .start_order = 2,
+      .history = 3,
+      .reference =
+          "Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5: x' = x + the integral over d sigma of the polynomial "
+          "through the last slopes; k-diffusion",
+      .summary = "variable-step Adams-Bashforth in sigma",
+      .options = "order=4, start=own|high, lower_order_final=0",
+      .variants = {"order=1", "order=2", "order=3", "order=3,start=high", "start=high"},
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
+      .nfe = evaluations(1)};
   return traits;
 }
 

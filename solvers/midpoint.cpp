@@ -7,7 +7,7 @@ const SolverTraits& traits_midpoint() {
   static const SolverTraits traits = runge_kutta_traits(
       {.name = "midpoint",
        .aliases = {"Midpoint", "midpoint_2s"},
-       .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.1",
+       .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.1: x' = x + h d(x + h d(x)/2)",
        .summary = "the slope of the middle of the step in sigma; its Euler part gives an error estimate",
        .also = {"torchdiffeq", "diffrax", "flow_matching", "RES4LYF"}});
   return traits;

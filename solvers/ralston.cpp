@@ -7,7 +7,7 @@ const SolverTraits& traits_ralston() {
   static const SolverTraits traits = runge_kutta_traits(
       {.name = "ralston",
        .aliases = {"Ralston", "ralston_2s"},
-       .reference = "Ralston 1962, Math. Comp. 16(80) 431-437",
+       .reference = "Ralston 1962, Math. Comp. 16(80) 431-437: x' = x + h (d(x) + 3 d(x + 2 h d(x)/3))/4",
        .summary = "the second-order method with the smallest error bound; its Euler part gives an error estimate",
        .also = {"diffrax", "RES4LYF"}});
   return traits;

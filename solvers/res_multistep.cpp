@@ -12,7 +12,9 @@ const SolverTraits& traits_res_multistep() {
       .order = 2,
       .start_order = 2,
       .history = 1,
-      .reference = "Zhang et al. 2023, arXiv:2308.02157 (refined exponential solver), multistep form of order 2",
+      .reference =
+          "Zhang et al. 2023, arXiv:2308.02157 (refined exponential solver), multistep form of order 2: "
+          "x' = e^-h x + h ((phi_1 - phi_2/c2) D_i + phi_2/c2 D_(i-1)) at -h, c2 = -h_(i-1)/h",
       .summary = "exponential Adams-Bashforth in log-SNR, second order",
       .options = "lower_order_final=0",
       .also = {"ComfyUI", "stable-diffusion.cpp", "RES4LYF"},

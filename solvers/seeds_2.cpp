@@ -16,7 +16,9 @@ const SolverTraits& traits_seeds_2() {
       .family = "stochastic",
       .strong_order = 1.0,
       .stochastic = true,
-      .reference = "Gonzalez et al. 2023, arXiv:2305.14267, SEEDS-2, data prediction",
+      .reference =
+          "Gonzalez et al. 2023, arXiv:2305.14267, SEEDS-2, data prediction: "
+          "x' = e^-z x - expm1(-z) (D + (D_r - D)/(2r)) + noise, z = (1 + eta) h",
       .summary = "two-stage exponential step for the reverse SDE; second order at eta = 0",
       .options = "eta=1,s_noise=1,r=0.5,solver_type=phi_1|phi_2",
       .variants = {"solver_type=phi_2", "eta=0.5,s_noise=1.1,r=0.4", "eta=0", "eta=0,solver_type=phi_2,r=0.7"},

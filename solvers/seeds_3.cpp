@@ -13,7 +13,9 @@ const SolverTraits& traits_seeds_3() {
       .family = "stochastic",
       .strong_order = 1.0,
       .stochastic = true,
-      .reference = "Gonzalez et al. 2023, arXiv:2305.14267, SEEDS-3, data prediction",
+      .reference =
+          "Gonzalez et al. 2023, arXiv:2305.14267, SEEDS-3, data prediction: "
+          "x' = e^-z x - expm1(-z) D + z phi_2(-z) (D_2 - D)/r_2 + noise, z = (1 + eta) h",
       .summary = "three-stage exponential step for the reverse SDE; third order at eta = 0 with r_2 = 2/3",
       .options = "eta=1,s_noise=1,r_1=1/3,r_2=2/3",
       .variants = {"eta=0.5,s_noise=1.1", "eta=0", "eta=0,r_1=0.25,r_2=0.5"},

@@ -4,17 +4,18 @@
 namespace stride {
 
 const SolverTraits& traits_sra3() {
-  static const SolverTraits traits{.name = "sra3",
-                                   .aliases = {"SRA3"},
-                                   .family = "stochastic",
-                                   .strong_order = 1.5,
-                                   .stochastic = true,
-                                   .reference = "Roessler 2010, SIAM J. Numer. Anal. 48(3), SRA3",
-                                   .summary = "strong order 1.5 on the reverse SDE, in the clock sigma^2",
-                                   .options = "eta=1,s_noise=1",
-                                   .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
-                                   .also = {"StochasticDiffEq.jl"},
-                                   .nfe = evaluations(3)};
+  static const SolverTraits traits{
+      .name = "sra3",
+      .aliases = {"SRA3"},
+      .family = "stochastic",
+      .strong_order = 1.5,
+      .stochastic = true,
+      .reference = "Roessler 2010, SIAM J. Numer. Anal. 48(3), SRA3; coefficients in solvers/stochastic_rk.cpp",
+      .summary = "strong order 1.5 on the reverse SDE, in the clock sigma^2",
+      .options = "eta=1,s_noise=1",
+      .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
+      .also = {"StochasticDiffEq.jl"},
+      .nfe = evaluations(3)};
   return traits;
 }
 

@@ -7,7 +7,7 @@ const SolverTraits& traits_tsit5() {
   static const SolverTraits traits = runge_kutta_traits(
       {.name = "tsit5",
        .aliases = {"Tsit5", "tsi_7s"},
-       .reference = "Tsitouras 2011, Comput. Math. Appl. 62(2) 770-775",
+       .reference = "Tsitouras 2011, Comput. Math. Appl. 62(2) 770-775; coefficients in solvers/butcher_tableaux.cpp",
        .summary = "fifth order with an embedded fourth-order method; smaller error than dopri5 at the same cost",
        .also = {"OrdinaryDiffEq.jl", "torchode", "diffrax", "RES4LYF"}});
   return traits;

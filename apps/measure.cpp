@@ -102,15 +102,15 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
   std::vector<BatchCost> batches;
   std::vector<double> seconds_a_sample;
   const auto total = static_cast<int64_t>(settings.draw.seeds.size());
-  for (int64_t first = 0; first < total;) {
-    const int64_t end = std::min(total, first + std::max<int64_t>(1, settings.draw.batch));
+  const int64_t batch = std::max<int64_t>(1, settings.draw.batch);
+  for (int64_t first = 0; first < total; first += batch) {
+    const int64_t end = std::min(total, first + batch);
     if (!go_on(first)) return std::nullopt;
     const auto seeds = settings.draw.seeds.begin();
     const PeakMemory memory(settings.draw.device);
     const Draws draws = draw(sampler, denoiser, for_seeds(settings.draw, {seeds + first, seeds + end}));
     batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});
     seconds_a_sample.push_back(batches.back().seconds_a_sample);
-    first = end;
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))
                           .logical_or(draws.status.eq(static_cast<int8_t>(Status::step_underflow)))
                           .sum()
@@ -124,7 +124,7 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
   const Tensor all_nfe = at::cat(nfe), all_evals = at::cat(model_evals);
   result.cost = cost_of(all_nfe, all_evals);
   result.cost.seconds = quantile(seconds_a_sample, 0.5) * static_cast<double>(result.cost.n);
-  for (const BatchCost& batch : batches) result.cost.peak_bytes = std::max(result.cost.peak_bytes, batch.peak_bytes);
+  for (const BatchCost& one : batches) result.cost.peak_bytes = std::max(result.cost.peak_bytes, one.peak_bytes);
   for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
     const int64_t begin = bounds[i], end = bounds[i + 1];
     SampleCost cost = cost_of(all_nfe.slice(0, begin, end), all_evals.slice(0, begin, end));

@@ -17,8 +17,7 @@ class Dpmpp3mSde final : public Solver {
         sde_(sde),
         second_(exact ? 2.0 : 1.0),
         start_(start) {
-    traits_.masked = start.steps > 0;
-    traits_.nfe = [start](int64_t steps, bool final_zero) { return steps + start.more_evaluations(steps, final_zero); };
+    start.claim_cost(traits_);
   }
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 

@@ -115,10 +115,7 @@ std::unique_ptr<Solver> make_linear_multistep(SolverTraits traits, MultistepRule
   traits.order = claims.order;
   traits.start_order = claims.start_order;
   traits.history = options.order - 1;
-  traits.masked = options.start.steps > 0;
-  traits.nfe = [start = options.start](int64_t steps, bool final_zero) {
-    return steps + start.more_evaluations(steps, final_zero);
-  };
+  options.start.claim_cost(traits);
   return std::make_unique<LinearMultistep>(std::move(traits), std::move(rule), options);
 }
 

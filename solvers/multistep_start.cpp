@@ -53,6 +53,13 @@ int64_t MultistepStart::more_evaluations(int64_t run_steps, bool final_zero) con
   return made * static_cast<int64_t>(tableau->nodes.size() - 1);
 }
 
+void MultistepStart::claim_cost(SolverTraits& traits) const {
+  traits.masked = steps > 0;
+  traits.nfe = [start = *this](int64_t run_steps, bool final_zero) {
+    return run_steps + start.more_evaluations(run_steps, final_zero);
+  };
+}
+
 Tensor with_start(const MultistepStart& start, Step& step, const Tensor& x, const Tensor& slope, const Tensor& count,
                   const Tensor& next) {
   if (step.least_index() >= start.steps) return next;

@@ -32,6 +32,8 @@ struct MultistepStart {
   /// Reads `start`: own, or high for a method of that order. Throws UsageError for another word.
   [[nodiscard]] static MultistepStart read(SolverOptions& options, const std::string& name, int64_t order);
   [[nodiscard]] int64_t more_evaluations(int64_t run_steps, bool final_zero) const;
+  /// Claims what it costs a method of one evaluation a step: masked evaluations, in the first steps of a run.
+  void claim_cost(SolverTraits& traits) const;
 };
 
 /// `next`, with rows that are in their start (the first steps of a run, nothing handed over) replaced by the

@@ -119,10 +119,7 @@ std::unique_ptr<Solver> make_unipc(SolverOptions& options) {
   traits.order = read.corrector ? order + 1 : order;
   read.start = MultistepStart::read(options, "unipc", *traits.order);
   traits.start_order = read.start.steps > 0 ? *traits.order : std::min(read.corrector ? 3 : 2, *traits.order);
-  traits.masked = read.start.steps > 0;
-  traits.nfe = [start = read.start](int64_t steps, bool final_zero) {
-    return steps + start.more_evaluations(steps, final_zero);
-  };
+  read.start.claim_cost(traits);
   if (read.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
   return std::make_unique<UniPc>(std::move(traits), read);
 }

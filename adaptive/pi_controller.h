@@ -6,8 +6,8 @@
 namespace stride {
 
 struct PiOptions {
-  double rtol = 0.05;
-  double atol = 0.005;  ///< data scale
+  double rtol = 0.0;   ///< of a state that is σ at the start: 0.05 of 80 would allow an error of 4
+  double atol = 0.05;  ///< data scale
   double safety = 0.9;
   double integral = 1.0;      ///< β₁·q of Söderlind 2003: exponent of the present error
   double proportional = 0.4;  ///< β₂·q: exponent of the last accepted error

@@ -162,7 +162,7 @@ class EvaluateCommand final : public Command {
                       {.name = "policy",
                        .fallback = "fixed",
                        .value = "NAME[:key=value,...]",
-                       .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, predictor:FILE",
+                       .help = "who chooses the steps: fixed, pi:atol=A, predictor:FILE",
                        .group = "Samplers",
                        .key = "evaluate.policy",
                        .repeatable = true},

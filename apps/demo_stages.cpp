@@ -202,7 +202,7 @@ bool demo_evaluate(DemoRun& run) {
     adaptive.policies.push_back(fmt::format("predictor:{},tolerance={}", predictor, tolerance));
   add(adaptive);
   adaptive.solvers = {"heun"};
-  adaptive.policies = {"pi:rtol=0.2,atol=0.2", "pi:rtol=0.1,atol=0.1"};
+  adaptive.policies = {"pi:atol=0.2", "pi:atol=0.1"};
   add(adaptive);
   if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
 

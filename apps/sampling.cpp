@@ -151,14 +151,14 @@ OptionTable sampling_options(const SamplingTable& wanted) {
   }
   if (wanted.grid) table = table + grid_options(wanted.several);
   if (wanted.policy) {
-    table.push_back(
-        {.name = "policy",
-         .value = "NAME[:key=value,...]",
-         .help = "who chooses the steps: fixed, pi:rtol=R,atol=A, pid, predictor:FILE; default: what the solver is "
-                 "made for, which is fixed but for dpm_adaptive",
-         .group = kSamplerGroup,
-         .key = "sampling.policy",
-         .repeatable = wanted.several});
+    table.push_back({.name = "policy",
+                     .value = "NAME[:key=value,...]",
+                     .help =
+                         "who chooses the steps: fixed, pi:atol=A, pid, predictor:FILE; default: what the solver is "
+                         "made for, which is fixed but for dpm_adaptive",
+                     .group = kSamplerGroup,
+                     .key = "sampling.policy",
+                     .repeatable = wanted.several});
   }
   if (wanted.starts) {
     table = table + OptionTable{{.name = "init",

@@ -69,6 +69,18 @@ def best_summary(rows, mixtures, first_of):
     return text
 
 
+def promise_summary(rows):
+    """The error at the end in units of the tolerance, by policy."""
+    said = []
+    for policy in POLICIES:
+        shares = [row.rmse / float(row.tolerance) for row in rows if row.control == policy and row.rmse is not None]
+        if shares:
+            below = sum(share <= 1.0 for share in shares) / len(shares)
+            said.append(f"under {policy} {median(shares):.2g} times the tolerance in the median, and below it in "
+                        f"{100 * below:.0f} % of {len(shares)} runs")
+    return f"The error at the end is {'; '.join(said)}." if said else ""
+
+
 def deaf_summary(rows):
     deaf = deaf_runs(rows, POLICIES)
     if not deaf:
@@ -162,7 +174,7 @@ def generated(choice, rows, scope, images, mixtures):
         "## The best within a budget",
         "RMSE, lowest of all runs that spend at most so many evaluations (a policy: in the mean). Coinciding methods count once, "
         "by the name that comes first.",
-        best_summary(rows, mixtures, first_of) + " " + deaf_summary(rows),
+        " ".join([best_summary(rows, mixtures, first_of), promise_summary(rows), deaf_summary(rows)]),
         best_table(rows, mixtures, first_of),
         "## Slopes against orders",
         f"Slopes over the last doubling of evaluations: to {max(scope.nfe + scope.slope_nfe)} on {scope.slope_mixture}, by which "

@@ -1,0 +1,89 @@
+// The PI controller by itself; the registry suite runs every solver with an error estimate under it.
+#include "adaptive/pi_controller.h"
+
+#include "framework/error.h"
+#include "tests/solvers/fixtures.h"
+
+#include <cmath>
+
+namespace stride {
+namespace {
+
+using namespace fixtures;
+
+constexpr double kSigmaMax = 80.0;
+
+RunResult adaptive(const Denoiser& model, const Solver& solver, const PiOptions& options, const Tensor& samples) {
+  const PhiloxNoise noise;
+  const ProbabilityFlow flow;
+  const PiController controller(options);
+  const TimeGrid ends({kSigmaMax, options.end});
+  RunState state = start({model, solver, noise, ends}, samples);
+  state = start_run(solver, controller, state.constant, state.x, state.sigma);
+  return sample({model, flow, noise}, solver, controller, state);
+}
+
+}  // namespace
+
+TEST_CASE("pi: the error at the end is of the size of the absolute tolerance, which by default is alone", "[pi]") {
+  REQUIRE(PiOptions().rtol == 0.0);
+  const auto model = three_components();
+  const Tensor exact = adaptive(*model, *make_solver("dopri5"), {.atol = 1e-9, .final_zero = false}, ids(64)).x;
+  for (const char* name : {"heun", "bosh3", "dpm2", "dpmpp_singlestep", "dpmpp_singlestep:order=3", "res_2s"}) {
+    const auto solver = make_solver(name);
+    for (const double tolerance : {0.1, 0.01, 0.001}) {
+      CAPTURE(name, tolerance);
+      const RunResult result = adaptive(*model, *solver, {.atol = tolerance, .final_zero = false}, ids(64));
+      CHECK(result.ok());
+      const double error = (result.x - exact).square().mean().sqrt().item<double>();
+      CHECK(error < 2.0 * tolerance);
+      CHECK(error > 0.01 * tolerance);  // else most of the evaluations were for nothing
+    }
+  }
+}
+
+TEST_CASE("pi: the next step follows from this error and the last one", "[pi]") {
+  const auto model = three_components();
+  const auto solver = make_solver("heun");
+  const PhiloxNoise noise;
+  const ProbabilityFlow flow;
+  const PiOptions options{.rtol = 0.0, .atol = 0.5, .first_ratio = 2.0, .end = 0.05};
+  const PiController controller(options);
+  const TimeGrid ends({10.0, options.end});
+  RunState state = start({*model, *solver, noise, ends}, ids(4));
+  state = start_run(*solver, controller, state.constant, state.x, state.sigma);
+  const Problem problem{*model, flow, noise};
+  Step step(problem, state.constant, state.sigma, controller.propose(state), state.index, state.draws);
+  CHECK(step.to[0].item<double>() == Approx(5.0));
+  StepResult result = solver->step(step, state.x, state.history);
+  // E = error / atol in every value: 0.25, 4, and beyond the smallest and the largest factor.
+  const double errors[] = {0.25, 4.0, 1e12, 1e-12};
+  for (int64_t i = 0; i < 4; ++i) (*result.error)[i].fill_(options.atol * errors[i]);
+  const Decision first = controller.decide(state, step, result, solver->traits());
+  const double order = *solver->traits().error_order;
+  REQUIRE(order == 2.0);
+  const auto factor = [&](const Decision& decision, int64_t i) {
+    return decision.memory[0][i].item<double>() / std::log(2.0);
+  };
+  CHECK(first.accept->to(at::kLong).equal(index({1, 0, 0, 1})));
+  CHECK(factor(first, 0) == Approx(0.9 * std::pow(0.25, -0.5)));
+  CHECK(factor(first, 1) == Approx(0.9 * std::pow(4.0, -0.5)));
+  CHECK(factor(first, 2) == Approx(options.factor_min));
+  CHECK(factor(first, 3) == Approx(options.factor_max));
+  // Only an accepted error is remembered; the next step then is 0.9·E^(−1/2)·0.25^(0.4/2).
+  CHECK(first.memory[1][0].item<double>() == Approx(0.25));
+  CHECK(first.memory[1][1].item<double>() == 1.0);
+  state.memory = first.memory;
+  const Decision second = controller.decide(state, step, result, solver->traits());
+  CHECK(factor(second, 0) == Approx(0.9 * std::pow(0.25, -0.5) * std::pow(0.25, 0.2)));
+  CHECK(factor(second, 1) == Approx(0.9 * std::pow(4.0, -0.5)));
+}
+
+TEST_CASE("pi: options that make no sense are refused", "[pi]") {
+  CHECK_THROWS_WITH(PiController({.rtol = 0.0, .atol = 0.0}), contains("one of them positive"));
+  CHECK_THROWS_WITH(PiController({.rtol = -0.1}), contains("rtol"));
+  CHECK_THROWS_WITH(PiController({.safety = 1.0}), contains("safety"));
+  CHECK_THROWS_WITH(PiController({.first_ratio = 1.0}), contains("first_ratio"));
+}
+
+}  // namespace stride

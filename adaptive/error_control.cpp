@@ -11,7 +11,7 @@ namespace stride {
 const Tensor& estimate_of(const StepResult& result, const SolverTraits& traits, const std::string& policy) {
   if (!result.error || !traits.error_order)
     throw UsageError("policy '" + policy + "' needs an error estimate, and solver '" + traits.name +
-                     "' has none; use heun, or --policy fixed");
+                     "' has none; use ralston or heun, or --policy fixed");
   return *result.error;
 }
 

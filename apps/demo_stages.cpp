@@ -201,7 +201,7 @@ bool demo_evaluate(DemoRun& run) {
   for (const char* tolerance : {"0.1", "0.05", "0.02"})
     adaptive.policies.push_back(fmt::format("predictor:{},tolerance={}", predictor, tolerance));
   add(adaptive);
-  adaptive.solvers = {"heun"};
+  adaptive.solvers = {"ralston"};
   adaptive.policies = {"pi:atol=0.2", "pi:atol=0.1"};
   add(adaptive);
   if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);

@@ -41,8 +41,9 @@ std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const
 void require_estimate(const char* policy, const PolicyRequest& request) {
   const SolverTraits& traits = request.solver.traits();
   if (!traits.error_order) {
-    throw UsageError(fmt::format("--policy {} needs a solver with an error estimate, and {} has none; heun has one",
-                                 policy, traits.name));
+    throw UsageError(
+        fmt::format("--policy {} needs a solver with an error estimate, and {} has none; ralston and heun have", policy,
+                    traits.name));
   }
 }
 

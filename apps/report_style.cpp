@@ -42,7 +42,8 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 .key{width:14px;height:14px}
 .plot{display:block;width:100%;height:auto;font-size:12px;overflow:visible}
 .wide{display:none}
-figure table td,figure table th{padding:5px 8px}
+figure table td,figure table th{padding:5px 6px}
+figure td small{white-space:normal;text-wrap:balance}
 .narrow{max-width:520px}
 @media (min-width:600px){.wide{display:block;max-width:760px}.wide.full{max-width:none}.narrow{display:none}}
 @media (min-width:600px) and (max-width:999px){.wide{margin:0 auto}}
@@ -82,7 +83,7 @@ figcaption{margin-top:8px}
 @media (min-width:1180px){.strips{--k:var(--k3)}}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:5px 10px;border-bottom:1px solid var(--rule);vertical-align:top;white-space:nowrap}
+th,td{text-align:left;padding:5px 7px;border-bottom:1px solid var(--rule);vertical-align:top;white-space:nowrap}
 thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--rule)}
 th.number,td.number{text-align:right}
 th.span{background:var(--paper);color:var(--soft);padding-top:12px;font-weight:600;text-align:left;position:sticky;left:0}

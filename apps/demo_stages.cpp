@@ -184,7 +184,7 @@ bool demo_evaluate(DemoRun& run) {
       settings.samplers.push_back(std::move(spec));
   };
   SamplerSweep classic = sweep;
-  classic.solvers = {"ipndm", "dpmpp_2m", "ddim"};
+  classic.solvers = {"ipndm", "dpmpp_2m", "dpmpp_3m", "ddim"};
   classic.schedules = {"karras", "logsnr"};
   classic.finals = {Final::zero, Final::sigma_min};
   add(classic);

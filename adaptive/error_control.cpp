@@ -1,17 +1,18 @@
 #include "adaptive/error_control.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
 
 #include <limits>
 
 namespace stride {
 
+UsageError no_estimate(const SolverTraits& traits, const std::string& policy) {
+  return UsageError("policy '" + policy + "' needs an error estimate, and solver '" + traits.name +
+                    "' has none; use ralston or heun, or --policy fixed");
+}
+
 const Tensor& estimate_of(const StepResult& result, const SolverTraits& traits, const std::string& policy) {
-  if (!result.error || !traits.error_order)
-    throw UsageError("policy '" + policy + "' needs an error estimate, and solver '" + traits.name +
-                     "' has none; use ralston or heun, or --policy fixed");
+  if (!result.error || !traits.error_order) throw no_estimate(traits, policy);
   return *result.error;
 }
 

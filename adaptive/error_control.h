@@ -2,10 +2,14 @@
 #pragma once
 
 #include "framework/controller.h"
+#include "framework/error.h"
 
 #include <string>
 
 namespace stride {
+
+/// What to throw, naming the policy, for a solver without an error estimate.
+[[nodiscard]] UsageError no_estimate(const SolverTraits& traits, const std::string& policy);
 
 /// The solver's estimate. Throws UsageError, naming the policy, where the solver has none.
 [[nodiscard]] const Tensor& estimate_of(const StepResult& result, const SolverTraits& traits,

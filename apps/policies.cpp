@@ -1,5 +1,6 @@
 #include "apps/policies.h"
 
+#include "adaptive/error_control.h"
 #include "adaptive/pi_controller.h"
 #include "adaptive/pid_controller.h"
 #include "framework/error.h"
@@ -7,6 +8,7 @@
 #include "neural/predictor_controller.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <algorithm>
 
 namespace stride {
@@ -20,9 +22,42 @@ struct PolicyRequest {
   at::Device device;
 };
 
-// Numbers by name: where each goes, and its default.
-void read_numbers(OptionReader& reader, std::initializer_list<std::pair<const char*, double*>> numbers) {
+// The numbers of some options by name, in the order in which they are listed.
+using Numbers = std::vector<std::pair<const char*, double*>>;
+
+Numbers numbers(PiOptions& options) {
+  return {{"rtol", &options.rtol},
+          {"atol", &options.atol},
+          {"safety", &options.safety},
+          {"integral", &options.integral},
+          {"proportional", &options.proportional},
+          {"first_ratio", &options.first_ratio}};
+}
+
+Numbers numbers(PidOptions& options) {
+  return {{"rtol", &options.rtol},     {"atol", &options.atol},     {"pcoeff", &options.pcoeff},
+          {"icoeff", &options.icoeff}, {"dcoeff", &options.dcoeff}, {"accept_safety", &options.accept_safety},
+          {"h_init", &options.h_init}};
+}
+
+Numbers numbers(PredictorOptions& options) {
+  return {{"tolerance", &options.tolerance},
+          {"safety", &options.safety},
+          {"min_log_step", &options.min_log_step},
+          {"max_log_step", &options.max_log_step}};
+}
+
+void read_numbers(OptionReader& reader, const Numbers& numbers) {
   for (const auto& [name, value] : numbers) *value = reader.number(name, *value);
+}
+
+// "rtol=0,atol=0.05": what holds where nothing is said.
+template <typename Options>
+std::string defaults() {
+  Options options;
+  std::vector<std::string> out;
+  for (const auto& [name, value] : numbers(options)) out.push_back(fmt::format("{}={}", name, *value));
+  return fmt::format("{}", fmt::join(out, ","));
 }
 
 // What every adaptive policy has, checked.
@@ -38,43 +73,22 @@ std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const
   return std::make_unique<FixedGrid>(request.grid);
 }
 
-void require_estimate(const char* policy, const PolicyRequest& request) {
-  const SolverTraits& traits = request.solver.traits();
-  if (!traits.error_order) {
-    throw UsageError(
-        fmt::format("--policy {} needs a solver with an error estimate, and {} has none; ralston and heun have", policy,
-                    traits.name));
-  }
+template <typename Controller, typename Options>
+std::unique_ptr<const StepController> make_error_control(OptionReader& reader, const PolicyRequest& request,
+                                                         const char* policy) {
+  if (!request.solver.traits().error_order) throw no_estimate(request.solver.traits(), policy);
+  Options options;
+  read_numbers(reader, numbers(options));
+  close_options(options, request, policy);
+  return std::make_unique<Controller>(options);
 }
 
 std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
-  require_estimate("pi", request);
-  PiOptions options;
-  read_numbers(reader, {{"rtol", &options.rtol},
-                        {"atol", &options.atol},
-                        {"safety", &options.safety},
-                        {"integral", &options.integral},
-                        {"proportional", &options.proportional},
-                        {"first_ratio", &options.first_ratio}});
-  close_options(options, request, "pi");
-  return std::make_unique<PiController>(options);
+  return make_error_control<PiController, PiOptions>(reader, request, "pi");
 }
 
 std::unique_ptr<const StepController> make_pid(OptionReader& reader, const PolicyRequest& request) {
-  require_estimate("pid", request);
-  PidOptions options;
-  options.rtol = reader.number("rtol", options.rtol);
-  options.atol = reader.number("atol", options.atol);
-  options.pcoeff = reader.number("pcoeff", options.pcoeff);
-  options.icoeff = reader.number("icoeff", options.icoeff);
-  options.dcoeff = reader.number("dcoeff", options.dcoeff);
-  options.accept_safety = reader.number("accept_safety", options.accept_safety);
-  options.h_init = reader.number("h_init", options.h_init);
-  options.end = request.grid.end();
-  options.final_zero = request.grid.final_zero();
-  if (const std::string reason = options.invalid_reason(); !reason.empty())
-    throw UsageError(fmt::format("--policy pid: {}", reason));
-  return std::make_unique<PidController>(options);
+  return make_error_control<PidController, PidOptions>(reader, request, "pid");
 }
 
 std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const PolicyRequest& request) {
@@ -92,10 +106,7 @@ std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const
                     path, info.model_sha256, request.model.sha256));
   }
   PredictorOptions options;
-  read_numbers(reader, {{"tolerance", &options.tolerance},
-                        {"safety", &options.safety},
-                        {"min_log_step", &options.min_log_step},
-                        {"max_log_step", &options.max_log_step}});
+  read_numbers(reader, numbers(options));
   close_options(options, request, "predictor", info);
   return std::make_unique<PredictorController>(std::make_shared<StepPredictor>(predictor.to(request.device)), options);
 }
@@ -108,16 +119,15 @@ struct Policy {
 const std::vector<Policy>& policies() {
   static const std::vector<Policy> all = {
       {{"fixed", "every sample follows the grid", "", ""}, make_fixed},
-      {{"pi", "error control a sample: its own step, rejections counted",
-        "rtol=0,atol=0.05,safety=0.9,integral=1,proportional=0.4,first_ratio=1.5",
+      {{"pi", "error control a sample: its own step, rejections counted", defaults<PiOptions>(),
         "Gustafsson 1991, ACM TOMS 17(4); Söderlind 2003, ACM TOMS 29(1)"},
        make_pi},
       {{"pid", "error control a sample as dpm_adaptive has it: a smooth limiter, k-diffusion's defaults",
-        "rtol=0.05,atol=0.0078,pcoeff=0,icoeff=1,dcoeff=0,accept_safety=0.81,h_init=0.05",
+        defaults<PidOptions>(),
         "Söderlind 2003, ACM TOMS 29(1); Söderlind & Wang 2006, J. Comput. Appl. Math. 185; k-diffusion"},
        make_pid},
       {{"predictor", "a small network, trained on recorded trajectories, chooses each step; no rejections",
-        "FILE,tolerance=0.05,safety=1,min_log_step=0.02,max_log_step=3", "made by stride train-predictor"},
+        "FILE," + defaults<PredictorOptions>(), "made by stride train-predictor"},
        make_predictor}};
   return all;
 }

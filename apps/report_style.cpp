@@ -42,7 +42,6 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 .key{width:14px;height:14px}
 .plot{display:block;width:100%;height:auto;font-size:12px;overflow:visible}
 .wide{display:none}
-figure table td,figure table th{padding:5px 6px}
 figure td small{white-space:normal;text-wrap:balance}
 .narrow{max-width:520px}
 @media (min-width:600px){.wide{display:block;max-width:760px}.wide.full{max-width:none}.narrow{display:none}}

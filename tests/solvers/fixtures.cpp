@@ -107,6 +107,18 @@ RunResult run(const Setup& setup, const Tensor& sample_ids, at::ScalarType dtype
                 start(setup, sample_ids, dtype), options);
 }
 
+RunState start(const Setup& setup, const StepController& controller, const Tensor& sample_ids) {
+  const RunState state = start(setup, sample_ids);
+  return start_run(setup.solver, controller, state.constant, state.x, state.sigma);
+}
+
+RunResult run(const Setup& setup, const StepController& controller, const Tensor& sample_ids,
+              const SampleOptions& options) {
+  const ProbabilityFlow flow;
+  return sample({setup.denoiser, flow, setup.noise}, setup.solver, controller, start(setup, controller, sample_ids),
+                options);
+}
+
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
   const Tensor left = a.contiguous().cpu();

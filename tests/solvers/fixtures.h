@@ -52,6 +52,10 @@ struct Setup {
 [[nodiscard]] RunState start(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble);
 [[nodiscard]] RunResult run(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble,
                             const SampleOptions& options = {});
+/// The same under another controller, from the grid's first level.
+[[nodiscard]] RunState start(const Setup& setup, const StepController& controller, const Tensor& ids);
+[[nodiscard]] RunResult run(const Setup& setup, const StepController& controller, const Tensor& ids,
+                            const SampleOptions& options = {});
 
 /// Bit for bit, NaN equal to NaN.
 [[nodiscard]] bool same_bits(const Tensor& a, const Tensor& b);

@@ -11,16 +11,8 @@ namespace {
 
 using namespace fixtures;
 
-constexpr double kSigmaMax = 80.0;
-
 RunResult adaptive(const Denoiser& model, const Solver& solver, const PiOptions& options, const Tensor& samples) {
-  const PhiloxNoise noise;
-  const ProbabilityFlow flow;
-  const PiController controller(options);
-  const TimeGrid ends({kSigmaMax, options.end});
-  RunState state = start({model, solver, noise, ends}, samples);
-  state = start_run(solver, controller, state.constant, state.x, state.sigma);
-  return sample({model, flow, noise}, solver, controller, state);
+  return run({model, solver, PhiloxNoise(), TimeGrid({80.0, options.end})}, PiController(options), samples);
 }
 
 }  // namespace
@@ -50,8 +42,7 @@ TEST_CASE("pi: the next step follows from this error and the last one", "[pi]") 
   const PiOptions options{.rtol = 0.0, .atol = 0.5, .first_ratio = 2.0, .end = 0.05};
   const PiController controller(options);
   const TimeGrid ends({10.0, options.end});
-  RunState state = start({*model, *solver, noise, ends}, ids(4));
-  state = start_run(*solver, controller, state.constant, state.x, state.sigma);
+  RunState state = start({*model, *solver, noise, ends}, controller, ids(4));
   const Problem problem{*model, flow, noise};
   Step step(problem, state.constant, state.sigma, controller.propose(state), state.index, state.draws);
   CHECK(step.to[0].item<double>() == Approx(5.0));
@@ -60,8 +51,7 @@ TEST_CASE("pi: the next step follows from this error and the last one", "[pi]") 
   const double errors[] = {0.25, 4.0, 1e12, 1e-12};
   for (int64_t i = 0; i < 4; ++i) (*result.error)[i].fill_(options.atol * errors[i]);
   const Decision first = controller.decide(state, step, result, solver->traits());
-  const double order = *solver->traits().error_order;
-  REQUIRE(order == 2.0);
+  REQUIRE(*solver->traits().error_order == 2.0);
   const auto factor = [&](const Decision& decision, int64_t i) {
     return decision.memory[0][i].item<double>() / std::log(2.0);
   };

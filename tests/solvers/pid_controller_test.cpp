@@ -13,13 +13,8 @@ using namespace fixtures;
 
 RunResult adaptive(const Denoiser& model, const Solver& solver, const PidOptions& options, const Tensor& samples,
                    bool compact = true) {
-  const PhiloxNoise noise;
-  const ProbabilityFlow flow;
-  const PidController controller(options);
-  const TimeGrid ends({10.0, options.end});
-  RunState state = start({model, solver, noise, ends}, samples);
-  state = start_run(solver, controller, state.constant, state.x, state.sigma);
-  return sample({model, flow, noise}, solver, controller, state, {.compact = compact});
+  return run({model, solver, PhiloxNoise(), TimeGrid({10.0, options.end})}, PidController(options), samples,
+             {.compact = compact});
 }
 
 }  // namespace
@@ -62,8 +57,7 @@ TEST_CASE("pid: a sample that is not a number ends as such, and its neighbours a
   const ProbabilityFlow flow;
   const PidController controller({.end = 0.05});
   const TimeGrid ends({10.0, 0.05});
-  RunState state = start({*model, *solver, noise, ends}, ids(4));
-  state = start_run(*solver, controller, state.constant, state.x, state.sigma);
+  RunState state = start({*model, *solver, noise, ends}, controller, ids(4));
   const Tensor whole = sample({*model, flow, noise}, *solver, controller, state).x;
   state.x = state.x.clone();
   state.x[1].fill_(std::nan(""));
@@ -81,8 +75,7 @@ TEST_CASE("pid: an estimate that is infinite shortens the step by the limiter's 
   const ProbabilityFlow flow;
   const PidController controller({.h_init = 0.5, .end = 0.05});
   const TimeGrid ends({10.0, 0.05});
-  RunState state = start({*model, *solver, noise, ends}, ids(2));
-  state = start_run(*solver, controller, state.constant, state.x, state.sigma);
+  RunState state = start({*model, *solver, noise, ends}, controller, ids(2));
   const Problem problem{*model, flow, noise};
   Step step(problem, state.constant, state.sigma, controller.propose(state), state.index, state.draws);
   StepResult result = solver->step(step, state.x, state.history);

@@ -263,7 +263,6 @@ TEST_CASE("registry: a NaN row leaves its neighbours alone and is named", "[regi
 TEST_CASE("registry: with an error estimate a solver runs adaptively, without one it refuses", "[registry]") {
   const auto model = three_components();
   const PhiloxNoise noise;
-  const ProbabilityFlow flow;
   const TimeGrid ends({10.0, 0.05});
   for (const std::string& name : all_solvers()) {
     const auto solver = solver_for(name);
@@ -271,9 +270,7 @@ TEST_CASE("registry: with an error estimate a solver runs adaptively, without on
     CAPTURE(name);
     const auto adaptive = [&](double tolerance, bool compact, const Tensor& samples) {
       const PiController controller({.rtol = tolerance, .atol = tolerance, .end = 0.05, .final_zero = true});
-      RunState state = start({*model, *solver, noise, ends}, samples);
-      state = start_run(*solver, controller, state.constant, state.x, state.sigma);
-      return sample({*model, flow, noise}, *solver, controller, state, {.compact = compact});
+      return run({*model, *solver, noise, ends}, controller, samples, {.compact = compact});
     };
     if (!solver->traits().error_order) {
       CHECK_THROWS_WITH(adaptive(1e-2, true, ids(3)), contains("error estimate"));

@@ -92,7 +92,7 @@ class DemoCommand final : public Command {
           "on them, evaluates both against the classic samplers on seeds that neither saw, and writes a report.",
       .example =
           "stride demo\n"
-          "takes about three minutes on two CPU cores and ends with a table and the path of report.html",
+          "takes one to three minutes on two CPU cores and ends with a table and the path of report.html",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = model_options() + OptionTable{{.name = "nfe",
                                                 .fallback = "3-5",

@@ -3,8 +3,8 @@
 
 #include "framework/denoiser.h"
 #include "framework/evaluator.h"
+#include "framework/grids/time_grid.h"
 #include "framework/progress.h"
-#include "framework/time_grid.h"
 
 #include <string>
 

@@ -5,7 +5,7 @@
 #include "apps/results_table.h"
 #include "apps/shipped_models.h"
 #include "apps/stopwatch.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

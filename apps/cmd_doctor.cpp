@@ -1,9 +1,9 @@
 // stride doctor: what this machine offers, and what this program runs with.
-#include "adaptive/ceres_version.h"
+#include "adaptive/plan/ceres_version.h"
 #include "apps/build_info.h"
 #include "apps/command.h"
 #include "apps/device_info.h"
-#include "datasets/hdf5_version.h"
+#include "datasets/files/hdf5_version.h"
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>

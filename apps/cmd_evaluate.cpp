@@ -6,7 +6,7 @@
 #include "apps/feature_setup.h"
 #include "apps/report.h"
 #include "apps/results_table.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <algorithm>
 #include <cmath>

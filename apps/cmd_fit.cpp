@@ -1,9 +1,9 @@
 // stride fit: a few-step plan from a denoiser.
-#include "adaptive/plan_fit.h"
-#include "adaptive/plan_memory.h"
+#include "adaptive/plan/plan_fit.h"
+#include "adaptive/plan/plan_memory.h"
 #include "apps/command.h"
 #include "apps/fit_request.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

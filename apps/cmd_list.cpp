@@ -4,8 +4,8 @@
 #include "apps/policies.h"
 #include "apps/solver_page.h"
 #include "apps/text_table.h"
+#include "framework/grids/time_grid.h"
 #include "framework/spec.h"
-#include "framework/time_grid.h"
 #include "solvers/named_variants.h"
 #include "solvers/registry.h"
 

@@ -1,7 +1,7 @@
 // stride merge: several stores as one.
 #include "apps/command.h"
 #include "apps/store_path.h"
-#include "datasets/trajectory_store.h"
+#include "datasets/store/trajectory_store.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -5,7 +5,7 @@
 #include "apps/number_text.h"
 #include "apps/sample_source.h"
 #include "apps/text_table.h"
-#include "datasets/intervals.h"
+#include "datasets/metrics/intervals.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

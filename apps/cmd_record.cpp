@@ -4,8 +4,8 @@
 #include "apps/sampling.h"
 #include "apps/store_path.h"
 #include "apps/trajectory_tap.h"
-#include "datasets/trajectory_store.h"
-#include "datasets/trajectory_writer.h"
+#include "datasets/store/trajectory_store.h"
+#include "datasets/store/trajectory_writer.h"
 #include "framework/spec.h"
 
 #include <ATen/ATen.h>

@@ -2,7 +2,7 @@
 #include "apps/command.h"
 #include "apps/evaluation_summary.h"
 #include "apps/report.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -5,7 +5,7 @@
 #include "apps/samples_output.h"
 #include "apps/sampling.h"
 #include "apps/text_table.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

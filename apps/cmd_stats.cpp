@@ -2,8 +2,8 @@
 #include "apps/command.h"
 #include "apps/feature_options.h"
 #include "apps/sample_source.h"
-#include "datasets/reference_statistics.h"
-#include "framework/file.h"
+#include "datasets/metrics/reference_statistics.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -3,12 +3,12 @@
 #include "apps/train_denoiser_options.h"
 #include "apps/training_look.h"
 #include "apps/training_output.h"
-#include "framework/file.h"
-#include "framework/hash.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "framework/spec.h"
-#include "neural/features.h"
-#include "neural/model_loader.h"
-#include "neural/train_denoiser.h"
+#include "neural/networks/features.h"
+#include "neural/networks/model_loader.h"
+#include "neural/training/train_denoiser.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

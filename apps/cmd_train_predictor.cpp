@@ -2,7 +2,7 @@
 #include "apps/command.h"
 #include "apps/store_path.h"
 #include "framework/spec.h"
-#include "neural/train_predictor.h"
+#include "neural/predictor/train_predictor.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,9 +1,9 @@
 // stride verify: whether a store or a run folder is whole.
 #include "apps/command.h"
 #include "apps/store_path.h"
-#include "datasets/samples_file.h"
-#include "datasets/trajectory_store.h"
-#include "framework/file.h"
+#include "datasets/files/samples_file.h"
+#include "datasets/store/trajectory_store.h"
+#include "framework/files/file.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>

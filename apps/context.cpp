@@ -2,7 +2,7 @@
 
 #include "apps/build_info.h"
 #include "apps/device_info.h"
-#include "datasets/hdf5_version.h"
+#include "datasets/files/hdf5_version.h"
 #include "framework/interrupt.h"
 
 #include <ATen/Context.h>

@@ -1,6 +1,6 @@
 #include "apps/demo_stages.h"
 
-#include "adaptive/plan_fit.h"
+#include "adaptive/plan/plan_fit.h"
 #include "apps/evaluation_summary.h"
 #include "apps/feature_setup.h"
 #include "apps/recording.h"
@@ -8,9 +8,9 @@
 #include "apps/stopwatch.h"
 #include "apps/store_path.h"
 #include "apps/trajectory_tap.h"
-#include "datasets/trajectory_store.h"
-#include "framework/file.h"
-#include "neural/train_predictor.h"
+#include "datasets/store/trajectory_store.h"
+#include "framework/files/file.h"
+#include "neural/predictor/train_predictor.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

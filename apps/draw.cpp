@@ -2,7 +2,7 @@
 #include "apps/file_noise.h"
 #include "apps/sampling.h"
 #include "framework/error.h"
-#include "framework/masked_denoiser.h"
+#include "framework/models/masked_denoiser.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>

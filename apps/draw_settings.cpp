@@ -2,8 +2,8 @@
 #include "apps/guidance_option.h"
 #include "apps/refine_option.h"
 #include "apps/sampling.h"
-#include "datasets/samples_file.h"
-#include "framework/hash.h"
+#include "datasets/files/samples_file.h"
+#include "framework/files/hash.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -3,8 +3,8 @@
 #include "apps/measure.h"
 #include "apps/model_card.h"
 #include "apps/png_data.h"
-#include "datasets/metrics.h"
-#include "datasets/mixture_metrics.h"
+#include "datasets/metrics/metrics.h"
+#include "datasets/metrics/mixture_metrics.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>

@@ -4,7 +4,7 @@
 #include "apps/evaluation_result.h"
 #include "apps/metric_set.h"
 #include "apps/sampling.h"
-#include "datasets/frechet.h"
+#include "datasets/metrics/frechet.h"
 
 #include <functional>
 #include <optional>

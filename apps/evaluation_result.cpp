@@ -1,7 +1,7 @@
 #include "apps/evaluation_result.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <cmath>
 #include <limits>

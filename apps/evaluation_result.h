@@ -1,7 +1,7 @@
 // What `stride evaluate` found out: the content of results.json and results.csv.
 #pragma once
 
-#include "datasets/intervals.h"
+#include "datasets/metrics/intervals.h"
 
 #include <cstdint>
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace stride {
 
-/// One metric of one sampler. The interval is explained in datasets/intervals.h.
+/// One metric of one sampler. The interval is explained in datasets/metrics/intervals.h.
 struct MetricResult {
   std::string name;                   ///< as in docs/evaluation.md: "rmse", "rmse-p95", "fd", "precision-teacher", …
   Estimate all;                       ///< of all samples together

@@ -1,7 +1,7 @@
 #include "apps/evaluation_summary.h"
 
 #include "apps/text_table.h"
-#include "datasets/metrics.h"
+#include "datasets/metrics/metrics.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // What TensorBoard draws, written as it happens.
 #pragma once
 
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <ATen/core/Tensor.h>
 

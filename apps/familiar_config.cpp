@@ -1,7 +1,7 @@
 #include "apps/familiar_config.h"
 
 #include "framework/error.h"
-#include "framework/noise_schedule.h"
+#include "framework/grids/noise_schedule.h"
 #include "framework/spec.h"
 #include "solvers/names.h"
 #include "solvers/registry.h"

@@ -3,10 +3,10 @@
 #include "apps/sample_source.h"
 #include "apps/toml_reader.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
-#include "neural/features.h"
-#include "neural/scripted_features.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "neural/networks/features.h"
+#include "neural/networks/scripted_features.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -3,11 +3,11 @@
 #include "apps/embedded.h"
 #include "apps/feature_card.h"
 #include "apps/sample_source.h"
-#include "datasets/npz_reader.h"
+#include "datasets/files/npz_reader.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
-#include "neural/features.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "neural/networks/features.h"
 
 #include <ATen/ATen.h>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/evaluation.h"
-#include "datasets/reference_statistics.h"
+#include "datasets/metrics/reference_statistics.h"
 
 #include <string>
 

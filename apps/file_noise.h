@@ -1,7 +1,7 @@
 // Noise that somebody else drew: --noise FILE.h5.
 #pragma once
 
-#include "framework/noise.h"
+#include "framework/noise/noise.h"
 
 #include <vector>
 

@@ -3,7 +3,7 @@
 #include "apps/evaluation.h"
 #include "apps/feature_setup.h"
 #include "framework/spec.h"
-#include "neural/encoder_features.h"
+#include "neural/networks/encoder_features.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,7 +1,7 @@
 // What the options of `stride fit` ask for, checked.
 #pragma once
 
-#include "adaptive/plan_fit.h"
+#include "adaptive/plan/plan_fit.h"
 #include "apps/model_card.h"
 #include "apps/option_table.h"
 #include "apps/sampling.h"

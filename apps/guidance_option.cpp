@@ -1,7 +1,7 @@
 #include "apps/guidance_option.h"
 
 #include "framework/error.h"
-#include "framework/parameterisation.h"
+#include "framework/models/parameterisation.h"
 #include "framework/spec.h"
 
 #include <fmt/format.h>

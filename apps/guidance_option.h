@@ -3,7 +3,7 @@
 
 #include "apps/option_table.h"
 #include "framework/denoiser.h"
-#include "framework/guidance.h"
+#include "framework/models/guidance.h"
 
 #include <string>
 

@@ -2,9 +2,9 @@
 
 #include "apps/peak_memory.h"
 #include "apps/png_data.h"
-#include "datasets/metrics.h"
-#include "framework/file.h"
-#include "framework/hash.h"
+#include "datasets/metrics/metrics.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "solvers/hybrid.h"
 
 #include <ATen/ATen.h>

@@ -1,9 +1,9 @@
 #include "apps/metric_set.h"
 
-#include "datasets/frechet_limit.h"
-#include "datasets/kernel_distance.h"
-#include "datasets/manifold.h"
-#include "datasets/sliced_wasserstein.h"
+#include "datasets/metrics/frechet_limit.h"
+#include "datasets/metrics/kernel_distance.h"
+#include "datasets/metrics/manifold.h"
+#include "datasets/metrics/sliced_wasserstein.h"
 #include "framework/error.h"
 #include "framework/spec.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/evaluation_result.h"
-#include "datasets/frechet.h"
+#include "datasets/metrics/frechet.h"
 
 #include <optional>
 #include <string>

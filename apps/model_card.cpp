@@ -2,9 +2,9 @@
 
 #include "apps/toml_reader.h"
 #include "framework/error.h"
-#include "framework/hash.h"
-#include "framework/network_denoiser.h"
-#include "framework/parameterisation.h"
+#include "framework/files/hash.h"
+#include "framework/models/network_denoiser.h"
+#include "framework/models/parameterisation.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

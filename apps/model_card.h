@@ -2,8 +2,8 @@
 #pragma once
 
 #include "framework/denoiser.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/noise_schedule.h"
+#include "framework/grids/noise_schedule.h"
+#include "framework/models/gaussian_mixture.h"
 
 #include <memory>
 #include <optional>

@@ -3,9 +3,9 @@
 #include "apps/model_card.h"
 #include "apps/shipped_models.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
-#include "neural/model_loader.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "neural/networks/model_loader.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,6 +1,6 @@
 #include "apps/png_data.h"
 
-#include "datasets/png.h"
+#include "datasets/images/png.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>

@@ -1,11 +1,11 @@
 #include "apps/policies.h"
 
-#include "adaptive/error_control.h"
-#include "adaptive/pi_controller.h"
-#include "adaptive/pid_controller.h"
+#include "adaptive/control/error_control.h"
+#include "adaptive/control/pi_controller.h"
+#include "adaptive/control/pid_controller.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
-#include "neural/predictor_controller.h"
+#include "neural/predictor/predictor_controller.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

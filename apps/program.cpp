@@ -1,7 +1,7 @@
 // Parses, runs, and turns whatever happens into an exit code: the only place that catches.
 #include "apps/build_info.h"
 #include "apps/command.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "framework/interrupt.h"
 #include "framework/spec.h"
 

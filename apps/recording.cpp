@@ -2,7 +2,7 @@
 
 #include "apps/stopwatch.h"
 #include "apps/trajectory_tap.h"
-#include "neural/trajectory_features.h"
+#include "neural/predictor/trajectory_features.h"
 
 #include <algorithm>
 #include <utility>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/sampling.h"
-#include "datasets/async_writer.h"
+#include "datasets/store/async_writer.h"
 
 #include <functional>
 #include <string>

@@ -1,9 +1,9 @@
 #include "apps/refine_option.h"
 
 #include "apps/start_images.h"
-#include "datasets/samples_file.h"
-#include "framework/hash.h"
-#include "framework/refine.h"
+#include "datasets/files/samples_file.h"
+#include "framework/files/hash.h"
+#include "framework/models/refine.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

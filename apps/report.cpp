@@ -3,7 +3,7 @@
 #include "apps/html.h"
 #include "apps/report_sections.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

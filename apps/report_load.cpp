@@ -1,7 +1,7 @@
 // From run folders to the data of a report.
 #include "apps/report.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

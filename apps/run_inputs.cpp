@@ -1,7 +1,7 @@
 #include "apps/run_inputs.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <fmt/format.h>
 #include <algorithm>

@@ -1,12 +1,12 @@
 #include "apps/sample_source.h"
 
 #include "apps/embedded.h"
-#include "datasets/npz_reader.h"
-#include "datasets/samples_file.h"
+#include "datasets/files/npz_reader.h"
+#include "datasets/files/samples_file.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
-#include "neural/image_data.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "neural/training/image_data.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

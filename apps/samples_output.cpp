@@ -1,8 +1,8 @@
 #include "apps/samples_output.h"
 
 #include "apps/png_data.h"
-#include "datasets/npz.h"
-#include "datasets/png.h"
+#include "datasets/files/npz.h"
+#include "datasets/images/png.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>

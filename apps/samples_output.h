@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/sampling.h"
-#include "datasets/samples_file.h"
+#include "datasets/files/samples_file.h"
 
 #include <string>
 #include <vector>

@@ -3,7 +3,7 @@
 
 #include "apps/guidance_option.h"
 #include "apps/refine_option.h"
-#include "datasets/samples_file.h"
+#include "datasets/files/samples_file.h"
 #include "solvers/hybrid.h"
 #include "solvers/names.h"
 #include "solvers/registry.h"

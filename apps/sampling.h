@@ -3,9 +3,9 @@
 
 #include "apps/context.h"
 #include "apps/model_card.h"
+#include "framework/grids/time_grid.h"
 #include "framework/progress.h"
 #include "framework/sample.h"
-#include "framework/time_grid.h"
 
 #include <functional>
 #include <memory>

@@ -1,11 +1,11 @@
 #include "apps/start_images.h"
 
 #include "apps/png_data.h"
-#include "datasets/file_set.h"
-#include "datasets/image_codec.h"
+#include "datasets/images/file_set.h"
+#include "datasets/images/image_codec.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #include "apps/store_path.h"
 
-#include "datasets/trajectory_store.h"
+#include "datasets/store/trajectory_store.h"
 #include "framework/error.h"
 
 #include <fmt/format.h>

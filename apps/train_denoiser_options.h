@@ -2,8 +2,8 @@
 #pragma once
 
 #include "apps/context.h"
-#include "neural/features.h"
-#include "neural/train_denoiser.h"
+#include "neural/networks/features.h"
+#include "neural/training/train_denoiser.h"
 
 namespace stride {
 

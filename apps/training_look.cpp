@@ -1,11 +1,11 @@
 #include "apps/training_look.h"
 
 #include "apps/png_data.h"
-#include "datasets/png.h"
+#include "datasets/images/png.h"
 #include "framework/fixed_grid.h"
-#include "framework/network_denoiser.h"
+#include "framework/models/network_denoiser.h"
 #include "framework/sample.h"
-#include "neural/unet.h"
+#include "neural/networks/unet.h"
 #include "solvers/registry.h"
 
 #include <ATen/ATen.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/context.h"
-#include "neural/train_denoiser.h"
+#include "neural/training/train_denoiser.h"
 
 namespace stride {
 

@@ -1,8 +1,8 @@
 #include "apps/training_output.h"
 
 #include "apps/embedded.h"
-#include "datasets/image_codec.h"
-#include "framework/file.h"
+#include "datasets/images/image_codec.h"
+#include "framework/files/file.h"
 #include "framework/run_dir.h"
 
 #include <ATen/Parallel.h>

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "apps/context.h"
-#include "neural/features.h"
-#include "neural/image_data.h"
-#include "neural/unet_config.h"
+#include "neural/networks/features.h"
+#include "neural/networks/unet_config.h"
+#include "neural/training/image_data.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // Collects trajectories while a chunk of samples runs.
 #pragma once
 
-#include "datasets/trajectory.h"
+#include "datasets/store/trajectory.h"
 #include "framework/sample.h"
 
 #include <optional>

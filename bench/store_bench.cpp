@@ -1,12 +1,12 @@
 // store_bench FOLDER [TRAJECTORIES [SECONDS]]: writes a store of CIFAR-size trajectories of 36 states in float16 into a
 // new folder, then times verifying it, reading random pairs of points (to the GPU too, where there is one), and opening
 // the index of a simulated million.
-#include "datasets/async_writer.h"
-#include "datasets/store_index.h"
-#include "datasets/trajectory_batches.h"
-#include "datasets/trajectory_store.h"
+#include "datasets/store/async_writer.h"
+#include "datasets/store/store_index.h"
+#include "datasets/store/trajectory_batches.h"
+#include "datasets/store/trajectory_store.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>

@@ -82,7 +82,7 @@ def read_images(path):
 
 @dataclasses.dataclass
 class NetworkConfig:
-    """neural/unet_config.h, under the same names and with the same defaults."""
+    """neural/networks/unet_config.h, under the same names and with the same defaults."""
     image_channels: int = 1
     channels: tuple = (32, 56)
     blocks: int = 1

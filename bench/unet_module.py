@@ -1,4 +1,4 @@
-"""The network of neural/unet.h as a PyTorch module: its state_dict has the names and shapes of Stride's weights file."""
+"""The network of neural/networks/unet.h as a PyTorch module: its state_dict has the names and shapes of Stride's weights file."""
 
 import math
 

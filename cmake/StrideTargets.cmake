@@ -16,10 +16,11 @@ endif()
 # libstdc++ stands before both: libtorch exports a std::filesystem of its own, whose remove_all crashes.
 set(STRIDE_TORCH_FIRST -Wl,--no-as-needed -lstdc++ $<TARGET_FILE:torch_cpu>)
 
-# stride_library(NAME folder-target links...): one library a folder, sources by listing.
+# stride_library(NAME folder-target links...): one library for a folder and its sub-folders, sources by listing.
 function(stride_library name)
   cmake_parse_arguments(arg "" "PCH;PCH_FROM" "PUBLIC;PRIVATE;EXCLUDE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cpp
+       ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cu)
   foreach(excluded IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
   endforeach()

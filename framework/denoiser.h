@@ -13,7 +13,8 @@ namespace stride {
 struct Evaluation {
   Tensor denoised;                      ///< D(x; σ), `[B, …]`, dtype of x
   std::optional<Tensor> unconditional;  ///< without the condition, where guidance asked for it; without bounds
-  std::optional<Tensor> log_variance;   ///< what the model says of its variance, as it says it: see solvers/ddpm.cpp
+  std::optional<Tensor>
+      log_variance;  ///< what the model says of its variance, as it says it: see solvers/methods/ddpm.cpp
 };
 
 /// A condition that a model takes: `classes` > 0 for labels (int64 `[B]`), else a float tensor of `shape`.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "framework/denoiser.h"
-#include "framework/guidance.h"
+#include "framework/models/guidance.h"
 
 namespace stride {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "framework/controller.h"
-#include "framework/time_grid.h"
+#include "framework/grids/time_grid.h"
 
 namespace stride {
 

@@ -1,8 +1,8 @@
 #include "framework/run_dir.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/lock.h"
+#include "framework/files/file.h"
+#include "framework/files/lock.h"
 
 #include <fmt/format.h>
 #include <ctime>

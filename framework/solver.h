@@ -3,7 +3,7 @@
 
 #include "framework/evaluator.h"
 #include "framework/history.h"
-#include "framework/noise.h"
+#include "framework/noise/noise.h"
 #include "framework/term.h"
 
 #include <functional>

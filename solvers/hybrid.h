@@ -1,7 +1,7 @@
 // Several methods on one grid: `ddim@10,heun@5`.
 #pragma once
 
-#include "framework/time_grid.h"
+#include "framework/grids/time_grid.h"
 #include "solvers/registry.h"
 
 #include <memory>

@@ -1,8 +1,8 @@
 // From a clean image to the noise that DDIM would have made it from.
 #pragma once
 
+#include "framework/grids/time_grid.h"
 #include "framework/sample.h"
-#include "framework/time_grid.h"
 
 #include <functional>
 

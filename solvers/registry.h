@@ -1,7 +1,7 @@
 // All samplers by name.
 #pragma once
 
-#include "framework/noise_schedule.h"
+#include "framework/grids/noise_schedule.h"
 #include "framework/solver.h"
 #include "framework/spec.h"
 

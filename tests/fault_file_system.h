@@ -1,7 +1,7 @@
 // The file system, with one operation that goes wrong: the test that fails the n-th one, for every n.
 #pragma once
 
-#include "framework/file_system.h"
+#include "framework/files/file_system.h"
 
 #include <fcntl.h>
 

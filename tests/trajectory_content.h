@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "datasets/trajectory.h"
+#include "datasets/store/trajectory.h"
 
 #include <cstdint>
 #include <numeric>

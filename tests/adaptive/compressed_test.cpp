@@ -1,6 +1,6 @@
 // The compressed problem is the full problem: design §3.
-#include "adaptive/compressed.h"
-#include "adaptive/ceres_solver.h"
+#include "adaptive/plan/compressed.h"
+#include "adaptive/plan/ceres_solver.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 

@@ -1,11 +1,11 @@
 // What the plan tests share: an exact denoiser, starts and end points.
 #pragma once
 
-#include "adaptive/plan_fit.h"
-#include "adaptive/plan_runs.h"
+#include "adaptive/plan/plan_fit.h"
+#include "adaptive/plan/plan_runs.h"
 #include "adaptive/teacher.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/noise.h"
+#include "framework/models/gaussian_mixture.h"
+#include "framework/noise/noise.h"
 #include "tests/catch_torch.h"
 
 namespace stride::test {

@@ -1,4 +1,4 @@
-#include "adaptive/plan_memory.h"
+#include "adaptive/plan/plan_memory.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "framework/sample.h"

@@ -1,6 +1,6 @@
 // stride record and merge at scale, through the real executable.
-#include "datasets/store_index.h"
-#include "datasets/trajectory_store.h"
+#include "datasets/store/store_index.h"
+#include "datasets/store/trajectory_store.h"
 #include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"

@@ -1,8 +1,8 @@
 // The command line through its real executable.
 #include "apps/command.h"
-#include "datasets/samples_file.h"
-#include "datasets/trajectory_store.h"
-#include "framework/noise_schedule.h"
+#include "datasets/files/samples_file.h"
+#include "datasets/store/trajectory_store.h"
+#include "framework/grids/noise_schedule.h"
 #include "framework/run_dir.h"
 #include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"

@@ -2,7 +2,7 @@
 
 #include "apps/evaluation.h"
 #include "framework/error.h"
-#include "framework/gaussian_mixture.h"
+#include "framework/models/gaussian_mixture.h"
 
 #include <cmath>
 

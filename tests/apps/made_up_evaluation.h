@@ -4,7 +4,7 @@
 #include "apps/evaluation_result.h"
 #include "apps/png_data.h"
 #include "apps/report.h"
-#include "datasets/metrics.h"
+#include "datasets/metrics/metrics.h"
 
 #include <ATen/ATen.h>
 

@@ -1,7 +1,7 @@
 // Model cards: what is read, and what is refused.
 #include "apps/model_card.h"
 #include "framework/error.h"
-#include "framework/hash.h"
+#include "framework/files/hash.h"
 #include "tests/apps/mixture_card.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"

@@ -1,8 +1,8 @@
 // What people and other programs get to see: tables, PNG, npz.
 #include "apps/text_table.h"
 #include "apps/trajectory_tap.h"
-#include "datasets/npz.h"
-#include "datasets/png.h"
+#include "datasets/files/npz.h"
+#include "datasets/images/png.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 

@@ -4,7 +4,7 @@
 #include "apps/html.h"
 #include "apps/report.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/apps/made_up_evaluation.h"
 #include "tests/apps/xml_check.h"
 

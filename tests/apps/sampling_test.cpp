@@ -2,7 +2,7 @@
 #include "apps/sampling.h"
 #include "apps/file_noise.h"
 #include "framework/error.h"
-#include "framework/gaussian_mixture.h"
+#include "framework/models/gaussian_mixture.h"
 #include "solvers/plan.h"
 #include "solvers/registry.h"
 #include "tests/catch_torch.h"

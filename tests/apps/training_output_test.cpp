@@ -1,5 +1,5 @@
 // What a training leaves behind: the real executable.
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
 #include "tests/datasets/image_files.h"

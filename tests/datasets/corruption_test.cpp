@@ -1,9 +1,9 @@
 // Damaged files end in InputError: never a crash, never wrong data.
-#include "datasets/samples_file.h"
-#include "datasets/trajectory_store.h"
-#include "datasets/trajectory_writer.h"
+#include "datasets/files/samples_file.h"
+#include "datasets/store/trajectory_store.h"
+#include "datasets/store/trajectory_writer.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/catch_torch.h"
 #include "tests/mutation.h"
 #include "tests/temporary_folder.h"

@@ -1,7 +1,7 @@
 // Work at arm's length: what a child process sends, and what becomes of one that does not end well.
-#include "datasets/guarded.h"
+#include "datasets/files/guarded.h"
 
-#include "datasets/hdf5_handle.h"
+#include "datasets/files/hdf5_handle.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 

@@ -1,9 +1,9 @@
 // Small images, and files of them.
 #pragma once
 
-#include "datasets/pixels.h"
-#include "datasets/png.h"
-#include "framework/file.h"
+#include "datasets/images/pixels.h"
+#include "datasets/images/png.h"
+#include "framework/files/file.h"
 
 #include <ATen/ATen.h>
 #include <turbojpeg.h>

@@ -1,4 +1,4 @@
-#include "datasets/image_loader.h"
+#include "datasets/images/image_loader.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 #include "tests/datasets/image_files.h"

@@ -1,8 +1,8 @@
 #include "tests/catch_torch.h"
 
-#include "datasets/frechet.h"
-#include "datasets/intervals.h"
-#include "datasets/metrics.h"
+#include "datasets/metrics/frechet.h"
+#include "datasets/metrics/intervals.h"
+#include "datasets/metrics/metrics.h"
 #include "framework/error.h"
 
 #include <cmath>

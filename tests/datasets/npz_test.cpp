@@ -1,12 +1,12 @@
 // NumPy's archives and reference statistics, whole, of others' making, and damaged.
 #include "tests/catch_torch.h"
 
-#include "datasets/npy.h"
-#include "datasets/npz.h"
-#include "datasets/npz_reader.h"
-#include "datasets/reference_statistics.h"
+#include "datasets/files/npy.h"
+#include "datasets/files/npz.h"
+#include "datasets/files/npz_reader.h"
+#include "datasets/metrics/reference_statistics.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/mutation.h"
 #include "tests/temporary_folder.h"
 

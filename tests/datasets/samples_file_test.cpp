@@ -1,8 +1,8 @@
-#include "datasets/samples_file.h"
+#include "datasets/files/samples_file.h"
 
-#include "datasets/hdf5.h"
+#include "datasets/files/hdf5.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 

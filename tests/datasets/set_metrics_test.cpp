@@ -1,11 +1,11 @@
 // Metrics of a set of samples against another set, or against a law.
 #include "tests/catch_torch.h"
 
-#include "datasets/frechet_limit.h"
-#include "datasets/kernel_distance.h"
-#include "datasets/manifold.h"
-#include "datasets/mixture_metrics.h"
-#include "datasets/sliced_wasserstein.h"
+#include "datasets/metrics/frechet_limit.h"
+#include "datasets/metrics/kernel_distance.h"
+#include "datasets/metrics/manifold.h"
+#include "datasets/metrics/mixture_metrics.h"
+#include "datasets/metrics/sliced_wasserstein.h"
 #include "framework/error.h"
 
 #include <cmath>

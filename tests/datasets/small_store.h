@@ -1,7 +1,7 @@
 // A store of a few small shards.
 #pragma once
 
-#include "datasets/trajectory_writer.h"
+#include "datasets/store/trajectory_writer.h"
 #include "tests/trajectory_content.h"
 
 #include <string>

@@ -1,8 +1,8 @@
 // Disks that fill up, devices that fail, limits that are met: the store is whole afterwards, every time.
-#include "datasets/trajectory_store.h"
-#include "datasets/trajectory_writer.h"
+#include "datasets/store/trajectory_store.h"
+#include "datasets/store/trajectory_writer.h"
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/catch_torch.h"
 #include "tests/fault_file_system.h"
 #include "tests/temporary_folder.h"

@@ -1,7 +1,7 @@
 #include "framework/error.h"
 #include "framework/evaluator.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/network_denoiser.h"
+#include "framework/models/gaussian_mixture.h"
+#include "framework/models/network_denoiser.h"
 
 #include "tests/catch_torch.h"
 

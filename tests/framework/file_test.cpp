@@ -1,4 +1,4 @@
-#include "framework/file.h"
+#include "framework/files/file.h"
 
 #include "framework/error.h"
 #include "tests/catch_torch.h"

@@ -1,6 +1,6 @@
 // Grids: every one is well formed at every number of steps, and the ones with formulas of their own follow them.
 #include "framework/error.h"
-#include "framework/time_grid.h"
+#include "framework/grids/time_grid.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 

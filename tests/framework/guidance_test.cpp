@@ -1,8 +1,8 @@
 // Guidance and bounds against their formulas, written out for one sample.
 #include "framework/error.h"
 #include "framework/evaluator.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/parameterisation.h"
+#include "framework/models/gaussian_mixture.h"
+#include "framework/models/parameterisation.h"
 
 #include "tests/catch_torch.h"
 

@@ -1,7 +1,7 @@
-#include "framework/hash.h"
+#include "framework/files/hash.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 

@@ -1,7 +1,7 @@
-#include "framework/lock.h"
+#include "framework/files/lock.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
+#include "framework/files/file.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 

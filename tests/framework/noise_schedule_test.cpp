@@ -1,7 +1,7 @@
 // Noise schedules: their end points, the σ ↔ timestep map both ways, zero terminal SNR.
-#include "framework/noise_schedule.h"
+#include "framework/grids/noise_schedule.h"
 #include "framework/error.h"
-#include "framework/timestep_table.h"
+#include "framework/grids/timestep_table.h"
 #include "tests/catch_torch.h"
 #include "tests/temporary_folder.h"
 

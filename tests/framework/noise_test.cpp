@@ -1,9 +1,9 @@
-#include "framework/noise.h"
+#include "framework/noise/noise.h"
 
 #include "framework/batch_state.h"
 #include "framework/error.h"
-#include "framework/philox.h"
-#include "framework/philox_core.h"
+#include "framework/noise/philox.h"
+#include "framework/noise/philox_core.h"
 
 #include "tests/catch_torch.h"
 

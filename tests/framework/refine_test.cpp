@@ -1,9 +1,9 @@
 // Starts from an image: the grid that is left, the noised image, and the denoiser that keeps a part of it.
-#include "framework/refine.h"
+#include "framework/models/refine.h"
 #include "framework/error.h"
 #include "framework/evaluator.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/masked_denoiser.h"
+#include "framework/models/gaussian_mixture.h"
+#include "framework/models/masked_denoiser.h"
 
 #include "tests/catch_torch.h"
 

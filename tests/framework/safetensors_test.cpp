@@ -1,8 +1,8 @@
-#include "framework/safetensors.h"
+#include "framework/files/safetensors.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "tests/catch_torch.h"
 #include "tests/mutation.h"
 #include "tests/temporary_folder.h"

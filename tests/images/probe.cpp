@@ -1,6 +1,6 @@
 // What the readers see, for read_back.py: a line of JSON and the pixels [N, H, W, C] of an image set. Exit codes as the
 // command's.
-#include "datasets/image_loader.h"
+#include "datasets/images/image_loader.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>

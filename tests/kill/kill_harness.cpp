@@ -9,12 +9,12 @@
 //
 // Also: --seed N repeats the moments of a run, --milliseconds A-B is the range that they are drawn from. The writers
 // are forked and not executed: loading LibTorch takes longer than the life of one.
-#include "datasets/hdf5.h"
-#include "datasets/trajectory_store.h"
-#include "datasets/trajectory_writer.h"
+#include "datasets/files/hdf5.h"
+#include "datasets/store/trajectory_store.h"
+#include "datasets/store/trajectory_writer.h"
 #include "framework/error.h"
-#include "framework/file.h"
-#include "framework/hash.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "tests/kill/child.h"
 #include "tests/kill/writers.h"
 #include "tests/temporary_folder.h"

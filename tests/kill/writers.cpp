@@ -1,6 +1,6 @@
 #include "tests/kill/writers.h"
 
-#include "datasets/trajectory_writer.h"
+#include "datasets/store/trajectory_writer.h"
 #include "tests/trajectory_content.h"
 
 #include <hdf5.h>

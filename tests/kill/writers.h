@@ -2,7 +2,7 @@
 // it safe.
 #pragma once
 
-#include "datasets/trajectory.h"
+#include "datasets/store/trajectory.h"
 
 #include <cstdint>
 #include <string>

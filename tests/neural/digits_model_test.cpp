@@ -1,12 +1,12 @@
 #include "tests/catch_torch.h"
 
-#include "framework/file.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "framework/fixed_grid.h"
-#include "framework/hash.h"
 #include "framework/sample.h"
-#include "neural/features.h"
-#include "neural/model_loader.h"
-#include "neural/train_denoiser.h"
+#include "neural/networks/features.h"
+#include "neural/networks/model_loader.h"
+#include "neural/training/train_denoiser.h"
 #include "solvers/registry.h"
 
 using namespace stride;

@@ -1,9 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "framework/gaussian_mixture.h"
-#include "neural/encoder_features.h"
-#include "neural/model_loader.h"
+#include "framework/models/gaussian_mixture.h"
+#include "neural/networks/encoder_features.h"
+#include "neural/networks/model_loader.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>

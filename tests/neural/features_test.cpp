@@ -1,9 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "framework/file.h"
-#include "neural/features.h"
-#include "neural/model_loader.h"
+#include "framework/files/file.h"
+#include "neural/networks/features.h"
+#include "neural/networks/model_loader.h"
 #include "tests/temporary_folder.h"
 
 using namespace stride;

@@ -1,11 +1,11 @@
 #include "tests/catch_torch.h"
 
-#include "neural/adam_cuda.h"
-#include "neural/device_weights.h"
-#include "neural/norm_act.h"
-#include "neural/recompute.h"
-#include "neural/training_step.h"
-#include "neural/unet.h"
+#include "neural/networks/device_weights.h"
+#include "neural/networks/norm_act.h"
+#include "neural/networks/recompute.h"
+#include "neural/networks/unet.h"
+#include "neural/training/adam_cuda.h"
+#include "neural/training/training_step.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>

@@ -1,9 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/adam.h"
-#include "neural/batch_order.h"
-#include "neural/parameters.h"
+#include "neural/networks/parameters.h"
+#include "neural/training/adam.h"
+#include "neural/training/batch_order.h"
 
 #include <cmath>
 #include <set>

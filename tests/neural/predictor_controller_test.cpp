@@ -2,10 +2,10 @@
 
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
-#include "framework/gaussian_mixture.h"
+#include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
-#include "neural/predictor_controller.h"
-#include "neural/train_predictor.h"
+#include "neural/predictor/predictor_controller.h"
+#include "neural/predictor/train_predictor.h"
 #include "solvers/registry.h"
 
 #include <cmath>

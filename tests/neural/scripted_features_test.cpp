@@ -2,7 +2,7 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/scripted_features.h"
+#include "neural/networks/scripted_features.h"
 
 #include <torch/csrc/jit/api/module.h>
 

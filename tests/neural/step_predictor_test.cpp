@@ -1,9 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/step_examples.h"
-#include "neural/step_features.h"
-#include "neural/step_predictor.h"
+#include "neural/predictor/step_examples.h"
+#include "neural/predictor/step_features.h"
+#include "neural/predictor/step_predictor.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>

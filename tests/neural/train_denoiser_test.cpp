@@ -1,9 +1,9 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/edm_objective.h"
-#include "neural/train_denoiser.h"
-#include "neural/training_step.h"
+#include "neural/training/edm_objective.h"
+#include "neural/training/train_denoiser.h"
+#include "neural/training/training_step.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>

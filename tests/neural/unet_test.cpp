@@ -1,8 +1,8 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/model_loader.h"
-#include "neural/unet.h"
+#include "neural/networks/model_loader.h"
+#include "neural/networks/unet.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>

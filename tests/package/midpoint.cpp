@@ -1,6 +1,6 @@
 // A user's own sampler against an installed Stride: the midpoint method, run on a Gaussian whose flow is known.
 #include "framework/fixed_grid.h"
-#include "framework/gaussian_mixture.h"
+#include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
 #include "solvers/registry.h"
 

@@ -7,8 +7,8 @@
 // "alphas_cumprod", "sigmas", "timesteps", "levels"}. {"list"} gets the names and variants that need a reference. An
 // error becomes {"error"}.
 #include "framework/error.h"
-#include "framework/time_grid.h"
-#include "framework/timestep_table.h"
+#include "framework/grids/time_grid.h"
+#include "framework/grids/timestep_table.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

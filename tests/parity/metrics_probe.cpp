@@ -1,10 +1,10 @@
 // metrics_probe FILE.npz: the metrics of the arrays `x` and `y` (features or images), or the Fréchet distance of the
 // statistics `mu1`, `sigma1`, `mu2`, `sigma2`, as one JSON object. For metrics.py.
-#include "datasets/frechet_limit.h"
-#include "datasets/kernel_distance.h"
-#include "datasets/manifold.h"
-#include "datasets/npz_reader.h"
-#include "datasets/sliced_wasserstein.h"
+#include "datasets/files/npz_reader.h"
+#include "datasets/metrics/frechet_limit.h"
+#include "datasets/metrics/kernel_distance.h"
+#include "datasets/metrics/manifold.h"
+#include "datasets/metrics/sliced_wasserstein.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

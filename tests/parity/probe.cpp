@@ -12,13 +12,13 @@
 #include "apps/guidance_option.h"
 #include "apps/policies.h"
 #include "framework/error.h"
+#include "framework/files/safetensors.h"
 #include "framework/fixed_grid.h"
-#include "framework/gaussian_mixture.h"
-#include "framework/safetensors.h"
+#include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
 #include "solvers/inversion.h"
 #include "solvers/registry.h"
-#include "solvers/runge_kutta.h"
+#include "solvers/shared/runge_kutta.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

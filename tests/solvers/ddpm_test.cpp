@@ -2,7 +2,7 @@
 #include "tests/solvers/fixtures.h"
 
 #include "framework/error.h"
-#include "framework/network_denoiser.h"
+#include "framework/models/network_denoiser.h"
 
 namespace stride {
 namespace {

@@ -1,7 +1,7 @@
 // The phi functions, and the order conditions of the exponential tableaux.
-#include "solvers/exponential.h"
+#include "solvers/shared/exponential.h"
 
-#include "solvers/exponential_tableaux.h"
+#include "solvers/shared/exponential_tableaux.h"
 #include "tests/solvers/fixtures.h"
 
 #include <cmath>

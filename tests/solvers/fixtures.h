@@ -2,7 +2,7 @@
 #pragma once
 
 #include "framework/fixed_grid.h"
-#include "framework/gaussian_mixture.h"
+#include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
 #include "solvers/registry.h"
 

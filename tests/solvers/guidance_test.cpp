@@ -2,9 +2,9 @@
 #include "tests/solvers/fixtures.h"
 
 #include "framework/error.h"
-#include "framework/masked_denoiser.h"
-#include "framework/network_denoiser.h"
-#include "framework/refine.h"
+#include "framework/models/masked_denoiser.h"
+#include "framework/models/network_denoiser.h"
+#include "framework/models/refine.h"
 
 namespace stride {
 namespace {

@@ -1,7 +1,7 @@
 // The coefficients of multistep methods against the conditions that define them, and their start.
-#include "solvers/multistep.h"
-#include "solvers/multistep_start.h"
+#include "solvers/shared/multistep.h"
 #include "solvers/plan.h"
+#include "solvers/shared/multistep_start.h"
 #include "tests/solvers/fixtures.h"
 
 #include <cmath>

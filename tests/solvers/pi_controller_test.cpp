@@ -1,5 +1,5 @@
 // The PI controller by itself; the registry suite runs every solver with an error estimate under it.
-#include "adaptive/pi_controller.h"
+#include "adaptive/control/pi_controller.h"
 
 #include "framework/error.h"
 #include "tests/solvers/fixtures.h"

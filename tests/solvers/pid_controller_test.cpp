@@ -1,5 +1,5 @@
 // The PID controller by itself; tests/parity compares whole runs with k-diffusion.
-#include "adaptive/pid_controller.h"
+#include "adaptive/control/pid_controller.h"
 
 #include "framework/error.h"
 #include "tests/solvers/fixtures.h"

@@ -1,9 +1,9 @@
 // Properties that every solver of the registry must have, present and future.
 #include "tests/solvers/fixtures.h"
 
-#include "adaptive/pi_controller.h"
+#include "adaptive/control/pi_controller.h"
 #include "framework/error.h"
-#include "framework/safetensors.h"
+#include "framework/files/safetensors.h"
 
 #include <filesystem>
 

@@ -1,7 +1,7 @@
 // Exact limits of the stochastic samplers, the laws they must leave alone, and their tables.
 #include "framework/error.h"
-#include "solvers/exponential_adams.h"
-#include "solvers/stochastic_rk.h"
+#include "solvers/shared/exponential_adams.h"
+#include "solvers/shared/stochastic_rk.h"
 #include "tests/solvers/fixtures.h"
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // Butcher tableaux against their algebraic order conditions: Hairer, Nørsett & Wanner, Solving ODEs I, §II.2,
 // table 2.2.
-#include "solvers/runge_kutta.h"
+#include "solvers/shared/runge_kutta.h"
 #include "tests/catch_torch.h"
 
 #include <cmath>

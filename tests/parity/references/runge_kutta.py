@@ -120,7 +120,7 @@ def theta(value, iterations):
 
 
 def heunpp2(p):
-    """ComfyUI's equations (see solvers/heunpp2.cpp); the evaluations are Stride's, which makes three a step."""
+    """ComfyUI's equations (see solvers/methods/heunpp2.cpp); the evaluations are Stride's, which makes three a step."""
     s = p.sigmas.tolist()
     x, states = p.x, []
     for i in range(p.steps):

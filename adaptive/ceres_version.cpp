@@ -1,9 +1,0 @@
-#include "adaptive/ceres_version.h"
-
-#include <ceres/version.h>
-
-namespace stride {
-
-std::string ceres_version() { return CERES_VERSION_STRING; }
-
-}  // namespace stride

@@ -1,0 +1,228 @@
+#include "datasets/store/manifest.h"
+
+#include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace stride {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kFormat = "stride-trajectories";
+constexpr int kFullVersion = 1;                  // of stores with every point of the grid
+constexpr int kSelectedVersion = 2;              // of those with some points, or with features
+constexpr int kMaxDepth = 5;                     // shards → shard → seeds → range → number
+constexpr int64_t kMostRows = int64_t{1} << 32;  // of one shard; guards sums against overflow
+constexpr int64_t kMostBytes = int64_t{1} << 50;
+
+const char* dtype_name(at::ScalarType dtype) {
+  if (dtype == at::kDouble) return "float64";
+  return dtype == at::kHalf ? "float16" : "float32";
+}
+
+at::ScalarType dtype_of(const std::string& name) {
+  if (name == "float64") return at::kDouble;
+  return name == "float16" ? at::kHalf : at::kFloat;
+}
+
+bool is_full(const TrajectoryConfig& config) { return config.save_at.empty() && !config.features; }
+
+/// As [first, last] pairs.
+ordered_json seeds_to_json(const SeedRanges& seeds) {
+  ordered_json ranges = ordered_json::array();
+  for (const SeedRange& range : seeds.ranges()) ranges.push_back({range.first, range.last});
+  return ranges;
+}
+
+ordered_json shard_to_json(const ShardEntry& shard) {
+  return {{"file", shard.file},
+          {"count", shard.count},
+          {"bytes", shard.bytes},
+          {"xxh3_128", shard.xxh3_128},
+          {"seeds", seeds_to_json(shard.seeds)}};
+}
+
+/// Everything but the checksum, in one fixed form: what the checksum is taken of.
+ordered_json content_of(const StoreManifest& manifest) {
+  const TrajectoryConfig& config = manifest.config;
+  ordered_json shards = ordered_json::array();
+  for (const ShardEntry& shard : manifest.shards) shards.push_back(shard_to_json(shard));
+  ordered_json all = {{"format", kFormat},
+                      {"version", is_full(config) ? kFullVersion : kSelectedVersion},
+                      {"model_sha256", config.model_sha256},
+                      {"solver", config.solver},
+                      {"schedule", config.schedule},
+                      {"final", config.final},
+                      {"dtype", dtype_name(config.dtype)},
+                      {"sample_shape", config.sample_shape},
+                      {"steps", config.steps},
+                      {"sigmas", config.sigmas.empty() ? ordered_json() : ordered_json(config.sigmas)},
+                      {"settings", config.settings.empty() ? ordered_json::object() : ordered_json(config.settings)}};
+  if (!is_full(config)) {
+    all["content"] = config.features ? "features" : "states";
+    all["save_at"] = config.save_at.empty() ? ordered_json("all") : ordered_json(config.save_at);
+  }
+  all["shards"] = std::move(shards);
+  return all;
+}
+
+std::string checksum_of(const ordered_json& content) { return xxh3_128(content.dump()); }
+
+class Reader final {
+ public:
+  explicit Reader(const std::string& where) : where_(where) {}
+
+  StoreManifest read(const std::string& text) const {
+    ordered_json all = parse(text);
+    if (!all.is_object() || all.value("format", json()) != kFormat)
+      fail("it is not the manifest of a trajectory store");
+    const json version = all.value("version", json());
+    if (version != kFullVersion && version != kSelectedVersion)
+      fail("it is of another version of the format; use the Stride that wrote it");
+    const auto stored = all.find("xxh3_128");
+    if (stored == all.end() || !stored->is_string()) fail("its checksum is missing");
+    const auto checksum = stored->get<std::string>();
+    all.erase(stored);
+    const std::string content = all.dump();
+    if (xxh3_128(content) != checksum) fail("its checksum is wrong: it was damaged, or changed by hand");
+    try {
+      const StoreManifest manifest{read_config(all), read_shards(all.at("shards"))};
+      // One text for one content: nothing unknown, nothing missing, nothing in another order.
+      if (content_of(manifest).dump() != content) fail("it has entries that do not belong");
+      return manifest;
+    } catch (const json::exception& error) {
+      fail(error.what());
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where_, what)); }
+
+  ordered_json parse(const std::string& text) const {
+    const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+      if (depth > kMaxDepth) fail("it is nested too deeply");
+      return true;
+    };
+    try {
+      return ordered_json::parse(text, watch);
+    } catch (const json::exception& error) {
+      fail(fmt::format("it is not JSON ({})", error.what()));
+    }
+  }
+
+  TrajectoryConfig read_config(const ordered_json& all) const {
+    TrajectoryConfig config;
+    config.model_sha256 = all.at("model_sha256").get<std::string>();
+    config.solver = all.at("solver").get<std::string>();
+    config.schedule = all.at("schedule").get<std::string>();
+    config.final = all.at("final").get<std::string>();
+    config.dtype = dtype_of(all.at("dtype").get<std::string>());
+    config.sample_shape = all.at("sample_shape").get<std::vector<int64_t>>();
+    config.steps = all.at("steps").get<int64_t>();
+    if (!all.at("sigmas").is_null()) config.sigmas = all.at("sigmas").get<std::vector<double>>();
+    config.settings = all.at("settings").get<std::map<std::string, std::string>>();
+    if (all.contains("content")) {
+      config.features = all.at("content").get<std::string>() == "features";
+      if (!all.at("save_at").is_string()) config.save_at = all.at("save_at").get<std::vector<int64_t>>();
+    }
+    if (const std::string reason = config.invalid_reason(); !reason.empty()) fail(reason);
+    return config;
+  }
+
+  std::vector<ShardEntry> read_shards(const ordered_json& list) const {
+    std::vector<ShardEntry> shards;
+    std::set<std::string> names;
+    SeedRanges seeds;
+    for (const ordered_json& each : list) {
+      ShardEntry shard{each.at("file").get<std::string>(),
+                       each.at("count").get<int64_t>(),
+                       each.at("bytes").get<int64_t>(),
+                       each.at("xxh3_128").get<std::string>(),
+                       {}};
+      if (shard_index(shard.file) < 0 || !names.insert(shard.file).second)
+        fail(fmt::format("bad shard name \"{}\"", shard.file));
+      if (shard.count < 1 || shard.count > kMostRows || shard.bytes < 1 || shard.bytes > kMostBytes) {
+        fail(fmt::format("impossible size of {}", shard.file));
+      }
+      shard.seeds = read_seeds(each.at("seeds"), shard);
+      for (const SeedRange& range : shard.seeds.ranges()) {
+        if (!seeds.insert(range)) fail(fmt::format("a seed of {} to {} is in two shards", range.first, range.last));
+      }
+      shards.push_back(std::move(shard));
+    }
+    return shards;
+  }
+
+  SeedRanges read_seeds(const ordered_json& ranges, const ShardEntry& shard) const {
+    SeedRanges seeds;
+    for (const ordered_json& each : ranges) {
+      const SeedRange range{each.at(0).get<int64_t>(), each.at(1).get<int64_t>()};
+      const bool sorted =
+          range.first >= 0 && range.first <= range.last && (seeds.empty() || seeds.ranges().back().last < range.first);
+      if (!sorted || range.last - range.first >= shard.count - seeds.size() || !seeds.insert(range)) {
+        fail(fmt::format("bad seeds of {}", shard.file));
+      }
+    }
+    if (seeds.size() != shard.count) fail(fmt::format("bad seeds of {}", shard.file));
+    return seeds;
+  }
+
+  const std::string& where_;
+};
+
+}  // namespace
+
+SeedRanges StoreManifest::seeds() const {
+  SeedRanges seeds;
+  for (const ShardEntry& shard : shards) seeds.merge(shard.seeds);
+  return seeds;
+}
+
+int64_t StoreManifest::trajectories() const noexcept {
+  int64_t count = 0;
+  for (const ShardEntry& shard : shards) count += shard.count;
+  return count;
+}
+
+StoreManifest StoreManifest::from_json(const std::string& text, const std::string& where) {
+  return Reader(where).read(text);
+}
+
+std::string StoreManifest::to_json() const {
+  ordered_json all = content_of(*this);
+  all["xxh3_128"] = checksum_of(all);
+  return all.dump(1) + "\n";
+}
+
+StoreManifest StoreManifest::load(const std::string& folder, FileSystem& files) {
+  const std::string path = manifest_path(folder);
+  return from_json(read_file(path, files), path);
+}
+
+void StoreManifest::save(const std::string& folder, FileSystem& files) const {
+  write_file_atomic(manifest_path(folder), to_json(), files);
+}
+
+std::string manifest_path(const std::string& folder) { return folder + "/manifest.json"; }
+
+std::string shard_name(int64_t index) { return fmt::format("shard-{:06d}.h5", index); }
+
+int64_t shard_index(const std::string& name) noexcept {
+  constexpr std::string_view prefix = "shard-";
+  constexpr std::string_view suffix = ".h5";
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return -1;
+  const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  if (digits.size() < 6 || digits.size() > 12 || digits.find_first_not_of("0123456789") != std::string::npos) return -1;
+  const int64_t index = std::stoll(digits);
+  return shard_name(index) == name ? index : -1;
+}
+
+}  // namespace stride

@@ -1,0 +1,99 @@
+// Joining stores.
+#include "datasets/store/parallel.h"
+#include "datasets/store/trajectory_store.h"
+#include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace stride {
+namespace {
+
+/// All shards of all inputs under the names they will have.
+struct Plan {
+  StoreManifest manifest;
+  std::vector<StoreIndex::Shard> from;
+};
+
+Plan plan_of(const std::vector<std::string>& inputs, FileSystem& files) {
+  Plan plan;
+  SeedRanges seeds;
+  for (const std::string& input : inputs) {
+    const StoreIndex index(input, files);
+    if (input == inputs.front()) plan.manifest.config = index.config();
+    if (const std::string field = plan.manifest.config.difference(index.config()); !field.empty()) {
+      throw UsageError(fmt::format("{} and {} cannot be merged, they differ in {}", inputs.front(), input, field));
+    }
+    if (const auto twice = seeds.common(index.seeds())) {
+      throw UsageError(
+          fmt::format("seed {} of {} is in another of the stores too: merge stores of different seeds", *twice, input));
+    }
+    seeds.merge(index.seeds());
+    for (const StoreIndex::Shard& shard : index.shards()) {
+      plan.from.push_back(shard);
+      ShardEntry entry = shard.entry;
+      entry.file = shard_name(static_cast<int64_t>(plan.manifest.shards.size()));
+      plan.manifest.shards.push_back(std::move(entry));
+    }
+  }
+  return plan;
+}
+
+void require_free(const std::string& output, FileSystem& files) {
+  if (!file_exists(output, files)) return;
+  if (file_exists(output + "/.", files) && list_folder(output, files).empty()) return;
+  throw UsageError(fmt::format(
+      "{} is there already: merge into a new folder, with {} as one of the stores if it is one", output, output));
+}
+
+void link_or_copy(const std::string& from, const std::string& to, std::string_view bytes, FileSystem& files) {
+  if (::link(from.c_str(), to.c_str()) != 0) write_file_atomic(to, bytes, files);
+}
+
+/// The rename makes all of it appear at once; its folder is synced so that it stays.
+void publish(const std::string& building, const std::string& whole, FileSystem& files) {
+  const std::size_t slash = whole.find_last_of('/');
+  const std::string above = slash == std::string::npos ? "." : whole.substr(0, slash + 1);
+  int result = files.rename(building, whole);
+  if (result >= 0) result = files.open(above, O_RDONLY | O_DIRECTORY, 0);
+  if (result >= 0) {
+    const int folder = result;
+    result = files.sync(folder);
+    (void)files.close(folder);
+  }
+  if (result < 0)
+    throw ResourceError(fmt::format("cannot rename {} to {}: {}", building, whole, std::strerror(-result)));
+}
+
+}  // namespace
+
+int64_t merge_stores(const std::vector<std::string>& inputs, const std::string& output, FileSystem& files) {
+  if (inputs.empty()) throw UsageError("nothing to merge: name at least one trajectory store");
+  std::string whole = output;
+  while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
+  require_free(whole, files);
+  const Plan plan = plan_of(inputs, files);
+  const std::string building = whole + ".merging";
+  make_folders(building, files);
+  const LockFile lock(building + "/.lock", "merge");
+  for (const std::string& name : list_folder(building, files)) {  // of a merge that was killed
+    if (name != ".lock") remove_file(building + "/" + name, files);
+  }
+  for_each_index(plan.from.size(), io_threads(), [&](std::size_t i) {
+    const StoreIndex::Shard& shard = plan.from[i];
+    const ShardReader verified(shard.folder, shard.entry, plan.manifest.config);
+    link_or_copy(shard.folder + "/" + shard.entry.file, building + "/" + plan.manifest.shards[i].file, verified.image(),
+                 files);
+  });
+  plan.manifest.save(building, files);  // syncs the folder: the links too
+  require_free(whole, files);
+  publish(building, whole, files);
+  return plan.manifest.trajectories();
+}
+
+}  // namespace stride

@@ -1,0 +1,42 @@
+// What the files grids_*.cpp share: each is a family of grids, and its rows are joined in time_grid.cpp.
+#pragma once
+
+#include "framework/grids/time_grid.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// A row of the table: builds all levels of a grid, the last included.
+struct GridRow {
+  GridTraits traits;
+  std::vector<double> (*build)(OptionReader&, const GridRequest&);
+};
+
+/// The families.
+[[nodiscard]] std::vector<GridRow> range_grids();      ///< curves between σ_max and σ_min
+[[nodiscard]] std::vector<GridRow> timestep_grids();   ///< places on the timesteps of a noise schedule
+[[nodiscard]] std::vector<GridRow> quantile_grids();   ///< quantiles of a distribution
+[[nodiscard]] std::vector<GridRow> two_stage_grids();  ///< curves in two pieces
+[[nodiscard]] std::vector<GridRow> flow_grids();       ///< flow times
+[[nodiscard]] std::vector<GridRow> table_grids();      ///< published tables
+
+/// `count` evenly spaced points of [0, 1], both ends included; one point is 0.
+[[nodiscard]] std::vector<double> unit_points(int64_t count);
+
+/// The levels before the end: N positive ones and a 0 after them (Final::zero), or N + 1 positive ones.
+[[nodiscard]] int64_t positive_levels(const GridRequest& request);
+/// Adds that 0.
+[[nodiscard]] std::vector<double> with_end(std::vector<double> positive, const GridRequest& request);
+/// For grids that are N + 1 levels by nature: with Final::zero the last of them becomes 0.
+[[nodiscard]] std::vector<double> replace_end(std::vector<double> levels, const GridRequest& request);
+
+/// Reads `variant`, which must be one of `known`; the first is the default. Throws UsageError.
+[[nodiscard]] std::string read_variant(OptionReader& options, const std::string& grid,
+                                       const std::vector<std::string>& known);
+/// The request's noise schedule, or a UsageError that says which option is missing.
+[[nodiscard]] const NoiseSchedule& required_schedule(const GridRequest& request, const std::string& grid);
+
+}  // namespace stride

@@ -1,0 +1,34 @@
+#include "framework/grids/number_list.h"
+
+#include "framework/error.h"
+#include "framework/spec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace stride {
+
+std::vector<double> read_numbers(const std::string& path, const std::string& what) {
+  std::ifstream file(path);
+  if (!file) throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
+  std::stringstream content;
+  content << file.rdbuf();
+  std::string text = content.str();
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
+  std::istringstream words(text);
+  std::vector<double> numbers;
+  for (std::string word; words >> word;) {
+    try {
+      numbers.push_back(parse_number(word, "a number"));
+    } catch (const UsageError& error) {
+      throw InputError(fmt::format("{} file '{}', entry {}: {}", what, path, numbers.size() + 1, error.what()));
+    }
+  }
+  return numbers;
+}
+
+}  // namespace stride

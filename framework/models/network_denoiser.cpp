@@ -1,0 +1,62 @@
+#include "framework/models/network_denoiser.h"
+
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+
+BatchState Network::null_condition(const BatchState& /*condition*/) const {
+  throw UsageError("guidance: this network has no unconditional form; leave --guidance out");
+}
+
+TimeInput parse_time_input(const std::string& text) {
+  if (text == "sigma") return TimeInput::sigma;
+  if (text == "timestep") return TimeInput::timestep;
+  if (text == "c_noise") return TimeInput::c_noise;
+  if (text == "flow_t") return TimeInput::flow_t;
+  throw UsageError("a network's time must be sigma, timestep, c_noise or flow_t, not '" + text + "'");
+}
+
+NetworkDenoiser::NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
+                                 std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
+                                 std::optional<TimestepTable> timesteps)
+    : info_(std::move(info)),
+      network_(std::move(network)),
+      parameterisation_(std::move(parameterisation)),
+      time_(time),
+      timesteps_(std::move(timesteps)) {
+  if (time_ == TimeInput::timestep && !timesteps_)
+    throw UsageError("model '" + info_.name + "' takes timesteps: its card needs a noise_schedule");
+}
+
+Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const {
+  Tensor time = sigma;
+  switch (time_) {
+    case TimeInput::sigma:
+      break;
+    case TimeInput::timestep:
+      time = (*timesteps_)(sigma);
+      break;
+    case TimeInput::c_noise:
+      time = sigma.log() * 0.25;
+      break;
+    case TimeInput::flow_t:
+      time = sigma / (sigma + 1.0);
+      break;
+  }
+  const Scalings scale = parameterisation_->at(sigma);
+  Tensor output = network_->forward(x * per_sample(scale.in, x), time.to(x.scalar_type()), condition);
+  std::optional<Tensor> log_variance;
+  if (output.dim() > 1 && output.size(1) == 2 * x.size(1)) {
+    log_variance = output.narrow(1, x.size(1), x.size(1));
+    output = output.narrow(1, 0, x.size(1));
+  }
+  return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, std::move(log_variance)};
+}
+
+BatchState NetworkDenoiser::null_condition(const BatchState& condition) const {
+  return network_->null_condition(condition);
+}
+
+}  // namespace stride

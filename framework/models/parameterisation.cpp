@@ -1,0 +1,87 @@
+#include "framework/models/parameterisation.h"
+
+#include "framework/error.h"
+#include "framework/spec.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace stride {
+namespace {
+
+// Each row of the model cards' table, in EDM coordinates (x/α, σ/α).
+Scalings denoised(const Times& sigma, double /*sigma_data*/) {
+  const Times one = at::ones_like(sigma);
+  return {at::zeros_like(sigma), one, one};
+}
+
+Scalings edm(const Times& sigma, double sigma_data) {
+  const double data = sigma_data * sigma_data;
+  const Times total = sigma * sigma + data;
+  return {data / total, sigma * sigma_data / total.sqrt(), total.rsqrt()};
+}
+
+Scalings epsilon(const Times& sigma, double /*sigma_data*/) {
+  return {at::ones_like(sigma), -sigma, (sigma * sigma + 1.0).rsqrt()};
+}
+
+Scalings clean(const Times& sigma, double /*sigma_data*/) {
+  return {at::zeros_like(sigma), at::ones_like(sigma), (sigma * sigma + 1.0).rsqrt()};
+}
+
+Scalings velocity(const Times& sigma, double /*sigma_data*/) {
+  const Times total = sigma * sigma + 1.0;
+  return {total.reciprocal(), -sigma * total.rsqrt(), total.rsqrt()};
+}
+
+Scalings flow(const Times& sigma, double /*sigma_data*/) {
+  const Times alpha = (sigma + 1.0).reciprocal();
+  return {alpha, -sigma * alpha, alpha};
+}
+
+using Formula = Scalings (*)(const Times&, double);
+
+class TableRow final : public Parameterisation {
+ public:
+  TableRow(std::string name, Formula formula, double sigma_data)
+      : name_(std::move(name)), formula_(formula), sigma_data_(sigma_data) {}
+  [[nodiscard]] Scalings at(const Times& sigma) const override { return formula_(sigma, sigma_data_); }
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+
+ private:
+  std::string name_;
+  Formula formula_;
+  double sigma_data_;
+};
+
+const std::vector<std::pair<std::string, Formula>>& table() {
+  static const std::vector<std::pair<std::string, Formula>> rows{{"denoised", denoised}, {"edm", edm},
+                                                                 {"epsilon", epsilon},   {"flow", flow},
+                                                                 {"sample", clean},      {"v_prediction", velocity}};
+  return rows;
+}
+
+}  // namespace
+
+std::unique_ptr<Parameterisation> make_parameterisation(const std::string& name, double sigma_data) {
+  if (!(sigma_data > 0.0)) throw UsageError(fmt::format("sigma_data must be positive, not {}", sigma_data));
+  for (const auto& [row, formula] : table())
+    if (row == name) return std::make_unique<TableRow>(row, formula, sigma_data);
+  const std::string near = nearest(name, parameterisation_names());
+  throw UsageError(fmt::format("unknown prediction '{}'; {}", name,
+                               near.empty() ? fmt::format("there are {}", fmt::join(parameterisation_names(), ", "))
+                                            : fmt::format("did you mean '{}'?", near)));
+}
+
+const std::vector<std::string>& parameterisation_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const auto& row : table()) out.push_back(row.first);
+    return out;
+  }();
+  return names;
+}
+
+}  // namespace stride

@@ -1,0 +1,55 @@
+#include "framework/noise/philox.h"
+
+#include "framework/noise/philox_core.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+namespace stride {
+namespace {
+
+constexpr uint32_t kLowBits = 24;
+
+void philox_normals_cpu(const Tensor& key, const Tensor& high, const Tensor& low, uint32_t stream, uint32_t seed,
+                        const Tensor& out) {
+  const int64_t rows = out.size(0);
+  const int64_t elements = out.size(1);
+  const int64_t* keys = key.const_data_ptr<int64_t>();
+  const int64_t* highs = high.const_data_ptr<int64_t>();
+  const int64_t* lows = low.const_data_ptr<int64_t>();
+  float* values = out.mutable_data_ptr<float>();
+  at::parallel_for(0, rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1)),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t row = begin; row < end; ++row) {
+                       const uint32_t low_word = static_cast<uint32_t>(lows[row]) | (stream << kLowBits);
+                       for (int64_t e = 0; e < elements; e += 4) {
+                         float four[4];
+                         philox::normals(keys[row], static_cast<uint32_t>(e / 4), static_cast<uint32_t>(highs[row]),
+                                         low_word, seed, four);
+                         std::copy_n(four, std::min<int64_t>(4, elements - e), values + row * elements + e);
+                       }
+                     }
+                   });
+}
+
+}  // namespace
+
+Tensor philox_normals(const Tensor& key, const Tensor& high, const Tensor& low, NoiseStream stream, uint32_t seed,
+                      int64_t elements) {
+  TORCH_INTERNAL_ASSERT(key.scalar_type() == at::kLong && high.scalar_type() == at::kLong &&
+                        low.scalar_type() == at::kLong);
+  Tensor out = at::empty({key.size(0), elements}, key.options().dtype(at::kFloat));
+  if (out.numel() == 0) return out;
+  const Tensor keys = key.contiguous();
+  const Tensor highs = high.contiguous();
+  const Tensor lows = low.contiguous();
+  if (out.is_cuda())
+    philox_normals_cuda(keys, highs, lows, stream, seed, out);
+  else
+    philox_normals_cpu(keys, highs, lows, static_cast<uint32_t>(stream), seed, out);
+  return out;
+}
+
+}  // namespace stride

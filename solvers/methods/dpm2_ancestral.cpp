@@ -1,0 +1,54 @@
+// DPM2 a: k-diffusion's sample_dpm_2_ancestral, the midpoint rule down to σ_down with the middle in ln σ, then noise up
+// to the next level.
+#include "solvers/shared/sde_path.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+namespace {
+
+class Dpm2Ancestral final : public Solver {
+ public:
+  explicit Dpm2Ancestral(const SdeOptions& sde) : traits_(claims(traits_dpm2_ancestral(), sde, 2, 2)), sde_(sde) {}
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const SdeJump jump = sde_jump(step.from, step.to, at::full_like(step.from, sde_.eta), sde_.kind);
+    const Times down = jump.keep * step.from;
+    const Times middle = (step.from.log() + down.log()).mul(0.5).exp();
+    const Tensor denoised = step.denoise(x, step.from);
+    const Tensor half = x + per_sample(middle / step.from - 1.0, x) * (x - denoised);
+    const Tensor slope = (half - step.denoise(half, middle)) / per_sample(middle, x);
+    Tensor next = x + per_sample(down - step.from, x) * slope;
+    if (sde_.draws()) next = next + per_sample(sde_.s_noise * jump.noise_std, x) * step.noise(x);
+    return {next, history, denoised, {}};
+  }
+
+ private:
+  SolverTraits traits_;
+  SdeOptions sde_;
+};
+
+}  // namespace
+
+const SolverTraits& traits_dpm2_ancestral() {
+  static const SolverTraits traits{
+      .name = "dpm2_ancestral",
+      .aliases = {"dpm_2_ancestral", "DPM2 a", "kdpm_2_a", "KDPM2AncestralDiscreteScheduler"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .stochastic = true,
+      .reference = "k-diffusion sample_dpm_2_ancestral, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
+      .summary = "midpoint rule down to sigma_down, then noise; second order at eta = 0",
+      .options = "eta=1,s_noise=1",
+      .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
+      .nfe = evaluations(2)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_dpm2_ancestral(SolverOptions& options) {
+  return std::make_unique<Dpm2Ancestral>(SdeOptions::read(options, "dpm2_ancestral", SdeKind::ancestral));
+}
+
+}  // namespace stride

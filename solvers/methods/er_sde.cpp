@@ -1,0 +1,129 @@
+// ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) in the form for σ(t) = t (VE), whose noise function
+// φ(σ) scales how much of x a step keeps. Their integrals over a step are Gauss–Legendre sums in ln σ here.
+#include "framework/error.h"
+#include "solvers/shared/sde_path.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+namespace stride {
+namespace {
+
+// Nodes in (0, 1) and weights of the Gauss–Legendre rule of 16 points, one of each symmetric pair.
+constexpr std::array<std::array<double, 2>, 8> kGauss{{{0.0950125098376374402, 0.1894506104550684963},
+                                                       {0.2816035507792589132, 0.1826034150449235889},
+                                                       {0.4580167776572273863, 0.1691565193950025382},
+                                                       {0.6178762444026437484, 0.1495959888165767321},
+                                                       {0.7554044083550030339, 0.1246289712555338721},
+                                                       {0.8656312023878317439, 0.0951585116824927848},
+                                                       {0.9445750230732325761, 0.0622535239386478929},
+                                                       {0.9894009349916499326, 0.0271524594117540949}}};
+
+struct ErSdeOptions {
+  int64_t order;
+  bool paper;  // φ(σ)/σ = exp(σ^0.3) + 10, the paper's ER-SDE 5; else σ^η
+  double eta;
+};
+
+class ErSde final : public Solver {
+ public:
+  ErSde(const ErSdeOptions& options, const SdeOptions& sde)
+      : traits_(claims(traits_er_sde(), sde, options.order == 1 ? 1 : 2, options.order == 1 ? 1 : 2)),
+        options_(options),
+        sde_(sde) {
+    traits_.history = options.order - 1;
+  }
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const History past = History::from_state(history, x);
+    const Tensor denoised = step.denoise(x, step.from);
+    const Times shrink = shape(step.to) / shape(step.from);
+    const Times keep = step.to / step.from * shrink;
+    Tensor next = per_sample(keep, x) * x + per_sample(1.0 - keep, x) * denoised;
+    const auto [newest, oldest] = difference_weights(step, past);
+    if (options_.order > 1) next = next + per_sample(newest, x) * (denoised - past[0].denoised);
+    if (options_.order > 2) next = next + per_sample(oldest, x) * (past[0].denoised - past[1].denoised);
+    if (sde_.draws())
+      next = next + per_sample(sde_.s_noise * step.to * (1.0 - shrink.square()).sqrt(), x) * step.noise(x);
+    const Tensor slope = (x - denoised) / per_sample(step.from, x);
+    return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
+  }
+
+ private:
+  // φ(σ)/σ.
+  [[nodiscard]] Times shape(const Times& sigma) const {
+    if (options_.paper) return (0.3 * sigma.log()).exp().exp() + 10.0;
+    return (options_.eta * sigma.log()).exp();
+  }
+
+  // Factors of D_0 − D_1 and D_1 − D_2: derivatives by backward differences, times ∫ (φ(σ_to)/φ(u) − 1) du and
+  // ∫ (φ(σ_to)/φ(u) − 1)(u − σ) du over the step.
+  [[nodiscard]] std::pair<Times, Times> difference_weights(const Step& step, const History& past) const {
+    const Times zero = at::zeros_like(step.from);
+    if (options_.order == 1) return {zero, zero};
+    const Times h = (step.from / step.to).log();
+    const Times end = step.to * shape(step.to);
+    Times first = zero;
+    Times second = zero;
+    for (const auto& [node, weight] : kGauss)
+      for (const double side : {-1.0, 1.0}) {
+        const Times u = step.from * (-(0.5 + 0.5 * side * node) * h).exp();
+        const Times part = 0.5 * weight * h * (end / shape(u) - u);
+        first = first + part;
+        second = second + part * (u - step.from);
+      }
+    const Times gap0 = step.from - past[0].sigma;
+    const Times one_past = at::where(past.count() > 0, first / gap0, zero);
+    if (options_.order == 2) return {one_past, zero};
+    const Times gap1 = past[0].sigma - past[1].sigma;
+    const Times bend = 2.0 * second / (gap0 + gap1);
+    return {at::where(past.count() > 1, (first + bend) / gap0, one_past),
+            at::where(past.count() > 1, -bend / gap1, zero)};
+  }
+
+  SolverTraits traits_;
+  ErSdeOptions options_;
+  SdeOptions sde_;
+};
+
+}  // namespace
+
+const SolverTraits& traits_er_sde() {
+  static const SolverTraits traits{
+      .name = "er_sde",
+      .aliases = {"ER-SDE", "ER-SDE-Solver"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .history = 2,
+      .stochastic = true,
+      .reference = "Cui et al. 2023, arXiv:2309.06169, eq. 18-20 (ER-SDE-Solver-1, 2 and 3), VE",
+      .summary = "extended reverse SDE; backward differences make all orders above 1 second order without noise",
+      .options = "order=3,solver_type=er_sde|reverse_sde|ode,eta=1,s_noise=1",
+      .variants = {"order=1", "order=2", "solver_type=reverse_sde,eta=0.5,s_noise=1.1", "solver_type=ode",
+                   "solver_type=ode,order=2", "solver_type=ode,order=1"},
+      .also = {"ComfyUI", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_er_sde(SolverOptions& options) {
+  ErSdeOptions read{options.integer("order", 3), true, 1.0};
+  if (read.order < 1 || read.order > 3)
+    throw UsageError(fmt::format("solver 'er_sde': order must lie in 1 … 3, not {}", read.order));
+  const std::string type = options.word("solver_type", "er_sde");
+  if (type != "er_sde" && type != "reverse_sde" && type != "ode")
+    throw UsageError(fmt::format("solver 'er_sde': solver_type must be er_sde, reverse_sde or ode, not '{}'", type));
+  SdeOptions sde = SdeOptions::read(options, "er_sde");
+  if (type == "ode") sde.eta = 0.0;
+  if (type == "er_sde" && sde.eta != 1.0) throw UsageError("solver 'er_sde': eta belongs to solver_type=reverse_sde");
+  read.paper = type == "er_sde";
+  read.eta = sde.eta;
+  return std::make_unique<ErSde>(read, sde);
+}
+
+}  // namespace stride

@@ -1,0 +1,83 @@
+// Euler's method on the term: Karras et al. 2022 (arXiv:2206.00364) alg. 2 without its correction, alg. 1 without
+// churn. Under a ReverseSde it is Euler–Maruyama, of strong order 1 as the noise is additive. error=heun asks the
+// denoiser once more, at the predicted point (without the noise), and gives Heun − Euler as the error estimate.
+#include "solvers/methods/euler.h"
+
+#include "framework/error.h"
+#include "solvers/shared/churn.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+class Euler final : public Solver {
+ public:
+  Euler(const Churn& churn, bool estimates)
+      : traits_(churn.claims(traits_euler())), churn_(churn), estimates_(estimates) {
+    if (!estimates) return;
+    traits_.error_order = 2;
+    traits_.nfe = evaluations(2);
+  }
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const auto [start, from] = churn_.raise(step, x);
+    return euler_step(step, step.term(), start, from, history, estimates_);
+  }
+
+  [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
+    return churn_.finish(step, x, history);
+  }
+
+ private:
+  SolverTraits traits_;
+  Churn churn_;
+  bool estimates_;
+};
+
+}  // namespace
+
+StepResult euler_step(Step& step, const Term& term, const Tensor& x, const Times& from, const BatchState& history,
+                      bool estimates) {
+  const Tensor denoised = step.denoise(x, from);
+  const Tensor h = per_sample(step.to - from, x);
+  const Tensor slope = term.drift(x, from, denoised);
+  Tensor next = x + h * slope;
+  std::optional<Tensor> error;
+  if (estimates) error = 0.5 * h * (term.drift(next, step.to, step.denoise(next, step.to)) - slope);
+  if (term.stochastic()) next = next + per_sample(term.noise_std(from, step.to), x) * step.noise(x);
+  return {next, history, denoised, error};
+}
+
+const SolverTraits& traits_euler() {
+  static const SolverTraits traits{
+      .name = "euler",
+      .aliases = {"Euler", "EulerDiscreteScheduler"},
+      .family = "one-step",
+      .order = 1,
+      .start_order = 1,
+      .strong_order = 1.0,
+      .integrates_sde = true,
+      .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2 without lines 9-11",
+      .summary = "one evaluation, one tangent; with s_churn, noise before each step",
+      .options = "error=none,s_churn=0,s_tmin=0,s_tmax=inf,s_noise=1",
+      .variants = {"error=heun", "s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
+      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
+      .nfe = evaluations(1)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_euler(SolverOptions& options) {
+  const std::string error = options.word("error", "none");
+  if (error != "none" && error != "heun")
+    throw UsageError(fmt::format("solver 'euler': error must be none or heun, not '{}'", error));
+  const Churn churn = Churn::read(options, "euler");
+  if (error == "heun" && churn.active())
+    throw UsageError("solver 'euler': under s_churn a step has no error estimate; leave error or s_churn out");
+  return std::make_unique<Euler>(churn, error == "heun");
+}
+
+}  // namespace stride

@@ -1,0 +1,64 @@
+// Heun's method: the trapezoid over an Euler prediction, Karras et al. 2022 (arXiv:2206.00364) alg. 2, alg. 1 without
+// churn.
+#include "solvers/methods/heun.h"
+
+#include "solvers/shared/churn.h"
+
+#include <ATen/ATen.h>
+
+namespace stride {
+namespace {
+
+class Heun final : public Solver {
+ public:
+  explicit Heun(const Churn& churn) : traits_(churn.claims(traits_heun())), churn_(churn) {}
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const auto [start, from] = churn_.raise(step, x);
+    const HeunStep heun = heun_step(step, start, from, step.to);
+    return {heun.next, history, heun.denoised, heun.next - heun.euler};
+  }
+
+  [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
+    return churn_.finish(step, x, history);
+  }
+
+ private:
+  SolverTraits traits_;
+  Churn churn_;
+};
+
+}  // namespace
+
+HeunStep heun_step(Step& step, const Tensor& x, const Times& from, const Times& to) {
+  const Tensor h = per_sample(to - from, x);
+  const Tensor denoised = step.denoise(x, from);
+  const Tensor slope_from = step.term().drift(x, from, denoised);
+  const Tensor euler = x + h * slope_from;
+  const Tensor slope_to = step.term().drift(euler, to, step.denoise(euler, to));
+  return {x + 0.5 * h * (slope_from + slope_to), euler, denoised};
+}
+
+const SolverTraits& traits_heun() {
+  static const SolverTraits traits{.name = "heun",
+                                   .aliases = {"Heun", "HeunDiscreteScheduler"},
+                                   .family = "one-step",
+                                   .order = 2,
+                                   .start_order = 2,
+                                   .error_order = 2,
+                                   .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2",
+                                   .summary = "two evaluations a step; its Euler part gives an error estimate",
+                                   .options = "s_churn=0,s_tmin=0,s_tmax=inf,s_noise=1",
+                                   .variants = {"s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
+                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler",
+                                            "EDM", "stable-diffusion.cpp"},
+                                   .nfe = evaluations(2)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_heun(SolverOptions& options) {
+  return std::make_unique<Heun>(Churn::read(options, "heun"));
+}
+
+}  // namespace stride

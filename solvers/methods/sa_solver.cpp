@@ -1,0 +1,171 @@
+// SA-Solver: Xue et al. 2023 (arXiv:2309.05019) alg. 1, data prediction: a stochastic Adams predictor (eq. 14–15) and
+// corrector (eq. 17–18). τ² is the η of the reverse SDE.
+#include "framework/error.h"
+#include "solvers/shared/exponential_adams.h"
+#include "solvers/shared/multistep.h"
+#include "solvers/shared/sde_path.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace stride {
+namespace {
+
+struct SaOptions {
+  int64_t predictor, corrector;
+  double tau, tau_start, tau_end, s_noise;
+  bool simple_order_2, pece;
+};
+
+constexpr int64_t kExtras = 3;  // x where the last predictor started, the noise that it added, whether there are any
+
+class SaSolver final : public Solver {
+ public:
+  explicit SaSolver(const SaOptions& options)
+      : traits_(claims(traits_sa_solver(), {.eta = options.tau, .s_noise = options.s_noise}, 1, 1)), options_(options) {
+    // The corrector's order, as far as the predictor's point carries it.
+    const int64_t order =
+        options.corrector == 0 ? options.predictor : std::min(options.corrector, options.predictor + 1);
+    if (options.tau == 0.0) {
+      traits_.order = static_cast<int>(order);
+      traits_.start_order = static_cast<int>(std::min<int64_t>(order, options.corrector > 1 ? 3 : 2));
+    }
+    traits_.history = std::max<int64_t>({options.predictor - 1, options.corrector - 1, 1});
+    if (options.pece) traits_.nfe = [](int64_t steps, bool /*final_zero*/) { return 2 * steps; };
+  }
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] BatchState init(const Tensor& x) const override {
+    return History::empty(traits_.history, x)
+        .state({at::zeros_like(x), at::zeros_like(x), at::zeros({x.size(0)}, x.options().dtype(at::kLong))});
+  }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const History past = History::from_state(history, x, kExtras);
+    Tensor denoised = step.denoise(x, step.from);
+    const Tensor start = corrected(step, x, denoised, past, history);
+    if (options_.pece) denoised = step.denoise(start, step.from);
+    const Times eta = strength(step.to);
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> nodes{step.from};
+    for (int64_t k = 0; k < options_.predictor; ++k) {
+      orders.push_back(exponential_adams_weights(step.from, step.to, eta, nodes));
+      if (k < past.capacity()) nodes.push_back(past[k].sigma);
+    }
+    const SdeJump jump = sde_jump(step.from, step.to, eta);
+    if (options_.simple_order_2 && options_.predictor > 1) {
+      const Times h = (step.from / step.to).log();
+      const Times older = -0.5 * (1.0 + eta) * h.square() / (past[0].sigma / step.from).log();
+      orders[1] = {jump.gain - older, older};
+    }
+    const Tensor order = at::minimum(past.count(), steps_left(step) - 1).clamp_min(0);
+    Tensor noise = at::zeros_like(x);
+    if (traits_.stochastic) noise = per_sample(options_.s_noise * jump.noise_std, x) * step.noise(x);
+    const Tensor next = per_sample(jump.keep, x) * start + mix(denoised, past, weights_by_count(order, orders)) + noise;
+    const Tensor slope = (start - denoised) / per_sample(step.from, x);
+    return {
+        next, past.push({step.from, denoised, slope}).state({start, noise, at::ones_like(past.count())}), denoised, {}};
+  }
+
+  [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
+    const Tensor first = step.denoise(x, step.from);
+    if (!options_.pece) return {first, history, first, {}};
+    const Tensor last =
+        step.denoise(corrected(step, x, first, History::from_state(history, x, kExtras), history), step.from);
+    return {last, history, last, {}};
+  }
+
+ private:
+  // x at Step::from by the corrector, which knows D there; x itself where no step of this method came before.
+  [[nodiscard]] Tensor corrected(Step& step, const Tensor& x, const Tensor& denoised, const History& past,
+                                 const BatchState& history) const {
+    if (options_.corrector == 0) return x;
+    const Times& from = past[0].sigma;
+    const Times eta = strength(step.from);
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> nodes{step.from};
+    for (int64_t k = 0; k < options_.corrector; ++k) {
+      orders.push_back(exponential_adams_weights(from, step.from, eta, nodes));
+      if (k < past.capacity()) nodes.push_back(past[k].sigma);
+    }
+    const SdeJump jump = sde_jump(from, step.from, eta);
+    if (options_.simple_order_2 && options_.corrector > 1) {
+      const Times newest = 0.5 * (1.0 + eta) * (from / step.from).log();
+      orders[1] = {newest, jump.gain - newest};
+    }
+    const std::size_t own = history.size() - kExtras;
+    const Tensor order = at::minimum(past.count(), steps_left(step)).clamp_min(0);
+    const Tensor better = per_sample(jump.keep, x) * history[own] +
+                          mix(denoised, past, weights_by_count(order, orders)) + history[own + 1];
+    return where_rows(history[own + 2] > 0, better, x);
+  }
+
+  // Σ_j weights[j]·D_j with D_0 = `denoised`.
+  [[nodiscard]] static Tensor mix(const Tensor& denoised, const History& past, const std::vector<Times>& weights) {
+    Tensor sum = per_sample(weights[0], denoised) * denoised;
+    for (std::size_t j = 1; j < weights.size(); ++j)
+      sum = sum + per_sample(weights[j], denoised) * past[static_cast<int64_t>(j) - 1].denoised;
+    return sum;
+  }
+
+  // τ² of the step that ends at `level`.
+  [[nodiscard]] Times strength(const Times& level) const {
+    const Tensor inside = (level <= options_.tau_start).logical_and(level >= options_.tau_end);
+    return at::where(inside, at::full_like(level, options_.tau * options_.tau), at::zeros_like(level));
+  }
+
+  // Steps before the last jump, this one included: the order comes down towards it, as in the authors' code. Many,
+  // where the grid has no last jump.
+  [[nodiscard]] static Tensor steps_left(const Step& step) {
+    const Tensor& grid = step.constant().grid;
+    const int64_t last = grid.size(1) - 1;
+    return at::where(grid.select(1, last) == 0.0, last - 1 - step.index, at::full_like(step.index, last));
+  }
+
+  SolverTraits traits_;
+  SaOptions options_;
+};
+
+}  // namespace
+
+const SolverTraits& traits_sa_solver() {
+  static const SolverTraits traits{
+      .name = "sa_solver",
+      .aliases = {"SA-Solver", "SASolverScheduler"},
+      .family = "stochastic",
+      .strong_order = 1.0,
+      .history = 3,
+      .extras = kExtras,
+      .stochastic = true,
+      .reference = "Xue et al. 2023, arXiv:2309.05019, alg. 1, eq. 14-18",
+      .summary = "stochastic Adams predictor and corrector; order 4 at tau = 0",
+      .options = "predictor=3,corrector=4,tau=1,tau_start=inf,tau_end=0,s_noise=1,simple_order_2=false,pece=false",
+      .variants = {"tau_start=10,tau_end=0.2,s_noise=1.1", "predictor=2,corrector=2,simple_order_2=true", "pece=true",
+                   "corrector=0", "tau=0,corrector=0"},
+      .also = {"diffusers", "ComfyUI", "InvokeAI"},
+      .nfe = evaluations(1)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_sa_solver(SolverOptions& options) {
+  const SaOptions read{options.integer("predictor", 3),
+                       options.integer("corrector", 4),
+                       options.number("tau", 1.0),
+                       options.number("tau_start", std::numeric_limits<double>::infinity()),
+                       options.number("tau_end", 0.0),
+                       options.number("s_noise", 1.0),
+                       options.flag("simple_order_2", false),
+                       options.flag("pece", false)};
+  if (read.predictor < 1 || read.predictor > 4 || read.corrector < 0 || read.corrector > 4)
+    throw UsageError(fmt::format("solver 'sa_solver': predictor must lie in 1 … 4 and corrector in 0 … 4, not {}, {}",
+                                 read.predictor, read.corrector));
+  if (!(read.tau >= 0.0 && read.tau_end >= 0.0 && read.tau_start > read.tau_end && read.s_noise >= 0.0))
+    throw UsageError("solver 'sa_solver': needs tau >= 0, 0 <= tau_end < tau_start and s_noise >= 0");
+  if (read.pece && read.corrector == 0) throw UsageError("solver 'sa_solver': pece needs a corrector");
+  return std::make_unique<SaSolver>(read);
+}
+
+}  // namespace stride

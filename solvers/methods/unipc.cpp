@@ -1,0 +1,127 @@
+// UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1 and 2, of the denoised image. The corrector mends the last step
+// with the evaluation that the next one makes anyway; its result is where the next step starts.
+#include "framework/error.h"
+#include "solvers/shared/linear_multistep.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+#include <algorithm>
+
+namespace stride {
+namespace {
+
+struct UniPcOptions {
+  int64_t order;
+  bool bh2;
+  bool corrector;
+  bool lower_order_final;
+  MultistepStart start;
+};
+
+class UniPc final : public Solver {
+ public:
+  UniPc(SolverTraits traits, const UniPcOptions& options) : traits_(std::move(traits)), options_(options) {}
+
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const History past = History::from_state(history, x);
+    const Tensor denoised = step.denoise(x, step.from);
+    const Tensor left = steps_left(step);
+    const Tensor begin = options_.corrector ? corrected(step, x, denoised, past, left) : x;
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> times;
+    for (int64_t k = 0; k < options_.order; ++k) {
+      orders.push_back(weights(step.from, step.to, log_nodes(step.from, step.to, times), k == 1));
+      if (k + 1 < options_.order) times.push_back(past[k].sigma);
+    }
+    const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left) - 1), orders);
+    const Tensor predicted =
+        combine(per_sample(step.to / step.from, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
+    // The slope is the one of the corrected state, so that D + σ·slope is where this step started.
+    const Tensor slope = (begin - denoised) / per_sample(step.from, x);
+    const Tensor next = with_start(options_.start, step, begin, slope, past.count(), predicted);
+    return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
+  }
+
+ private:
+  // The state at step.from again, from the level before and with D at step.from as one more value: UniC of the order
+  // that the last step had. Rows without a last step keep x, and so do those whose last step belonged to a high start.
+  [[nodiscard]] Tensor corrected(const Step& step, const Tensor& x, const Tensor& denoised, const History& past,
+                                 const Tensor& left) const {
+    const Times before = past[0].sigma;
+    const Tensor begin = past[0].denoised + per_sample(before, x) * past[0].slope;
+    std::vector<std::vector<Times>> orders{{at::zeros_like(before)}};
+    std::vector<Times> times;
+    for (int64_t k = 1; k <= options_.order; ++k) {
+      std::vector<Times> nodes = log_nodes(before, step.from, times);
+      nodes.insert(nodes.begin(), at::ones_like(before));
+      orders.push_back(weights(before, step.from, nodes, k == 1));
+      if (k < options_.order) times.push_back(past[k].sigma);
+    }
+    const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left + 1)), orders);
+    const Tensor mended =
+        combine(per_sample(step.from / before, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
+    const Tensor started = at::logical_or(step.index > options_.start.steps, past.count() > options_.start.steps);
+    return where_rows(started.logical_and(past.count() > 0), mended, x);
+  }
+
+  // Weights of the polynomial through `nodes`; with two values and `shortcut` the paper's 1/2 of B(h) for the
+  // difference, B₁(h) = h or B₂(h) = e^h − 1. With more values B(h) cancels.
+  [[nodiscard]] std::vector<Times> weights(const Times& from, const Times& to, const std::vector<Times>& nodes,
+                                           bool shortcut) const {
+    std::vector<Times> moments = denoised_moments(from, to, static_cast<int64_t>(nodes.size()));
+    if (shortcut) moments[1] = 0.5 * (options_.bh2 ? moments[0] : (from / to).log());
+    return moment_weights(moments, nodes);
+  }
+
+  [[nodiscard]] Tensor limit(const Tensor& left) const {
+    return options_.lower_order_final ? left : at::full_like(left, options_.order);
+  }
+
+  SolverTraits traits_;
+  UniPcOptions options_;
+};
+
+}  // namespace
+
+const SolverTraits& traits_unipc() {
+  static const SolverTraits traits{
+      .name = "unipc",
+      .aliases = {"UniPC", "uni_pc_bh2", "UniPCMultistepScheduler"},
+      .family = "multistep",
+      .order = 4,
+      .start_order = 3,
+      .history = 3,
+      .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
+      .summary = "predictor and corrector in log-SNR with one evaluation a step",
+      .options = "order=3, variant=bh2|bh1, corrector=1, start=own|high, lower_order_final=0",
+      .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "start=high",
+                   "corrector=0,start=high", "lower_order_final=1"},
+      .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler"},
+      .nfe = evaluations(1)};
+  return traits;
+}
+
+std::unique_ptr<Solver> make_unipc(SolverOptions& options) {
+  UniPcOptions read{};
+  read.order = read_order(options, "unipc", 3);
+  const std::string variant = options.word("variant", "bh2");
+  if (variant != "bh1" && variant != "bh2")
+    throw UsageError(fmt::format("solver 'unipc': variant is bh1 or bh2, not '{}'", variant));
+  read.bh2 = variant == "bh2";
+  read.corrector = options.flag("corrector", true);
+  read.lower_order_final = options.flag("lower_order_final", false);
+  SolverTraits traits = traits_unipc();
+  const auto order = static_cast<int>(read.order);
+  traits.history = read.corrector ? order : order - 1;
+  traits.order = read.corrector ? order + 1 : order;
+  read.start = MultistepStart::read(options, "unipc", *traits.order);
+  traits.start_order = read.start.steps > 0 ? *traits.order : std::min(read.corrector ? 3 : 2, *traits.order);
+  read.start.claim_cost(traits);
+  if (read.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
+  return std::make_unique<UniPc>(std::move(traits), read);
+}
+
+}  // namespace stride

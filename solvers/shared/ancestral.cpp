@@ -1,0 +1,62 @@
+#include "solvers/shared/ancestral.h"
+
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+class JumpSolver final : public Solver {
+ public:
+  JumpSolver(SolverTraits traits, JumpRule rule) : traits_(std::move(traits)), rule_(std::move(rule)) {}
+
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const Evaluation evaluation = step.evaluate(x, step.from);
+    const Tensor& denoised = evaluation.denoised;
+    const Jump jump = rule_(step, evaluation);
+    const bool other = jump.noise_of == NoiseOf::unconditional && evaluation.unconditional.has_value();
+    Tensor next = denoised + jump.keep * (x - (other ? *evaluation.unconditional : denoised));
+    if (jump.spread) next = next + *jump.spread * step.noise(x);
+    return {next, history, denoised, {}};
+  }
+
+ private:
+  SolverTraits traits_;
+  JumpRule rule_;
+};
+
+}  // namespace
+
+AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta) {
+  const Times left = (to / from).square();
+  // 1 − η²(1 − left) without its cancellation where a step spans decades.
+  return {to * (1.0 - eta * eta + eta * eta * left).sqrt(), to * (eta * (1.0 - left).sqrt())};
+}
+
+std::unique_ptr<Solver> make_jump_solver(SolverTraits traits, JumpRule rule) {
+  return std::make_unique<JumpSolver>(std::move(traits), std::move(rule));
+}
+
+std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta, NoiseOf noise_of) {
+  if (!(eta >= 0.0 && eta <= 1.0))
+    throw UsageError(fmt::format("solver '{}': eta must lie in 0 … 1, not {}", traits.name, eta));
+  traits.stochastic = eta != 0.0;
+  if (!traits.stochastic)
+    traits.strong_order.reset();
+  else
+    traits.order = traits.start_order = std::nullopt;  // a path's order is the strong order
+  return make_jump_solver(std::move(traits), [eta, noise_of](const Step& step, const Evaluation& evaluation) -> Jump {
+    const Tensor& like = evaluation.denoised;
+    const AncestralLevels levels = ancestral_levels(step.from, step.to, eta);
+    const Tensor keep = per_sample(levels.down / step.from, like);
+    if (eta == 0.0) return {keep, {}, noise_of};
+    return {keep, per_sample(levels.up, like), noise_of};
+  });
+}
+
+}  // namespace stride

@@ -1,0 +1,48 @@
+#include "solvers/shared/churn.h"
+
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace stride {
+
+Churn Churn::read(SolverOptions& options, const std::string& solver) {
+  const Churn none;
+  const Churn churn{options.number("s_churn", none.s_churn), options.number("s_tmin", none.s_tmin),
+                    options.number("s_tmax", none.s_tmax), options.number("s_noise", none.s_noise)};
+  if (!(churn.s_churn >= 0.0 && churn.s_tmin >= 0.0 && churn.s_tmax >= 0.0 && churn.s_noise >= 0.0))
+    throw UsageError(fmt::format("solver '{}': s_churn, s_tmin, s_tmax and s_noise must be at least 0", solver));
+  return churn;
+}
+
+SolverTraits Churn::claims(SolverTraits traits) const {
+  if (!active()) return traits;
+  traits.order = traits.start_order = traits.error_order = std::nullopt;
+  traits.strong_order = 1.0;
+  traits.stochastic = true;
+  traits.integrates_sde = false;
+  return traits;
+}
+
+Churned Churn::raise(Step& step, const Tensor& x) const {
+  if (!active()) return {x, step.from};
+  const auto steps = static_cast<double>(step.constant().grid.size(1) - 1);
+  const double most = std::min(s_churn / steps, std::sqrt(2.0) - 1.0);
+  const Tensor inside = (step.from >= s_tmin).logical_and(step.from <= s_tmax);
+  const Times gamma = at::where(inside, at::full_like(step.from, most), at::zeros_like(step.from));
+  const Times spread = step.from * (gamma * (2.0 + gamma)).sqrt();  // √(σ̂² − σ²)
+  if (s_noise == 0.0) return {x, step.from * (1.0 + gamma)};
+  return {x + per_sample(s_noise * spread, x) * step.noise(x), step.from * (1.0 + gamma)};
+}
+
+StepResult Churn::finish(Step& step, const Tensor& x, const BatchState& history) const {
+  const auto [start, from] = raise(step, x);
+  const Tensor denoised = step.denoise(start, from);
+  return {denoised, history, denoised, {}};
+}
+
+}  // namespace stride

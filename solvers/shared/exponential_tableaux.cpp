@@ -1,0 +1,63 @@
+#include "solvers/shared/exponential_tableaux.h"
+
+#include "framework/error.h"
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+// The second row of weights at `node`, of g_2 − g_1 for a first stage at c2.
+std::vector<PhiTerm> second_weight(double node, double c2, bool exact) {
+  return exact ? std::vector<PhiTerm>{{node * node / c2, 2}} : std::vector<PhiTerm>{{node * node / (2.0 * c2), 1}};
+}
+
+}  // namespace
+
+ExponentialWeighting parse_weighting(const std::string& word, const std::string& solver) {
+  if (word == "dpm_solver") return ExponentialWeighting::dpm_solver;
+  if (word == "midpoint") return ExponentialWeighting::midpoint;
+  if (word == "heun") return ExponentialWeighting::heun;
+  throw UsageError(
+      fmt::format("solver '{}': solver_type must be dpm_solver, midpoint or heun, not '{}'", solver, word));
+}
+
+ExponentialTableau exponential_first() { return {.order = 1, .stages = {}, .last = {1.0}}; }
+
+ExponentialTableau exponential_second(double c2, ExponentialWeighting weighting) {
+  const bool exact = weighting == ExponentialWeighting::heun;
+  return {.order = 2, .stages = {{c2}}, .last = {1.0, {second_weight(1.0, c2, exact)}}, .embedded = {{1.0}}};
+}
+
+ExponentialTableau exponential_third(ExponentialWeighting weighting) {
+  const double c2 = 1.0 / 3.0;
+  const double c3 = 2.0 / 3.0;
+  const double gap = c3 - c2;
+  const ExponentialRow third{c3, {second_weight(c3, c2, weighting != ExponentialWeighting::midpoint)}};
+  // φ_2 times the slope of the parabola through three points, plus φ_3 times its curvature.
+  const ExponentialRow parabola{
+      1.0, {{{c3 / (c2 * gap), 2}, {-2.0 / (c2 * gap), 3}}, {{-c2 / (c3 * gap), 2}, {2.0 / (c3 * gap), 3}}}};
+  const ExponentialRow secant{1.0, {{}, {{1.0 / c3, 2}}}};
+  return {.order = 3,
+          .stages = {{c2}, third},
+          .last = weighting == ExponentialWeighting::heun ? parabola : secant,
+          .embedded = {{1.0, {second_weight(1.0, c2, weighting != ExponentialWeighting::dpm_solver)}}}};
+}
+
+double stage_node(SolverOptions& options, const std::string& solver, double fallback) {
+  const double c2 = options.number("c2", fallback);
+  if (!(c2 > 0.0 && c2 <= 1.0))
+    throw UsageError(fmt::format("solver '{}': c2 must lie above 0 and at most at 1, not at {}", solver, c2));
+  return c2;
+}
+
+ExponentialTableau singlestep_tableau(SolverOptions& options, const std::string& solver, int64_t default_order) {
+  const int64_t order = options.integer("order", default_order);
+  const ExponentialWeighting weighting = parse_weighting(options.word("solver_type", "dpm_solver"), solver);
+  if (order == 1) return exponential_first();
+  if (order == 2) return exponential_second(0.5, weighting);
+  if (order == 3) return exponential_third(weighting);
+  throw UsageError(fmt::format("solver '{}': order must lie in 1 … 3, not {}", solver, order));
+}
+
+}  // namespace stride

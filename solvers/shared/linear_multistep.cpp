@@ -1,0 +1,122 @@
+#include "solvers/shared/linear_multistep.h"
+
+#include "framework/error.h"
+#include "solvers/plan.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+constexpr int64_t kShortRun = 15;  // diffusers' bound for lower_order_final
+
+class LinearMultistep final : public Solver {
+ public:
+  LinearMultistep(SolverTraits traits, MultistepRule rule, const MultistepOptions& options)
+      : traits_(std::move(traits)), rule_(std::move(rule)), options_(options) {}
+
+  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+    const Memory memory = look(step, x, history);
+    const Tensor next =
+        with_start(options_.start, step, x, memory.newest.slope, memory.past.count(), extrapolated(step, x, memory));
+    return {next, memory.past.push(memory.newest).state(), memory.newest.denoised, {}};
+  }
+
+  [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
+    if (!rule_.integrates_end) return Solver::finish(step, x, history);
+    const Memory memory = look(step, x, history);
+    return {extrapolated(step, x, memory), memory.past.push(memory.newest).state(), memory.newest.denoised, {}};
+  }
+
+ private:
+  struct Memory {
+    History past;
+    HistoryEntry newest;
+  };
+
+  [[nodiscard]] static Memory look(Step& step, const Tensor& x, const BatchState& history) {
+    const Tensor denoised = step.denoise(x, step.from);
+    return {History::from_state(history, x), {step.from, denoised, (x - denoised) / per_sample(step.from, x)}};
+  }
+
+  [[nodiscard]] Tensor extrapolated(const Step& step, const Tensor& x, const Memory& memory) const {
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> times;
+    for (int64_t k = 0; k < options_.order; ++k) {
+      orders.push_back(rule_.weights(step.from, step.to, times));
+      if (k < memory.past.capacity()) times.push_back(memory.past[k].sigma);
+    }
+    Tensor count = memory.past.count();
+    if (options_.lower_order_final && step.constant().grid.size(1) - 1 < kShortRun)
+      count = at::minimum(count, steps_left(step) - 1);
+    const std::vector<Times> weights = weights_by_count(count, orders);
+    if (rule_.of_denoised)
+      return combine(per_sample(step.to / step.from, x) * x, memory.newest.denoised, memory.past, weights,
+                     &HistoryEntry::denoised);
+    return combine(x, memory.newest.slope, memory.past, weights);
+  }
+
+  SolverTraits traits_;
+  MultistepRule rule_;
+  MultistepOptions options_;
+};
+
+}  // namespace
+
+int64_t read_order(SolverOptions& options, const std::string& name, int64_t most) {
+  const int64_t order = options.integer("order", most);
+  if (order < 1 || order > most)
+    throw UsageError(fmt::format("solver '{}': order must lie in 1 … {}, not {}", name, most, order));
+  return order;
+}
+
+bool read_midpoint(SolverOptions& options, const std::string& name, const std::string& fallback) {
+  const std::string type = options.word("solver_type", fallback);
+  if (type != "midpoint" && type != "heun")
+    throw UsageError(fmt::format("solver '{}': solver_type is midpoint or heun, not '{}'", name, type));
+  return type == "midpoint";
+}
+
+MultistepRule fixed_step_rule() {
+  return {.weights = [](const Times& from, const Times& to, const std::vector<Times>& past) {
+    std::vector<Times> weights;
+    for (const double weight : adams_bashforth(static_cast<int>(past.size()) + 1))
+      weights.push_back(weight * (to - from));
+    return weights;
+  }};
+}
+
+MultistepRule exponential_rule(bool of_denoised, bool midpoint, bool halved) {
+  const auto weights = [=](const Times& from, const Times& to, const std::vector<Times>& past) {
+    const auto count = static_cast<int64_t>(past.size()) + 1;
+    std::vector<Times> moments = of_denoised ? denoised_moments(from, to, count) : slope_moments(from, to, count);
+    if (midpoint && count == 2) moments[1] = 0.5 * moments[0];
+    if (halved && count == 3) moments[2] = 0.5 * moments[2];
+    return moment_weights(moments, log_nodes(from, to, past));
+  };
+  return {.weights = weights, .of_denoised = of_denoised};
+}
+
+MultistepOptions MultistepOptions::read(SolverOptions& options, const std::string& name, int64_t order,
+                                        bool high_start) {
+  MultistepOptions read;
+  read.order = order;
+  read.lower_order_final = options.flag("lower_order_final", false);
+  if (high_start) read.start = MultistepStart::read(options, name, read.order);
+  return read;
+}
+
+std::unique_ptr<Solver> make_linear_multistep(SolverTraits traits, MultistepRule rule, const MultistepOptions& options,
+                                              MultistepClaims claims) {
+  traits.order = claims.order;
+  traits.start_order = claims.start_order;
+  traits.history = options.order - 1;
+  options.start.claim_cost(traits);
+  return std::make_unique<LinearMultistep>(std::move(traits), std::move(rule), options);
+}
+
+}  // namespace stride

@@ -1,8 +1,11 @@
 // Parses, runs, and turns whatever happens into an exit code: the only place that catches.
-#include "apps/build_info.h"
-#include "apps/command.h"
+#include "apps/program.h"
+
+#include "apps/cli/build_info.h"
+#include "apps/cli/flag_names.h"
+#include "apps/cli/interrupt.h"
+#include "apps/commands/commands.h"
 #include "framework/files/file.h"
-#include "framework/interrupt.h"
 #include "framework/spec.h"
 
 #include <c10/util/Exception.h>
@@ -13,6 +16,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <set>
 
 namespace stride {
 namespace {
@@ -136,6 +140,14 @@ ExitCode dispatch(const Words& words, std::optional<Context>& context) {
   return run_command(find_command(commands, first), words, context);
 }
 
+// The options of all commands, by name.
+std::set<std::string> option_names() {
+  std::set<std::string> names;
+  for (const auto& command : make_commands())
+    for (const Option& option : full_table(command->info())) names.insert(option.name);
+  return names;
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 int report(std::optional<Context>& context, ExitCode code, const std::string& message) {
@@ -157,7 +169,7 @@ int run_program(const Words& words) {
       throw ResourceError("standard output could not be written: disk full, or closed");
     return static_cast<int>(code);
   } catch (const Error& error) {
-    return report(context, error.code(), error.what());
+    return report(context, exit_code(error.kind()), with_flags(error.what(), option_names()));
   } catch (const c10::OutOfMemoryError& error) {
     return report(context, ExitCode::resources,
                   first_line(error.what_without_backtrace()) + " Try a smaller --batch, or --oom backoff.");

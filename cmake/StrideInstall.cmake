@@ -3,12 +3,13 @@
 include(CMakePackageConfigHelpers)
 
 set(stride_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Stride)
-set(installed stride_framework stride_solvers stride_adaptive stride_datasets stride_neural stride_apps)
+set(installed stride_framework stride_solvers stride_adaptive stride_datasets stride_neural stride_pipeline stride_evaluation
+    stride_apps)
 if(TARGET stride_ceres)
   list(APPEND installed stride_ceres)
 endif()
 install(TARGETS ${installed} EXPORT StrideTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(folder framework solvers adaptive datasets neural apps)
+foreach(folder framework solvers adaptive datasets neural pipeline evaluation apps)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stride
           FILES_MATCHING PATTERN "*.h")
 endforeach()

@@ -43,7 +43,7 @@ std::string folded_name(const std::string& name) {
 const NoiseSchedule& SolverOptions::noise_schedule() const {
   if (context_.noise_schedule == nullptr)
     throw UsageError(fmt::format(
-        "solver '{}' lives on timesteps: give --noise-schedule linear, scaled_linear or cosine", spec().name));
+        "solver '{}' lives on timesteps: give `noise_schedule` linear, scaled_linear or cosine", spec().name));
   return *context_.noise_schedule;
 }
 

@@ -8,7 +8,7 @@ namespace stride {
 
 UsageError no_estimate(const SolverTraits& traits, const std::string& policy) {
   return UsageError("policy '" + policy + "' needs an error estimate, and solver '" + traits.name +
-                    "' has none; use ralston or heun, or --policy fixed");
+                    "' has none; use ralston or heun, or `policy` fixed");
 }
 
 const Tensor& estimate_of(const StepResult& result, const SolverTraits& traits, const std::string& policy) {

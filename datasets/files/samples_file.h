@@ -27,8 +27,8 @@ void write_samples(const std::string& path, const Samples& samples, FileSystem& 
 /// Reads a file of write_samples after verifying its checksum. Throws InputError on anything else.
 [[nodiscard]] Samples read_samples(const std::string& path, FileSystem& files = posix_file_system());
 
-/// Reads the dataset `name` of an HDF5 file: `x` for --init, `eps` for --noise. Stride's own files are verified;
-/// others are read in a child process, so that a damaged one is an error and not a crash. Throws InputError.
+/// Reads the dataset `name` of an HDF5 file: `x` of start noise, `eps` of a run's draws. Stride's own files are
+/// verified; others are read in a child process, so that a damaged one is an error and not a crash. Throws InputError.
 [[nodiscard]] Tensor read_dataset(const std::string& path, const std::string& name);
 
 }  // namespace stride

@@ -86,7 +86,7 @@ void read_labels(const std::string& path, const std::string& images, PixelArray&
   if (path.empty() || !file_exists(path))
     throw InputError(
         fmt::format("{}: its labels are missing: {}. Put them there, or leave out all labels "
-                    "(--unconditional)",
+                    "(`unconditional`)",
                     images, path.empty() ? "no name with \"images\" says where they are" : path));
   const MappedFile file(path);
   const Idx idx = read_idx(file.bytes(), path);

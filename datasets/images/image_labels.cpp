@@ -35,7 +35,7 @@ ImageLabels labels_of_folders(const std::vector<std::string>& names, const std::
     if (outside != names.end())
       throw InputError(
           fmt::format("{}: \"{}\" has no class: it lies beside the folders that are classes. Move it into "
-                      "one of them, or leave out all labels (--unconditional)",
+                      "one of them, or leave out all labels (`unconditional`)",
                       where, *outside));
     const bool parts =
         std::all_of(classes.begin(), classes.end(), [&](const auto& entry) { return kParts.count(entry.first) > 0; });
@@ -70,7 +70,7 @@ ImageLabels labels_of_json(std::string_view json, const std::vector<std::string>
   for (const std::string& name : names) {
     const auto found = classes.find(name);
     if (found == classes.end())
-      throw InputError(fmt::format("{}: lists no label for \"{}\"; add one, or leave out all labels (--unconditional)",
+      throw InputError(fmt::format("{}: lists no label for \"{}\"; add one, or leave out all labels (`unconditional`)",
                                    where, name));
     out.labels.push_back(found->second);
     out.classes = std::max(out.classes, found->second + 1);

@@ -60,8 +60,8 @@ struct ImageLoader::Impl {
   void put(int64_t item, uint8_t* to) const {
     const Pixels pixels = decode(item);
     if (!pixels.same_shape(first)) {
-      const std::string hint = pixels.channels != first.channels ? "--colour rgb or --colour grey makes them alike"
-                                                                 : "--size N makes them alike";
+      const std::string hint = pixels.channels != first.channels ? "`colour` rgb or `colour` grey makes them alike"
+                                                                 : "`size` N makes them alike";
       throw InputError(fmt::format("{}: is {}, and the first image of the set is {}; {}",
                                    source->name(item % source->size()), shape_text(pixels), shape_text(first), hint));
     }
@@ -158,7 +158,7 @@ ImageLoader::ImageLoader(std::shared_ptr<const ImageSource> source, const ImageT
     for (int i = 0; i < threads_of(options.threads); ++i) impl_->threads.emplace_back([this] { impl_->run(); });
   } catch (...) {
     impl_->end();
-    throw ResourceError("cannot start the threads that decode images; give --threads a smaller number");
+    throw ResourceError("cannot start the threads that decode images; give `threads` a smaller number");
   }
 }
 
@@ -195,7 +195,7 @@ DecodedImages read_all(std::shared_ptr<const ImageSource> source, const ImageTra
   try {
     out.images = at::zeros({total, shape[0], shape[1], shape[2]}, at::kByte);
   } catch (const c10::Error&) {
-    throw ResourceError(fmt::format("{} images of {} × {} × {} do not fit into memory; make them smaller with --size N",
+    throw ResourceError(fmt::format("{} images of {} × {} × {} do not fit into memory; make them smaller with `size` N",
                                     total, shape[2], shape[1], shape[0]));
   }
   if (labelled) out.labels = at::zeros({total}, at::kLong);

@@ -200,7 +200,7 @@ TrajectoryBatches::TrajectoryBatches(std::shared_ptr<const ShardSet> shards, Bat
     throw UsageError("batches of trajectories: " + reason);
   const StoreIndex& index = shards->index();
   if (shards->config().features)
-    throw UsageError(fmt::format("{} holds features and no states: record it without --features-only", index.folder()));
+    throw UsageError(fmt::format("{} holds features and no states: record it without `features_only`", index.folder()));
   if (index.size() == 0) throw UsageError(fmt::format("{} is empty: record trajectories first", index.folder()));
   impl_ = std::make_unique<Impl>(std::move(shards), options);
 }

@@ -59,7 +59,7 @@ std::string folder_of(const std::string& path) {
     case ENOSPC:
     case EDQUOT:
       throw ResourceError(
-          fmt::format("cannot write {}: {}; free some space and start again with --resume", path, reason));
+          fmt::format("cannot write {}: {}; free some space and start again with `resume`", path, reason));
     case EFBIG:
       throw ResourceError(fmt::format("cannot write {}: {}; raise the file size limit (ulimit -f)", path, reason));
     default:

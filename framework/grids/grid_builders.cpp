@@ -38,7 +38,7 @@ std::string read_variant(OptionReader& options, const std::string& grid, const s
 
 const NoiseSchedule& required_schedule(const GridRequest& request, const std::string& grid) {
   if (request.noise_schedule == nullptr)
-    throw UsageError(fmt::format("schedule '{}' lives on timesteps: give --noise-schedule {}", grid,
+    throw UsageError(fmt::format("schedule '{}' lives on timesteps: give `noise_schedule` {}", grid,
                                  fmt::join(noise_schedule_names(), ", ")));
   return *request.noise_schedule;
 }

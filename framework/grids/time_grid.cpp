@@ -60,7 +60,7 @@ TimeGrid checked(const Spec& spec, const GridRequest& request, std::vector<doubl
     for (const std::string& known : all_names(row.traits)) names.push_back(known);
   if (contains(noise_schedule_names(), name))
     throw UsageError(fmt::format(
-        "'{0}' is a noise schedule, not a grid: give --noise-schedule {0} and a grid, such as --schedule linspace",
+        "'{0}' is a noise schedule, not a grid: give `noise_schedule` {0} and a grid, such as `schedule` linspace",
         name));
   const std::string near = nearest(name, names);
   throw UsageError(fmt::format(
@@ -73,7 +73,7 @@ TimeGrid checked(const Spec& spec, const GridRequest& request, std::vector<doubl
 Final parse_final(const std::string& text) {
   if (text == "zero") return Final::zero;
   if (text == "sigma_min") return Final::sigma_min;
-  throw UsageError(fmt::format("--final must be zero or sigma_min, not '{}'", text));
+  throw UsageError(fmt::format("`final` must be zero or sigma_min, not '{}'", text));
 }
 
 const char* to_string(Final final) noexcept { return final == Final::zero ? "zero" : "sigma_min"; }

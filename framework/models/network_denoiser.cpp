@@ -7,7 +7,7 @@
 namespace stride {
 
 BatchState Network::null_condition(const BatchState& /*condition*/) const {
-  throw UsageError("guidance: this network has no unconditional form; leave --guidance out");
+  throw UsageError("guidance: this network has no unconditional form; leave `guidance` out");
 }
 
 TimeInput parse_time_input(const std::string& text) {

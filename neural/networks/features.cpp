@@ -21,7 +21,7 @@ constexpr double kHalf = 0.70710678118654752;  // keeps the variance of a sum of
 constexpr const char* kFormat = "stride-features";
 constexpr int kVersion = 1;
 
-// A run's --tf32 is not for what judges it.
+// A run's choice of TF32 is not for what judges it.
 class FullFloat32 final {
  public:
   FullFloat32() : cublas_(context().allowTF32CuBLAS()), cudnn_(context().allowTF32CuDNN()) { set(false, false); }

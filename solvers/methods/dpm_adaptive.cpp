@@ -16,7 +16,7 @@ const SolverTraits& traits_dpm_adaptive() {
       .error_order = 3,
       .policy = "pid",
       .reference = "Lu et al. 2022, arXiv:2206.00927, alg. 1 and 2 as the pairs DPM-Solver-12 and 23; k-diffusion",
-      .summary = "dpm_singlestep under error control a sample: runs under --policy pid unless told otherwise",
+      .summary = "dpm_singlestep under error control a sample: runs under `policy` pid unless told otherwise",
       .options = "order=3",
       .variants = {"order=2"},
       .also = {"k-diffusion", "ComfyUI", "A1111"},

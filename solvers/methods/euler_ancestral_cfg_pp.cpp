@@ -11,7 +11,7 @@ const SolverTraits& traits_euler_ancestral_cfg_pp() {
                                    .strong_order = 1.0,
                                    .stochastic = true,
                                    .reference = "ComfyUI; Chung et al. 2024, arXiv:2406.08070, alg. 2",
-                                   .summary = "Euler a, renoised along the unconditional slope; --guidance 0.2 to 1",
+                                   .summary = "Euler a, renoised along the unconditional slope; `guidance` 0.2 to 1",
                                    .options = "eta=1",
                                    .also = {"ComfyUI", "stable-diffusion.cpp"},
                                    .nfe = evaluations(1)};

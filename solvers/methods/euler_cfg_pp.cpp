@@ -13,7 +13,7 @@ const SolverTraits& traits_euler_cfg_pp() {
       .order = 1,
       .start_order = 1,
       .reference = "Chung et al. 2024, arXiv:2406.08070, alg. 2",
-      .summary = "the guided image, renoised along the unconditional slope; --guidance 0.2 to 1",
+      .summary = "the guided image, renoised along the unconditional slope; `guidance` 0.2 to 1",
       .options = "",
       .also = {"ComfyUI", "A1111", "stable-diffusion.cpp"},
       .nfe = evaluations(1)};

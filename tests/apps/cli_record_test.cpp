@@ -1,9 +1,9 @@
 // stride record and merge at scale, through the real executable.
 #include "datasets/store/store_index.h"
 #include "datasets/store/trajectory_store.h"
-#include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
+#include "tests/pipeline/mixture_card.h"
 #include "tests/temporary_folder.h"
 
 #include <sys/resource.h>

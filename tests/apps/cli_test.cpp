@@ -1,12 +1,12 @@
 // The command line through its real executable.
-#include "apps/command.h"
+#include "apps/cli/command.h"
+#include "apps/cli/run_dir.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/store/trajectory_store.h"
 #include "framework/grids/noise_schedule.h"
-#include "framework/run_dir.h"
-#include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
+#include "tests/pipeline/mixture_card.h"
 #include "tests/temporary_folder.h"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
-#include "apps/event_file.h"
+#include "apps/tensorboard/event_file.h"
 
-#include "apps/event_encoding.h"
-#include "apps/event_histogram.h"
+#include "apps/tensorboard/event_encoding.h"
+#include "apps/tensorboard/event_histogram.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 #include "tests/fault_file_system.h"

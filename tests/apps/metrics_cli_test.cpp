@@ -1,5 +1,4 @@
 // stride metrics, stride stats and the metrics of stride evaluate, through the real executable.
-#include "apps/evaluation_result.h"
 #include "datasets/files/npz.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/metrics/frechet.h"
@@ -7,10 +6,11 @@
 #include "datasets/metrics/manifold.h"
 #include "datasets/metrics/reference_statistics.h"
 #include "datasets/metrics/sliced_wasserstein.h"
+#include "evaluation/evaluation_result.h"
 #include "framework/files/file.h"
-#include "tests/apps/mixture_card.h"
 #include "tests/apps/process.h"
 #include "tests/catch_torch.h"
+#include "tests/pipeline/mixture_card.h"
 #include "tests/temporary_folder.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,8 @@
 // The option table: command line, --config, --set and what they end up as.
-#include "apps/command.h"
+#include "apps/cli/flag_names.h"
+#include "apps/commands/commands.h"
 #include "framework/error.h"
+#include "pipeline/seeds.h"
 #include "tests/catch_torch.h"
 
 #include <functional>
@@ -129,7 +131,7 @@ TEST_CASE("options: a configuration with a mistake is refused with its place") {
       FAIL("nothing was thrown");
     } catch (const Error& error) {
       INFO(error.what());
-      CHECK(error.code() == row.code);
+      CHECK(exit_code(error.kind()) == row.code);
       CHECK(std::string(error.what()).find("test.toml") != std::string::npos);
       CHECK(std::string(error.what()).find(row.says) != std::string::npos);
     }

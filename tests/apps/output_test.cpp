@@ -1,9 +1,9 @@
 // What people and other programs get to see: tables, PNG, npz.
-#include "apps/text_table.h"
-#include "apps/trajectory_tap.h"
 #include "datasets/files/npz.h"
 #include "datasets/images/png.h"
+#include "evaluation/text_table.h"
 #include "framework/error.h"
+#include "pipeline/trajectory_tap.h"
 #include "tests/catch_torch.h"
 
 #include <png.h>

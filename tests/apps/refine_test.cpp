@@ -1,6 +1,6 @@
 // --start, --strength and --mask, and the guidance options: the words, the samples, and the real executable.
-#include "apps/guidance_option.h"
-#include "apps/refine_option.h"
+#include "apps/cli/guidance_option.h"
+#include "apps/cli/refine_option.h"
 #include "datasets/files/hdf5.h"
 #include "datasets/files/samples_file.h"
 #include "framework/error.h"

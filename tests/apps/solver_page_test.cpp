@@ -1,5 +1,5 @@
 // docs/solvers.md is what the solvers say about themselves.
-#include "apps/solver_page.h"
+#include "evaluation/solver_page.h"
 
 #include "solvers/registry.h"
 #include "tests/apps/process.h"

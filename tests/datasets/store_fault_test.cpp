@@ -110,7 +110,7 @@ std::vector<int64_t> fill(const std::string& folder, const TrajectoryConfig& con
       const std::vector<int64_t> sealed = writer.append(trajectories_of({seed}, config));
       acknowledged.insert(acknowledged.end(), sealed.begin(), sealed.end());
     } catch (const ResourceError& error) {
-      CHECK(error.code() == ExitCode::resources);
+      CHECK(error.kind() == ErrorKind::resources);
       return acknowledged;
     }
   }

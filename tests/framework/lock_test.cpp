@@ -22,7 +22,7 @@ TEST_CASE("lock: a second holder is refused and told who has it") {
     const LockFile second(folder / ".lock");
     FAIL("the lock was given twice");
   } catch (const LockedError& error) {
-    CHECK(error.code() == ExitCode::locked);
+    CHECK(error.kind() == ErrorKind::locked);
     const std::string text = error.what();
     CHECK_THAT(text, contains(fmt::format("process {} on ", ::getpid())));
     CHECK_THAT(text, contains("run-7"));

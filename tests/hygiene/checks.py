@@ -3,27 +3,46 @@
 import re
 from pathlib import Path
 
-# The only table of allowed arrows (docs: the layers). A folder may always include itself.
+# The only table of allowed arrows (docs/architecture.md draws it). A folder may always include itself; what a folder
+# may include, everything above it may include too.
 ARROWS = {
     "framework": set(),
     "solvers": {"framework"},
-    "adaptive": {"framework", "solvers"},
+    "adaptive": {"solvers"},
     "datasets": {"framework"},
-    "neural": {"framework", "solvers", "adaptive", "datasets"},
-    "apps": {"framework", "solvers", "adaptive", "datasets", "neural"},
-    "bench": {"framework", "solvers", "adaptive", "datasets", "neural", "apps"},
-    "tests": {"framework", "solvers", "adaptive", "datasets", "neural", "apps", "tests"},
+    "neural": {"adaptive", "datasets"},
+    "pipeline": {"neural"},
+    "evaluation": {"pipeline"},
+    "apps": {"evaluation"},
+    "bench": {"apps"},
+    "examples": {"evaluation"},
+    "tests": {"apps", "tests"},
 }
+# Inside a folder, where one sub-folder must not see another.
+INNER_ARROWS = {
+    "apps": {"tensorboard": set(), "cli": {"tensorboard"}, "commands": {"cli", "tensorboard"}},
+    "evaluation": {"": set(), "report": {""}},
+}
+
+
+def below(folder):
+    """All folders that `folder` may include."""
+    found, waiting = set(), {folder}
+    while waiting:
+        waiting = {f for each in waiting for f in ARROWS[each]} - found
+        found |= waiting
+    return found
 
 # Third-party headers and where alone they may be seen: pattern of the include, pattern of the file, why.
 CONFINED = [
-    (r"torch/(torch|nn|optim|script)\b.*", r"(neural|apps)/.*|tests/.*|bench/.*",
+    (r"torch/(torch|nn|optim|script)\b.*", r"(neural|pipeline|evaluation|apps|examples)/.*|tests/.*|bench/.*",
      "torch/torch.h costs 15 s a file: use ATen headers, or move the code to neural/"),
     (r"ceres/.*", r"adaptive/plan/ceres_[^/]*\.cpp|tests/(hygiene|adaptive)/.*",
      "Ceres and torch define the same macros: only adaptive/plan/ceres_*.cpp see it"),
-    (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/.*|tests/(datasets|apps)/.*", "images and archives are read in datasets/"),
+    (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/.*|tests/(datasets|pipeline|evaluation|apps)/.*", "images and archives are read in datasets/"),
     (r"hdf5(_hl)?\.h|H5.*\.h", r"datasets/.*|tests/(datasets|kill|apps)/.*", "HDF5 lives in datasets/"),
-    (r"toml\+\+/.*", r"apps/.*|tests/apps/.*", "TOML lives in apps/"),
+    (r"toml\+\+/.*", r"(pipeline|apps)/.*|tests/.*", "TOML is read in pipeline/ and apps/"),
+    (r"boost/program_options.*", r"apps/.*", "only the command line parses options"),
     (r"catch2/.*", r"tests/catch_torch\.h|tests/catch_main\.cpp",
      'include "tests/catch_torch.h": LibTorch\'s CHECK would silently replace Catch2\'s'),
 ]
@@ -73,8 +92,56 @@ def layering(root):
                 yield f'{where}: includes "{own}": write own headers as "folder/file.h" from the repository\'s root'
             elif not (root / own).is_file():
                 yield f'{where}: includes "{own}", which does not exist'
-            elif target != folder and target not in ARROWS[folder]:
-                yield f"{where}: a back edge, {folder} -> {target} ({own}): {folder} may include {sorted(ARROWS[folder])}"
+            elif target != folder and target not in below(folder):
+                yield f"{where}: a back edge, {folder} -> {target} ({own}): {folder} may include {sorted(below(folder))}"
+            elif target == folder and folder in INNER_ARROWS:
+                mine, other = (room(folder, Path(name)) for name in (path.relative_to(root).as_posix(), own))
+                if mine in INNER_ARROWS[folder] and other != mine and other not in INNER_ARROWS[folder][mine]:
+                    yield f"{where}: a back edge in {folder}/, {mine or folder} -> {other or folder} ({own})"
+
+
+def room(folder, path):
+    """The sub-folder of `folder` that a file lies in; empty for one that lies in the folder itself."""
+    inner = path.relative_to(folder).parts
+    return inner[0] if len(inner) > 1 else ""
+
+
+MOST_UNITS = 40  # a header and its source are one
+MOST_APPS_LINES = 7000
+
+
+def rooms(root):
+    """A stranger finds an idea by the name of its folder: none but solvers/methods needs scrolling."""
+    units = {}
+    for path in sources(root):
+        folder = path.relative_to(root).parent.as_posix()
+        if folder.split("/")[0] in ARROWS:
+            units.setdefault(folder, set()).add(path.stem)
+    for folder, names in sorted(units.items()):
+        if len(names) > MOST_UNITS and folder != "solvers/methods":
+            yield f"{folder}: {len(names)} units, more than {MOST_UNITS}: make sub-folders, one idea each"
+        if folder.count("/") > 1 and not folder.startswith("tests/"):
+            yield f"{folder}: sub-folders are one level deep"
+    lines = sum(p.read_text(errors="replace").count("\n") for p in sources(Path(root) / "apps")) if (Path(root) / "apps").is_dir() else 0
+    if lines > MOST_APPS_LINES:
+        yield f"apps: {lines} lines, more than {MOST_APPS_LINES}: what a library's user would call belongs below apps/"
+
+
+# An option, or the command line's exit codes, in code that has no command line.
+FLAG = re.compile(r"\bExitCode\b|(?<![\w`(-])--[a-z][a-z-]*")
+FLAGS_ALLOWED = {"evaluation/report/report_style.cpp", "evaluation/report/report_tables.cpp", "datasets/images/tar_files.cpp"}  # CSS variables; tar's own option
+
+
+def flags(root):
+    root = Path(root)
+    for path in sources(root):
+        name = path.relative_to(root).as_posix()
+        if name.split("/")[0] not in below("apps") or name in FLAGS_ALLOWED:
+            continue
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            match = FLAG.search(line)
+            if match and ("\"" in line or "//" in line or match.group(0) == "ExitCode"):
+                yield f"{name}:{number}: {match.group(0)} below apps/: name the field in backquotes, `sigma_min`"
 
 
 def confinement(root):
@@ -139,4 +206,4 @@ def machine_paths(root):
                 yield f"{path.relative_to(root)}:{number}: a path of one machine: {match.group(0)}…"
 
 
-CHECKS = [layering, confinement, headers, length, solver_list, machine_paths]
+CHECKS = [layering, rooms, flags, confinement, headers, length, solver_list, machine_paths]

@@ -24,6 +24,13 @@ FAULTS = [
     ("layering", "framework/a.cpp", '#include "solvers/plan.h"\n', "does not exist"),
     ("layering", "framework/b.cpp", '#include "apps/b.h"\n', "back edge"),
     ("layering", "framework/b.cpp", '#include "a.h"\n', "folder/file.h"),
+    ("layering", "solvers/b.cpp", '#include "neural/b.h"\n', "does not exist"),
+    ("layering", "apps/cli/b.cpp", '#include "apps/commands/b.h"\n', "back edge in apps/"),
+    ("rooms", "apps/cli/long.cpp", "\n" * 7001, "more than 7000"),
+    ("rooms", "framework/a/b/c.h", "#pragma once\n", "one level"),
+    ("flags", "solvers/b.cpp", 'throw Error("leave --steps out");\n', "--steps"),
+    ("flags", "pipeline/b.cpp", "return ExitCode::usage;\n", "ExitCode"),
+    ("confinement", "pipeline/a.cpp", "#include <boost/program_options.hpp>\n", "command line"),
     ("confinement", "framework/a.cpp", "#include <torch/torch.h>\n", "15 s"),
     ("confinement", "adaptive/fit.cpp", "#include <ceres/ceres.h>\n", "macros"),
     ("confinement", "framework/a.cpp", "#include <hdf5.h>\n", "datasets"),
@@ -72,10 +79,17 @@ class Controls(unittest.TestCase):
     def test_planted(self):
         for name, file, text, message in FAULTS:
             with self.subTest(check=name, file=file, text=text[:40]), tempfile.TemporaryDirectory() as folder:
-                plant(folder, CLEAN | {"apps/b.h": "#pragma once\n"} | {file: text})
+                plant(folder, CLEAN | {"apps/b.h": "#pragma once\n", "apps/commands/b.h": "#pragma once\n"} | {file: text})
                 found = list(getattr(checks, name)(folder))
                 self.assertEqual(len(found), 1, found)
                 self.assertIn(message, found[0])
+
+    def test_crowded_folder(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plant(folder, {f"neural/unit{i}.{s}": "#pragma once\n" for i in range(checks.MOST_UNITS) for s in ("h", "cpp")})
+            self.assertEqual(list(checks.rooms(folder)), [])
+            plant(folder, {"neural/one_more.cpp": ""})
+            self.assertIn("41 units", "".join(checks.rooms(folder)))
 
     def test_every_check_has_a_fault(self):
         self.assertEqual({c.__name__ for c in checks.CHECKS}, {f[0] for f in FAULTS})

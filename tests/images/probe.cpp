@@ -54,6 +54,6 @@ int main(int argc, char** argv) {
     return probe(argc, argv);
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
-    return static_cast<int>(error.code());
+    return error.kind() == ErrorKind::input ? 3 : error.kind() == ErrorKind::resources ? 5 : 2;
   }
 }

@@ -8,14 +8,14 @@
 // OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`. A case with a
 // `policy` runs adaptively between the ends of its levels: its one state is the end point, and `accepted/ID` and
 // `rejected/ID` [B] are there as well.
-#include "apps/file_noise.h"
-#include "apps/guidance_option.h"
-#include "apps/policies.h"
+#include "apps/cli/guidance_option.h"
 #include "framework/error.h"
 #include "framework/files/safetensors.h"
 #include "framework/fixed_grid.h"
 #include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
+#include "pipeline/file_noise.h"
+#include "pipeline/policies.h"
 #include "solvers/inversion.h"
 #include "solvers/registry.h"
 #include "solvers/shared/runge_kutta.h"

@@ -6,7 +6,7 @@
 // values, limits], ["tensor", tag, step, values, limits], a histogram of a float32 tensor on its way through two
 // dimensions, and ["image", tag, step, FILE, height, width, channels]. ["reopen"] starts another file beside the one so
 // far. The files' paths are printed, a line each.
-#include "apps/event_file.h"
+#include "apps/tensorboard/event_file.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

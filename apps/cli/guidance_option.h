@@ -1,0 +1,20 @@
+// --guidance, --clip and --threshold.
+#pragma once
+
+#include "apps/cli/option_table.h"
+#include "framework/denoiser.h"
+#include "pipeline/guidance_text.h"
+
+#include <string>
+
+namespace stride {
+
+/// What --clip bounds samples to, in data scale: images lie in [-1, 1].
+inline constexpr double kClipRange = 1.0;
+
+[[nodiscard]] OptionTable guidance_options(const char* group);
+
+/// What the three options say. Throws UsageError on an unknown key and on a value that cannot be.
+[[nodiscard]] Guidance guidance_of(const OptionValues& options, const ModelInfo& model);
+
+}  // namespace stride

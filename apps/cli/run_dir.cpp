@@ -1,0 +1,132 @@
+#include "apps/cli/run_dir.h"
+
+#include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/lock.h"
+
+#include <fmt/format.h>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+
+namespace stride {
+namespace {
+
+constexpr int kNameAttempts = 16;
+
+std::string utc(const char* pattern) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, pattern, &parts)};
+}
+
+std::string new_folder(const std::string& root, const std::string& command) {
+  make_folders(root);
+  std::random_device random;
+  for (int i = 0; i < kNameAttempts; ++i) {
+    const std::string path = fmt::format("{}/{}-{}-{:08x}", root, utc("%Y%m%dT%H%M%SZ"), command, random());
+    if (make_folder_exclusive(path)) return path;
+  }
+  throw ResourceError(fmt::format("no free name for a run folder under {}; is the folder writable?", root));
+}
+
+std::string given_folder(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash != std::string::npos && slash > 0) make_folders(path.substr(0, slash));
+  if (!make_folder_exclusive(path) && !list_folder(path).empty()) {
+    throw UsageError(
+        fmt::format("--outdir {} exists and is not empty: choose another folder, or continue that run with "
+                    "--resume {}",
+                    path, path));
+  }
+  return path;
+}
+
+std::string folder_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+struct RunDir::Impl {
+  std::string path;
+  std::optional<LockFile> lock;
+  std::optional<AppendFile> metrics;
+};
+
+RunDir::RunDir(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RunDir::~RunDir() = default;
+RunDir::RunDir(RunDir&&) noexcept = default;
+RunDir& RunDir::operator=(RunDir&&) noexcept = default;
+
+RunDir RunDir::create(const RunDirOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = options.outdir.empty() ? new_folder(options.root, options.command) : given_folder(options.outdir);
+  impl->lock.emplace(impl->path + "/.lock", folder_name(impl->path));
+  RunDir run(std::move(impl));
+  run.write("command.txt", shell_quote(options.command_line) + "\n");
+  run.write_manifest(options.manifest_json);
+  // Last of the three: a folder with a config.toml is one that --resume can continue.
+  run.write("config.toml", options.config_toml);
+  return run;
+}
+
+RunDir RunDir::resume(const std::string& path, const std::vector<std::string>& command_line) {
+  if (!file_exists(path + "/config.toml")) {
+    throw InputError(fmt::format("--resume {}: no run folder (it has no config.toml)", path));
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->lock.emplace(path + "/.lock", folder_name(path));
+  remove_stale_temporaries(path);
+  RunDir run(std::move(impl));
+  remove_file(run.file("DONE"));
+  const std::string earlier = file_exists(run.file("command.txt")) ? read_file(run.file("command.txt")) : "";
+  run.write("command.txt", earlier + shell_quote(command_line) + "\n");
+  return run;
+}
+
+const std::string& RunDir::path() const noexcept { return impl_->path; }
+
+std::string RunDir::file(const std::string& name) const { return impl_->path + "/" + name; }
+
+void RunDir::write(const std::string& name, const std::string& bytes) const {
+  const auto slash = name.rfind('/');
+  if (slash != std::string::npos) make_folders(file(name.substr(0, slash)));
+  write_file_atomic(file(name), bytes);
+}
+
+void RunDir::metric(const std::string& json_object) {
+  if (!impl_->metrics) impl_->metrics.emplace(file("metrics.jsonl"));
+  impl_->metrics->append(json_object + "\n");
+}
+
+void RunDir::write_manifest(const std::string& manifest_json) const { write("manifest.json", manifest_json); }
+
+void RunDir::finish(int exit_code) const {
+  if (impl_->metrics) impl_->metrics->sync();
+  write("DONE", nlohmann::json{{"exit_code", exit_code}, {"time", utc_now()}}.dump() + "\n");
+}
+
+std::string shell_quote(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) {
+    out += out.empty() ? "" : " ";
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-+=./:,@%") == std::string::npos;
+    if (plain) {
+      out += word;
+      continue;
+    }
+    out += '\'';
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += '\'';
+  }
+  return out;
+}
+
+std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
+
+}  // namespace stride

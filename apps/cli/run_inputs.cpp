@@ -1,0 +1,38 @@
+#include "apps/cli/run_inputs.h"
+
+#include "framework/error.h"
+#include "framework/files/file.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace stride {
+
+RunInputs::RunInputs(const std::string& folder) : folder_(folder) {
+  const std::string path = folder + "/manifest.json";
+  if (!file_exists(path)) return;
+  try {
+    const auto manifest = nlohmann::json::parse(read_file(path));
+    for (const auto& input : manifest.value("inputs", nlohmann::json::array()))
+      inputs_.push_back({input.at("path"), input.at("sha256")});
+  } catch (const nlohmann::json::exception&) {
+    throw InputError(
+        fmt::format("--resume {}: manifest.json is damaged, and says no longer what the run was made from", folder));
+  }
+}
+
+void RunInputs::add(const std::string& path, const std::string& sha256) {
+  const auto found =
+      std::find_if(inputs_.begin(), inputs_.end(), [&](const InputFile& input) { return input.path == path; });
+  if (found == inputs_.end()) {
+    inputs_.push_back({path, sha256});
+  } else if (found->sha256 != sha256) {
+    throw InputError(
+        fmt::format("{}{} has changed since the run began (SHA-256 {:.8}… then, {:.8}… now): bring the old one back, "
+                    "or start a new run",
+                    folder_.empty() ? "" : fmt::format("--resume {}: ", folder_), path, found->sha256, sha256));
+  }
+}
+
+}  // namespace stride

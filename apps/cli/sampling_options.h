@@ -1,0 +1,35 @@
+// The sampling options of a command, and what they say.
+#pragma once
+
+#include "apps/cli/context.h"
+#include "pipeline/draw.h"
+#include "pipeline/model_card.h"
+
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// Which of the sampling options a command takes, and their defaults.
+struct SamplingTable {
+  bool several = false;         ///< --solver and --schedule may be repeated
+  bool grid = true;             ///< --steps --nfe --final --schedule --sigmas --noise-schedule --sigma-min --sigma-max
+  bool policy = true;           ///< --policy
+  bool condition = true;        ///< --class --guidance --clip --threshold
+  bool starts = true;           ///< --init --init-scale --noise
+  bool refine = false;          ///< --start --strength --mask
+  std::string solver = "heun";  ///< default of --solver; empty: the command has no --solver
+};
+/// --model, --class, --guidance and what `wanted` names. Section "sampling" of configurations.
+[[nodiscard]] OptionTable sampling_options(const SamplingTable& wanted = {});
+
+/// The spec that the options name; several with SamplingTable::several (every solver under every schedule).
+[[nodiscard]] std::vector<SamplerSpec> sampler_specs(const OptionValues& options);
+
+/// Reads the options of `sampling_options` and the common ones. Opens --init, --noise, --start and --mask and notes
+/// them for manifest.json. Throws InputError where --resume finds one changed.
+[[nodiscard]] DrawSettings draw_settings(Context& context, const ModelInfo& model);
+/// Notes the model for manifest.json. Throws InputError where --resume finds it changed.
+void note_model(Context& context, const LoadedModel& model);
+
+}  // namespace stride

@@ -1,0 +1,201 @@
+// stride metrics: samples from anywhere against a reference.
+#include "apps/cli/command.h"
+#include "apps/cli/feature_options.h"
+#include "datasets/metrics/intervals.h"
+#include "evaluation/metric_set.h"
+#include "evaluation/number_text.h"
+#include "evaluation/text_table.h"
+#include "pipeline/sample_source.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace stride {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no NaN and no infinity: null and "inf" stand for them, as in results.json.
+Json number(double value) {
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return std::isnan(value) ? Json(nullptr) : Json(value);
+}
+
+struct Job {
+  std::vector<std::string> metrics;
+  SampleSource samples;
+  FeatureChoice network;
+  std::vector<int64_t> bounds;
+};
+
+// What can be known to fail before anything is computed.
+void check(const Job& job) {
+  const FeatureSetup& setup = job.network.setup;
+  const int64_t n = job.samples.x.size(0);
+  for (const std::string& metric : job.metrics) {
+    const MetricNeeds needs = metric_needs(metric);
+    if (needs.teacher || needs.mixture)
+      throw UsageError(fmt::format("the metric {} needs a model: `stride evaluate` has it", metric));
+    if (needs.features && !setup.features)
+      throw UsageError(fmt::format("the metric {} needs a feature network; give --features", metric));
+    if (n < needs.samples)
+      throw UsageError(
+          fmt::format("the metric {} needs at least {} samples; --samples holds {}", metric, needs.samples, n));
+    if (needs.paired && (!setup.reference_images.defined() || setup.reference_images.sizes() != job.samples.x.sizes()))
+      throw UsageError(fmt::format(
+          "the metric {} compares row by row: --ref must hold as many samples as --samples, of the same shape",
+          metric));
+    if (metric == "swd" && !setup.reference_images.defined())
+      throw UsageError("the metric swd compares the samples themselves, and --ref holds statistics only; give images");
+    if ((metric == "kid" || metric == "prdc") && !setup.reference_features.defined())
+      throw UsageError(fmt::format(
+          "the metric {} compares single features, and --ref holds their mean and covariance only; give images, or "
+          "statistics written by `stride stats --keep-features`",
+          metric));
+    const Tensor& other = setup.reference_features.defined() ? setup.reference_features : setup.reference_images;
+    if (other.defined() && other.size(0) < needs.samples)
+      throw UsageError(fmt::format("the metric {} needs at least {} samples in --ref", metric, needs.samples));
+  }
+}
+
+class MetricsCommand final : public Command {
+ public:
+  [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
+
+  [[nodiscard]] ExitCode run(Context& context) const override {
+    const OptionValues& options = context.options();
+    for (const char* name : {"samples", "ref"})
+      if (!options.has(name))
+        throw UsageError(fmt::format("stride metrics needs --{}: samples, or a folder of them", name));
+    Job job;
+    job.metrics = parse_metrics(options.text("metric"));
+    job.network = choose_features(feature_request(context));
+    job.samples = load_samples("--samples", options.text("samples"));
+    const std::vector<int64_t> shape = job.samples.x.sizes().slice(1).vec();
+    if (!job.network.shape.empty() && job.network.shape != shape)
+      throw UsageError(fmt::format("--features {}: a network for images of {}, but --samples holds {}",
+                                   options.text_or("features", ""), fmt::join(job.network.shape, "×"),
+                                   fmt::join(shape, "×")));
+    job.bounds = block_bounds(job.samples.x.size(0), std::min(options.integer("blocks"), job.samples.x.size(0)));
+    add_reference(job.network.setup, options.text("ref"), shape);
+    check(job);
+    require_same_seeds(job, options.text("ref"));
+    if (context.dry_run())
+      return context.plan(
+          {{"samples", fmt::format("{} of {} from {}", job.samples.x.size(0), fmt::join(shape, "×"), job.samples.name)},
+           {"reference", job.network.setup.reference_name},
+           {"features", fmt::format("{}, quantisation {}", job.network.setup.name, job.network.setup.quantisation)},
+           {"metrics", fmt::format("{}", fmt::join(job.metrics, ", "))}});
+    return finish(context, job, measure(context, job));
+  }
+
+ private:
+  // Rows are pairs only where they are of the same seeds.
+  static void require_same_seeds(const Job& job, const std::string& reference) {
+    const bool paired = std::any_of(job.metrics.begin(), job.metrics.end(),
+                                    [](const std::string& metric) { return metric_needs(metric).paired; });
+    if (!paired || !job.samples.seeds.defined() || !reference.ends_with(".h5")) return;
+    const Tensor theirs = load_samples("--ref", reference).seeds;
+    if (theirs.defined() && !at::equal(theirs, job.samples.seeds))
+      throw UsageError(
+          fmt::format("--ref {}: samples of other seeds than --samples: their rows are no pairs", reference));
+  }
+
+  static std::vector<MetricResult> measure(const Context& context, const Job& job) {
+    const FeatureSetup& setup = job.network.setup;
+    const FeatureStamp stamp = {setup.quantisation, setup.sha256};
+    const bool features = std::any_of(job.metrics.begin(), job.metrics.end(),
+                                      [](const std::string& metric) { return metric_needs(metric).features; });
+    MetricSide mine = {job.samples.x.to(context.device()), {}, std::nullopt, "--samples"};
+    if (features) mine.features = setup.features(job.samples.x).to(context.device());
+    const MetricSide theirs = {setup.reference_images, setup.reference_features, setup.reference, "--ref"};
+    std::vector<MetricResult> out = paired_metrics(job.metrics, mine, theirs, job.bounds, stamp);
+    for (MetricResult& one : set_metrics(job.metrics, "", mine, theirs, job.bounds, stamp))
+      out.push_back(std::move(one));
+    return out;
+  }
+
+  static ExitCode finish(Context& context, const Job& job, const std::vector<MetricResult>& results) {
+    const FeatureSetup& setup = job.network.setup;
+    const int64_t n = job.samples.x.size(0);
+    Json metrics = Json::object();
+    TextTable table(
+        {{"metric"}, {"value", TextTable::Align::right}, {"95 % interval"}, {"n", TextTable::Align::right}});
+    bool known = true;
+    for (const MetricResult& one : results) {
+      Json blocks = Json::array();
+      for (const double value : one.blocks) blocks.push_back(number(value));
+      metrics[one.name] = {{"value", number(one.all.value)},
+                           {"low", number(one.all.low)},
+                           {"high", number(one.all.high)},
+                           {"blocks", blocks},
+                           {"n", n},
+                           {"quantisation", one.quantisation},
+                           {"features_sha256", one.features_sha256}};
+      const bool interval = std::isfinite(one.all.low) && std::isfinite(one.all.high);
+      table.add({one.name, number_text(one.all.value, 5),
+                 interval ? fmt::format("{} to {}", number_text(one.all.low), number_text(one.all.high)) : "",
+                 fmt::format("{}", n)});
+      known = known && !std::isnan(one.all.value);
+    }
+    Json block_rows = Json::array();
+    for (std::size_t i = 0; i + 1 < job.bounds.size(); ++i) block_rows.push_back({job.bounds[i], job.bounds[i + 1]});
+    const Json out = {
+        {"samples", {{"name", job.samples.name}, {"sha256", job.samples.sha256}, {"n", n}}},
+        {"reference", {{"name", setup.reference_name}, {"n", setup.reference ? setup.reference->n : 0}}},
+        {"features", {{"name", setup.name}, {"sha256", setup.sha256}, {"quantisation", setup.quantisation}}},
+        {"block_rows", block_rows},
+        {"metrics", metrics}};
+    context.print(table.text());
+    context.print(fmt::format("\nsamples    {}\nreference  {}\nfeatures   {}, quantisation {}\n", job.samples.name,
+                              setup.reference_name, setup.name.empty() ? "none" : setup.name, setup.quantisation));
+    if (known) return context.done(out.dump());
+    context.log().error("a metric is not a number: some samples are not finite");
+    return context.done(out.dump(), ExitCode::non_finite);
+  }
+
+  CommandInfo info_{
+      .name = "metrics",
+      .summary = "metrics of samples from anywhere against a reference",
+      .description =
+          "Compares two sets of samples or images, or one with stored statistics. rmse, psnr and feature-distance pair "
+          "the rows; the others compare the sets. Intervals are over blocks of consecutive rows.",
+      .example =
+          "stride metrics --samples run/samples.h5 --ref digits --features features-digits --metric fd,kid,prdc\n"
+          "how far the samples are from the digits, and what they miss",
+      .options =
+          OptionTable{{.name = "samples",
+                       .value = "FILE|DIR|NAME",
+                       .help = "samples.h5, an .npz with arr_0, an image file or folder",
+                       .group = "Measuring",
+                       .key = "metrics.samples"},
+                      {.name = "ref",
+                       .value = "FILE|DIR|NAME",
+                       .help = "the same, or statistics (.npz with mu and sigma); `digits` and `cifar10` are embedded",
+                       .group = "Measuring",
+                       .key = "metrics.ref"},
+                      {.name = "metric",
+                       .fallback = "fd,kid,prdc",
+                       .value = "LIST",
+                       .help = "of rmse, psnr, feature-distance, fd, fd-inf, kid, prdc and swd",
+                       .group = "Measuring",
+                       .key = "metrics.metric"},
+                      {.name = "blocks",
+                       .kind = ValueKind::integer,
+                       .fallback = "8",
+                       .value = "N",
+                       .help = "blocks of rows behind the intervals",
+                       .group = "Measuring",
+                       .key = "metrics.blocks"}} +
+          feature_options("metrics") + device_option()};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_cmd_metrics() { return std::make_unique<MetricsCommand>(); }
+
+}  // namespace stride

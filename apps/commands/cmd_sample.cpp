@@ -1,0 +1,160 @@
+// stride sample: draw samples.
+#include "apps/cli/command.h"
+#include "apps/cli/refine_option.h"
+#include "apps/cli/sampling_options.h"
+#include "apps/commands/invert_options.h"
+#include "apps/commands/samples_output.h"
+#include "evaluation/text_table.h"
+#include "framework/files/file.h"
+#include "pipeline/inverting.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace stride {
+namespace {
+
+struct Summary {
+  int64_t samples = 0, ok = 0, nfe_max = 0;
+  double nfe_mean = 0, model_evals_mean = 0;
+};
+
+Summary summarise(const Samples& samples) {
+  Summary out;
+  out.samples = samples.seed.size(0);
+  if (out.samples == 0) return out;
+  out.ok = samples.status.eq(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
+  out.nfe_max = samples.nfe.max().item<int64_t>();
+  out.nfe_mean = samples.nfe.to(at::kDouble).mean().item<double>();
+  out.model_evals_mean = samples.model_evals.to(at::kDouble).mean().item<double>();
+  return out;
+}
+
+class SampleCommand final : public Command {
+ public:
+  [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
+
+  [[nodiscard]] ExitCode run(Context& context) const override {
+    const OptionValues& options = context.options();
+    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
+    const bool inverts = options.flag("invert");
+    if (inverts && (options.has("mask") || strength_of(options) != 1.0))
+      throw UsageError("--invert walks from the whole image to its noise: leave --mask and --strength out");
+    if (!inverts && options.flag("round-trip"))
+      throw UsageError("--round-trip shows the error of --invert: add --invert");
+    const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
+    const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
+    const DrawSettings settings = draw_settings(context, model.info());
+    const auto save = parse_save(options.text("save"), model.info());
+    if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
+
+    note_model(context, model);
+    RunDir& run = context.run_dir();
+    const std::optional<Samples> earlier = finished_before(context, run);
+    const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;
+    const Draws draws = draw_with_progress(context, sampler, model, rest, settings.seeds.size());
+    Samples samples =
+        make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
+    if (inverts) samples.attributes["solver"] = "ddim, inverted";
+    save_samples(run, samples, save);
+    const Summary summary = summarise(samples);
+    if (draws.stopped) {
+      return context.stopped(
+          fmt::format("{} of {} samples are in {}", summary.samples, settings.seeds.size(), run.file("samples.h5")));
+    }
+    std::optional<double> round_trip;
+    if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
+    return report(context, run, summary, draws, round_trip);
+  }
+
+ private:
+  static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
+                                                                  const Sampler& sampler) {
+    auto lines = describe(sampler);
+    lines.insert(lines.begin(),
+                 {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
+                  {"device", context.device().str()},
+                  {"samples", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
+    lines.emplace_back("saves", context.options().text("save"));
+    return lines;
+  }
+
+  static std::optional<Samples> finished_before(const Context& context, const RunDir& run) {
+    if (!context.resumed_from() || !file_exists(run.file("samples.h5"))) return std::nullopt;
+    return read_samples(run.file("samples.h5"));
+  }
+
+  static std::vector<int64_t> missing(const std::vector<int64_t>& seeds, const Samples& earlier) {
+    const auto* have = earlier.seed.const_data_ptr<int64_t>();
+    const std::set<int64_t> done(have, have + earlier.seed.size(0));
+    std::vector<int64_t> out;
+    std::copy_if(seeds.begin(), seeds.end(), std::back_inserter(out),
+                 [&](int64_t seed) { return !done.contains(seed); });
+    return out;
+  }
+
+  // `all` counts the samples of the run with those that an earlier process finished.
+  static Draws draw_with_progress(Context& context, const Sampler& sampler, const LoadedModel& model,
+                                  const DrawSettings& settings, std::size_t all) {
+    ProgressBar bar = context.progress("sampling", static_cast<int64_t>(settings.seeds.size()));
+    DrawHooks hooks;
+    hooks.progress = bar.fn();
+    auto finished = static_cast<int64_t>(all - settings.seeds.size());
+    hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+      finished += seeds.size(0);
+      context.metric(fmt::format(R"({{"step": {}, "samples": {}, "nfe_mean": {}}})", finished, seeds.size(0),
+                                 result.nfe.to(at::kDouble).mean().item<double>()));
+    };
+    const OptionValues& options = context.options();
+    if (options.flag("invert"))
+      return invert_images(sampler, *model.denoiser, settings, options.integer("invert-iterations"), hooks);
+    return draw(sampler, *model.denoiser, settings, hooks);
+  }
+
+  static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws,
+                         std::optional<double> round_trip) {
+    nlohmann::json result = {{"samples", summary.samples},
+                             {"ok", summary.ok},
+                             {"nfe_mean", summary.nfe_mean},
+                             {"nfe_max", summary.nfe_max},
+                             {"model_evals_mean", summary.model_evals_mean},
+                             {"seconds", draws.seconds},
+                             {"batch", draws.batch},
+                             {"file", run.file("samples.h5")}};
+    if (round_trip) result["round_trip_rmse"] = *round_trip;
+    run.write("results.json", result.dump(2) + "\n");
+    if (round_trip) context.print(fmt::format("back     {:.3g} from the images (root mean square)\n", *round_trip));
+    context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n",
+                              summary.samples, summary.nfe_mean, summary.nfe_max, draws.seconds,
+                              run.file("samples.h5")));
+    if (summary.ok == summary.samples) return context.done(result.dump());
+    context.log().error(fmt::format("{} of {} samples did not end well; /status in samples.h5 says which and how",
+                                    summary.samples - summary.ok, summary.samples));
+    return context.done(result.dump(), ExitCode::non_finite);
+  }
+
+  CommandInfo info_{
+      .name = "sample",
+      .summary = "draw samples",
+      .description = "Draws one sample a seed and writes them to samples.h5 in the run folder.",
+      .example =
+          "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
+          "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
+      .common = {.compute = true, .seeds = true, .run = true},
+      .options = sampling_options({.refine = true}) + invert_options() +
+                 OptionTable{{.name = "save",
+                              .fallback = "h5",
+                              .value = "LIST",
+                              .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file a sample and a grid",
+                              .group = "Output",
+                              .key = "output.save"}}};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_cmd_sample() { return std::make_unique<SampleCommand>(); }
+
+}  // namespace stride

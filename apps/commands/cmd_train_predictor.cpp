@@ -1,0 +1,168 @@
+// stride train-predictor: a step predictor from recorded trajectories.
+#include "apps/cli/command.h"
+#include "apps/commands/store_path.h"
+#include "framework/spec.h"
+#include "neural/predictor/train_predictor.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace stride {
+namespace {
+
+class TrainPredictor final : public Command {
+ public:
+  [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
+
+  [[nodiscard]] ExitCode run(Context& context) const override {
+    if (!context.arguments().empty()) throw UsageError("stride train-predictor takes options only: --store DIR");
+    const OptionValues& options = context.options();
+    const PredictorTraining training = training_of(options);
+    const TrajectoryStore store(find_store(options.text("store")));
+    const TrajectoryConfig& config = store.config();
+    if (context.dry_run())
+      return context.plan(
+          {{"store", fmt::format("{} trajectories of {} points, {}", store.size(), config.points(), config.solver)},
+           {"tolerances", fmt::format("{} to {}", training.examples.tolerance_min, training.examples.tolerance_max)},
+           {"training", fmt::format("{} steps of {} jumps", training.steps, training.batch)},
+           {"predictor", out_of(context).value_or("predictor.safetensors in the run folder")}});
+
+    RunDir& run = context.run_dir();
+    context.add_input(store.folder(), config.model_sha256);
+    ProgressBar bar = context.progress("training", 2 * training.steps);
+    const TrainedPredictor trained = train_predictor(store, training, bar.fn());
+    bar.close();
+    if (trained.stopped) return context.stopped("nothing was written: this training takes seconds and starts again");
+    const std::string path = out_of(context).value_or(run.file("predictor.safetensors"));
+    const PredictorReport& report = trained.report;
+    const nlohmann::json result = {{"predictor", path},
+                                   {"trajectories", store.size()},
+                                   {"examples", report.examples},
+                                   {"held_out_examples", report.held_out},
+                                   {"loss", report.loss},
+                                   {"loss_of_best_constant", report.constant_loss},
+                                   {"loss_without_content", report.schedule_loss},
+                                   {"within_tolerance", report.within},
+                                   {"within_twice_the_step", report.within_double}};
+    trained.predictor.save(path, {{"training", result.dump()}});
+    context.metric(nlohmann::json{{"step", training.steps},
+                                  {"loss", report.loss},
+                                  {"loss_of_best_constant", report.constant_loss},
+                                  {"loss_without_content", report.schedule_loss},
+                                  {"within_tolerance", report.within},
+                                  {"within_twice_the_step", report.within_double}}
+                       .dump());
+    run.write("results.json", result.dump(2) + "\n");
+    context.print(fmt::format(
+        "examples              {} ({} held out)\nloss, best constant   {:.4f}\nloss without content  {:.4f}\n"
+        "loss                  {:.4f}\nsteps in tolerance    {:.1f} % (aim {:.1f} %)\npredictor             {}\n",
+        report.examples, report.held_out, report.constant_loss, report.schedule_loss, report.loss,
+        100.0 * report.within, 100.0 * (1.0 - training.quantile), path));
+    return context.done(result.dump());
+  }
+
+ private:
+  static std::optional<std::string> out_of(const Context& context) {
+    if (!context.options().has("out")) return std::nullopt;
+    return context.options().text("out");
+  }
+
+  static PredictorTraining training_of(const OptionValues& options) {
+    PredictorTraining training;
+    const std::string& range = options.text("tolerance");
+    const std::size_t comma = range.find(',');
+    if (comma == std::string::npos)
+      throw UsageError(fmt::format("--tolerance {}: needs the smallest and the largest, as in 0.002,0.5", range));
+    training.examples.tolerance_min = parse_number(range.substr(0, comma), "--tolerance");
+    training.examples.tolerance_max = parse_number(range.substr(comma + 1), "--tolerance");
+    training.examples.jumps = options.integer("jumps");
+    training.quantile = options.number("quantile");
+    training.steps = options.integer("training-steps");
+    training.learning_rate = options.number("learning-rate");
+    training.seed = static_cast<uint64_t>(options.integer("seed"));
+    if (const std::string reason = training.invalid_reason(); !reason.empty()) throw UsageError("training: " + reason);
+    return training;
+  }
+
+  static OptionTable table() {
+    const PredictorTraining training;
+    const auto number = [](double value) { return fmt::format("{}", value); };
+    const auto whole = [](int64_t value) { return fmt::format("{}", value); };
+    return {{.name = "store",
+             .value = "DIR",
+             .help = "trajectories: a store, or the run folder of stride record",
+             .group = "Training",
+             .key = "training.store"},
+            {.name = "head",
+             .fallback = "mlp",
+             .value = "KIND",
+             .help = "the predictor's form",
+             .group = "Training",
+             .key = "training.head",
+             .choices = {"mlp"}},
+            {.name = "out",
+             .value = "FILE",
+             .help = "default: predictor.safetensors in the run folder",
+             .group = "Training",
+             .key = "training.out"},
+            {.name = "tolerance",
+             .fallback = fmt::format("{},{}", training.examples.tolerance_min, training.examples.tolerance_max),
+             .value = "LOW,HIGH",
+             .help = "the local errors that it can be asked for later",
+             .group = "Training",
+             .key = "training.tolerance"},
+            {.name = "quantile",
+             .kind = ValueKind::number,
+             .fallback = number(training.quantile),
+             .value = "Q",
+             .help = "of the largest allowed step; smaller is more careful",
+             .group = "Training",
+             .key = "training.quantile"},
+            {.name = "jumps",
+             .kind = ValueKind::integer,
+             .fallback = whole(training.examples.jumps),
+             .value = "N",
+             .help = "places a trajectory that steps are learned from",
+             .group = "Training",
+             .key = "training.jumps"},
+            {.name = "training-steps",
+             .kind = ValueKind::integer,
+             .fallback = whole(training.steps),
+             .value = "N",
+             .help = "of the optimiser",
+             .group = "Training",
+             .key = "training.steps"},
+            {.name = "learning-rate",
+             .kind = ValueKind::number,
+             .fallback = number(training.learning_rate),
+             .value = "R",
+             .help = "the highest",
+             .group = "Training",
+             .key = "training.learning_rate"},
+            {.name = "seed",
+             .kind = ValueKind::integer,
+             .fallback = "0",
+             .value = "N",
+             .help = "of jumps, weights and batches",
+             .group = "Training",
+             .key = "training.seed"}};
+  }
+
+  CommandInfo info_{
+      .name = "train-predictor",
+      .summary = "train a step predictor on recorded trajectories",
+      .description =
+          "From what a run knows at a step, the predictor says how far the next one may go while the local error of "
+          "dpmpp_2m stays under a tolerance. It learns from a store alone: the denoiser is never called.",
+      .example =
+          "stride train-predictor --store teacher --out predictor.safetensors\n"
+          "then: stride sample --solver dpmpp_2m --policy predictor:predictor.safetensors,tolerance=0.05",
+      .common = {.run = true},
+      .options = table()};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_cmd_train_predictor() { return std::make_unique<TrainPredictor>(); }
+
+}  // namespace stride

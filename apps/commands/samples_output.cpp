@@ -1,0 +1,98 @@
+#include "apps/commands/samples_output.h"
+
+#include "datasets/files/npz.h"
+#include "datasets/images/png.h"
+#include "datasets/images/png_data.h"
+#include "framework/error.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace stride {
+namespace {
+
+constexpr int64_t kLargestGrid = 400;  // samples in grid.png
+
+bool wants(const std::vector<std::string>& save, const char* what) {
+  return std::find(save.begin(), save.end(), what) != save.end();
+}
+
+// Where each of `seeds` lies in `have` (int64 `[n]`); seeds that are not there are left out.
+Tensor rows_in_order(const Tensor& have, const std::vector<int64_t>& seeds) {
+  std::map<int64_t, int64_t> place;
+  const auto* ids = have.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < have.size(0); ++i) place[ids[i]] = i;
+  std::vector<int64_t> rows;
+  for (const int64_t seed : seeds) {
+    if (const auto found = place.find(seed); found != place.end()) rows.push_back(found->second);
+  }
+  return at::tensor(rows, at::TensorOptions().dtype(at::kLong));
+}
+
+}  // namespace
+
+std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model) {
+  std::vector<std::string> out = {"h5"};
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    std::size_t end = text.find(',', begin);
+    if (end == std::string::npos) end = text.size();
+    const std::string word = text.substr(begin, end - begin);
+    if (word != "h5" && word != "npz" && word != "png") {
+      throw UsageError(fmt::format("--save {}: '{}' is none of h5, npz, png", text, word));
+    }
+    if (word != "h5" && !is_image_shape(model.shape)) {
+      throw UsageError(
+          fmt::format("--save {}: the samples of '{}' are no images [C, H, W] with 1 or 3 channels; h5 holds any shape",
+                      word, model.name));
+    }
+    if (!wants(out, word.c_str())) out.push_back(word);
+    begin = end + 1;
+  }
+  return out;
+}
+
+Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds,
+                     const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype) {
+  Samples out;
+  out.x = draws.x.scalar_type() == at::kBFloat16 ? draws.x.to(at::kFloat) : draws.x;
+  out.seed = draws.seeds;
+  out.nfe = draws.nfe.to(at::kInt);
+  out.model_evals = draws.model_evals.to(at::kInt);
+  out.status = draws.status;
+  if (earlier != nullptr) {
+    out.x = at::cat({earlier->x, out.x});
+    out.seed = at::cat({earlier->seed, out.seed});
+    out.nfe = at::cat({earlier->nfe, out.nfe});
+    out.model_evals = at::cat({earlier->model_evals, out.model_evals});
+    out.status = at::cat({earlier->status, out.status});
+  }
+  const Tensor rows = rows_in_order(out.seed.contiguous(), seeds);
+  for (Tensor* values : {&out.x, &out.seed, &out.nfe, &out.model_evals, &out.status})
+    *values = values->index_select(0, rows);
+  if (sampler.fixed()) out.sigmas = at::tensor(sampler.grid.sigmas(), at::TensorOptions().dtype(at::kDouble));
+  out.attributes = {
+      {"solver", sampler.spec.solver}, {"schedule", sampler.spec.schedule}, {"final", to_string(sampler.spec.final)},
+      {"policy", sampler.spec.policy}, {"term", sampler.spec.term},         {"dtype", at::toString(dtype)},
+      {"model", model.name},           {"model_sha256", model.sha256}};
+  return out;
+}
+
+void save_samples(const RunDir& run, const Samples& samples, const std::vector<std::string>& save) {
+  write_samples(run.file("samples.h5"), samples);
+  if (samples.x.size(0) == 0 || (!wants(save, "npz") && !wants(save, "png"))) return;
+  const Tensor pixels = to_pixels(samples.x);
+  if (wants(save, "npz")) run.write("samples.npz", npz_bytes({{"arr_0", pixels}}));
+  if (!wants(save, "png")) return;
+  for (int64_t i = 0; i < pixels.size(0); ++i) {
+    run.write(fmt::format("images/{:06}.png", samples.seed[i].item<int64_t>()), encode_png(pixels[i]));
+  }
+  const int64_t shown = std::min(pixels.size(0), kLargestGrid);
+  const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
+  run.write("grid.png", encode_png(tile_images(pixels.narrow(0, 0, shown), columns)));
+}
+
+}  // namespace stride

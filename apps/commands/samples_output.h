@@ -1,0 +1,24 @@
+// Samples as the files of a run folder.
+#pragma once
+
+#include "datasets/files/samples_file.h"
+#include "pipeline/draw.h"
+
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// What --save asks for: any of h5, npz, png. Throws UsageError on another word, and on pictures of samples that are
+/// none.
+[[nodiscard]] std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model);
+
+/// `draws` as `samples.h5` holds them. `earlier` (or none) are samples of the same run that were finished before it was
+/// interrupted; rows come in the order of `seeds`.
+[[nodiscard]] Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds,
+                                   const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype);
+
+/// Writes samples.h5 and what else `save` names: samples.npz, images/{seed:06d}.png and grid.png.
+void save_samples(const RunDir& run, const Samples& samples, const std::vector<std::string>& save);
+
+}  // namespace stride

@@ -1,0 +1,277 @@
+#include "evaluation/evaluation.h"
+
+#include "datasets/images/png_data.h"
+#include "datasets/metrics/metrics.h"
+#include "datasets/metrics/mixture_metrics.h"
+#include "evaluation/measure.h"
+#include "framework/error.h"
+#include "pipeline/model_card.h"
+#include "pipeline/seeds.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace stride {
+namespace {
+
+bool any_needs(const EvaluationSettings& settings, bool MetricNeeds::*need) {
+  return std::any_of(settings.metrics.begin(), settings.metrics.end(),
+                     [&](const std::string& metric) { return metric_needs(metric).*need; });
+}
+
+std::string identity(const SamplerResult& sampler) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}", sampler.sampler, sampler.schedule, sampler.final, sampler.policy,
+                     sampler.steps);
+}
+
+class Engine final {
+ public:
+  Engine(const Denoiser& denoiser, const ModelCard* card, const EvaluationSettings& settings,
+         const EvaluationHooks& hooks)
+      : denoiser_(denoiser),
+        settings_(settings),
+        hooks_(hooks),
+        bounds_(block_bounds(static_cast<int64_t>(settings.draw.seeds.size()), settings.blocks)) {
+    teacher_sampler_ =
+        std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
+    for (const SamplerSpec& spec : settings.samplers)
+      samplers_.push_back(make_sampler(spec, denoiser.info(), card, settings.draw.device));
+    total_ = static_cast<int64_t>(samplers_.size() + 1) * bounds_.back();
+    stamp_ = {settings.features.quantisation, settings.features.sha256};
+    reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
+                  "`ref`"};
+    if (!any_needs(settings, &MetricNeeds::mixture)) return;
+    if (card == nullptr || card->info.kind != "gaussian_mixture")
+      throw UsageError("the metric exact needs a model whose law is known: a gaussian_mixture");
+    mixture_ = mixture_of_class(card->mixture, settings.draw.label.value_or(-1));
+  }
+
+  EvaluationResult run() {
+    EvaluationResult result = describe_run();
+    continues_ = same_run(result);
+    warm_up(*teacher_sampler_, !settings_.draw.device.is_cuda());
+    std::optional<Measured> measured = measure(*teacher_sampler_, "teacher");
+    if (!measured) return result;
+    Measured& teacher = *measured;
+    teacher_ = side_of(teacher.x, "the teacher");
+    if (teacher_.features.defined() && teacher_.features.size(0) > 1 && any_needs(settings_, &MetricNeeds::teacher))
+      teacher_.statistics = FeatureStatistics::of(teacher_.features);
+    compare_with_reference(teacher.result, teacher_);
+    result.teacher = std::move(teacher.result);
+    tell(result);
+    std::set<std::string> warm;  // solvers that have run, with their policies
+    for (const Sampler& sampler : samplers_) {
+      SamplerResult one;
+      if (const SamplerResult* known = find_earlier(sampler)) {
+        one = *known;
+        done_ += bounds_.back();
+      } else {
+        const bool first = warm.insert(sampler.spec.solver + "\n" + sampler.spec.policy).second;
+        if (first && settings_.draw.device.is_cuda()) warm_up(sampler, false);
+        std::optional<Measured> now = measure(sampler, sampler.spec.solver);
+        if (!now) return result;
+        compare(*now);
+        one = std::move(now->result);
+      }
+      result.samplers.push_back(std::move(one));
+      tell(result);
+    }
+    result.complete = true;
+    return result;
+  }
+
+ private:
+  EvaluationResult describe_run() const {
+    EvaluationResult out;
+    const ModelInfo& model = denoiser_.info();
+    out.model = model.name;
+    out.model_sha256 = model.sha256;
+    out.shape = model.shape;
+    out.seeds = format_seeds(settings_.draw.seeds);
+    out.n = static_cast<int64_t>(settings_.draw.seeds.size());
+    for (std::size_t i = 0; i + 1 < bounds_.size(); ++i) {
+      out.block_sizes.push_back(bounds_[i + 1] - bounds_[i]);
+      const auto first = settings_.draw.seeds.begin();
+      out.block_seeds.push_back(format_seeds({first + bounds_[i], first + bounds_[i + 1]}));
+    }
+    out.device = settings_.draw.device.str();
+    out.dtype = dtype_name(settings_.draw.dtype);
+    out.batch = settings_.draw.batch;
+    out.strip_columns = is_image_shape(model.shape) ? std::min(settings_.images, out.n) : 0;
+    const FeatureSetup& features = settings_.features;
+    out.reference_floor = std::numeric_limits<double>::quiet_NaN();
+    out.reference = features.reference_name;
+    if (!features.features) return out;
+    out.features = features.name;
+    out.features_sha256 = features.sha256;
+    out.quantisation = features.quantisation;
+    if (!features.reference) return out;
+    out.reference_n = features.reference->n;
+    if (features.reference_features.defined() && features.reference_features.size(0) >= out.n) {
+      // Evenly spaced rows: files of real samples are often sorted by class.
+      const Tensor rows = at::arange(out.n, at::kLong) * features.reference_features.size(0) / out.n;
+      out.reference_floor = frechet_distance(
+          FeatureStatistics::of(features.reference_features.index_select(0, rows.to(at::kLong))), *features.reference);
+    }
+    return out;
+  }
+
+  static std::string dtype_name(at::ScalarType dtype) {
+    return dtype == at::kDouble  ? "float64"
+           : dtype == at::kFloat ? "float32"
+           : dtype == at::kHalf  ? "float16"
+                                 : "bfloat16";
+  }
+
+  // Buffers, kernels and clocks settle. On the CPU a single evaluation is enough.
+  void warm_up(const Sampler& sampler, bool brief) const {
+    const auto n = std::min<std::size_t>(settings_.draw.seeds.size(), static_cast<std::size_t>(settings_.draw.batch));
+    const std::vector<int64_t> seeds(settings_.draw.seeds.begin(),
+                                     settings_.draw.seeds.begin() + static_cast<int64_t>(n));
+    if (!brief) {
+      (void)draw(sampler, denoiser_, for_seeds(settings_.draw, seeds));
+      return;
+    }
+    const Tensor x =
+        start_points(settings_.draw, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(n));
+    const Tensor sigma = at::full({x.size(0)}, denoiser_.info().sigma_max, x.options().dtype(at::kDouble));
+    const at::NoGradGuard no_grad;
+    (void)denoiser_.evaluate(x, sigma,
+                             make_condition(denoiser_.info(), settings_.draw.label, x.size(0), settings_.draw.device));
+  }
+
+  // Results of other seeds, of another model or teacher, or of a plan or a policy's file that has changed since, do not
+  // count.
+  const SamplerResult* find_earlier(const Sampler& sampler) const {
+    if (!continues_) return nullptr;
+    const SamplerResult wanted = unmeasured(sampler);
+    for (const SamplerResult& known : hooks_.earlier->samplers) {
+      if (identity(known) == identity(wanted) && known.sigmas == wanted.sigmas &&
+          known.policy_sha256 == wanted.policy_sha256 && same_plan(known, wanted)) {
+        return &known;
+      }
+    }
+    return nullptr;
+  }
+
+  static bool same_plan(const SamplerResult& a, const SamplerResult& b) {
+    if (a.plan_json.empty() || b.plan_json.empty()) return a.plan_json.empty() == b.plan_json.empty();
+    return nlohmann::json::parse(a.plan_json, nullptr, false) == nlohmann::json::parse(b.plan_json, nullptr, false);
+  }
+
+  bool same_run(const EvaluationResult& now) const {
+    if (hooks_.earlier == nullptr) return false;
+    const EvaluationResult& then = *hooks_.earlier;
+    return then.model_sha256 == now.model_sha256 && then.seeds == now.seeds && then.block_sizes == now.block_sizes &&
+           then.dtype == now.dtype && then.features_sha256 == now.features_sha256 &&
+           then.quantisation == now.quantisation && then.reference == now.reference &&
+           identity(then.teacher) == identity(unmeasured(*teacher_sampler_)) &&
+           then.teacher.sigmas == unmeasured(*teacher_sampler_).sigmas;
+  }
+
+  // While an earlier run's results are being taken over, its file says more.
+  void tell(const EvaluationResult& result) const {
+    if (hooks_.finished && !(continues_ && result.samplers.size() < hooks_.earlier->samplers.size())) {
+      hooks_.finished(result);
+    }
+  }
+
+  std::optional<Measured> measure(const Sampler& sampler, const std::string& label) {
+    const auto go_on = [&](int64_t now) { return !hooks_.progress || hooks_.progress(done_ + now, total_, label); };
+    std::optional<Measured> measured = measure_sampler(sampler, denoiser_, settings_, bounds_, go_on);
+    done_ += bounds_.back();
+    return measured;
+  }
+
+  [[nodiscard]] MetricSide side_of(const Tensor& x, const std::string& name) const {
+    MetricSide side = {x, {}, std::nullopt, name};
+    if (settings_.features.features && any_needs(settings_, &MetricNeeds::features))
+      side.features = settings_.features.features(x).to(settings_.draw.device);
+    return side;
+  }
+
+  static void add(SamplerResult& result, const std::vector<MetricResult>& metrics) {
+    result.metrics.insert(result.metrics.end(), metrics.begin(), metrics.end());
+  }
+
+  // What the teacher's own samples have too.
+  void compare_with_reference(SamplerResult& result, const MetricSide& side) const {
+    if (any_needs(settings_, &MetricNeeds::reference))
+      add(result, set_metrics(settings_.metrics, "", side, reference_, bounds_, stamp_));
+    if (!mixture_) return;
+    const MixtureMetric exact = mixture_metric(*mixture_, side.x, bounds_);
+    add(result, {{"exact-fd", exact.frechet.all, exact.frechet.blocks}});
+    if (!exact.w2.blocks.empty()) add(result, {{"exact-w2", exact.w2.all, exact.w2.blocks}});
+    if (!exact.nll.blocks.empty()) add(result, {{"exact-nll", exact.nll.all, exact.nll.blocks}});
+  }
+
+  void compare(Measured& measured) const {
+    const MetricSide side = side_of(measured.x, measured.result.sampler);
+    add(measured.result, paired_metrics(settings_.metrics, side, teacher_, bounds_, stamp_));
+    compare_with_reference(measured.result, side);
+    add(measured.result, set_metrics(settings_.metrics, "-teacher", side, teacher_, bounds_, stamp_));
+  }
+
+  const Denoiser& denoiser_;
+  const EvaluationSettings& settings_;
+  const EvaluationHooks& hooks_;
+  std::vector<int64_t> bounds_;
+  std::unique_ptr<Sampler> teacher_sampler_;
+  std::vector<Sampler> samplers_;
+  MetricSide teacher_, reference_;
+  FeatureStamp stamp_;
+  std::optional<GaussianMixtureOptions> mixture_;
+  int64_t done_ = 0;
+  int64_t total_ = 0;
+  bool continues_ = false;
+};
+
+}  // namespace
+
+std::string EvaluationSettings::invalid_reason() const {
+  const auto n = static_cast<int64_t>(draw.seeds.size());
+  if (samplers.empty()) return "no sampler to evaluate; give at least one `solver`";
+  if (blocks < 1 || blocks > n)
+    return fmt::format("{} samples cannot be split into {} blocks; ask for more `seeds` or fewer `blocks`", n, blocks);
+  if (images < 0 || paths < 0) return "the numbers of images and paths must not be negative";
+  if (metrics.empty()) return "no metric; choose of " + metric_names();
+  for (const std::string& metric : metrics) {
+    MetricNeeds needs;
+    try {
+      needs = metric_needs(metric);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    if (needs.features && !features.features)
+      return fmt::format("the metric {} needs a feature network; give `features`", metric);
+    if (needs.reference && !features.has_reference())
+      return fmt::format("the metric {} needs real samples to compare with; give `ref`", metric);
+    if (n < needs.samples) return fmt::format("the metric {} needs at least {} samples", metric, needs.samples);
+    // Where a reference cannot serve, that is said before the samplers run.
+    if ((metric == "kid" || metric == "prdc") && !features.reference_features.defined())
+      return fmt::format(
+          "the metric {} compares single features, and `ref` holds their mean and covariance only; give images, or "
+          "statistics written by `stride stats` with `keep_features`",
+          metric);
+    if (metric == "swd" && !features.reference_images.defined())
+      return "the metric swd compares the samples themselves, and `ref` holds statistics only; give images";
+    if (needs.reference && features.reference_features.defined() && features.reference_features.size(0) < needs.samples)
+      return fmt::format("the metric {} needs at least {} real samples in `ref`", metric, needs.samples);
+  }
+  return "";
+}
+
+EvaluationResult evaluate(const Denoiser& denoiser, const ModelCard* card, const EvaluationSettings& settings,
+                          const EvaluationHooks& hooks) {
+  if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+  return Engine(denoiser, card, settings, hooks).run();
+}
+
+}  // namespace stride

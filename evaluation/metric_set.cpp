@@ -1,0 +1,152 @@
+#include "evaluation/metric_set.h"
+
+#include "datasets/metrics/frechet_limit.h"
+#include "datasets/metrics/kernel_distance.h"
+#include "datasets/metrics/manifold.h"
+#include "datasets/metrics/sliced_wasserstein.h"
+#include "framework/error.h"
+#include "framework/spec.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace stride {
+namespace {
+
+constexpr int64_t kSubset = 1000;  // samples in each of 100 subsets, as papers report KID
+constexpr const char* kTeacher = "-teacher";
+
+const std::vector<std::pair<std::string, MetricNeeds>>& known_metrics() {
+  static const auto all = [] {
+    std::vector<std::pair<std::string, MetricNeeds>> out = {
+        {"rmse", {.paired = true}},
+        {"psnr", {.paired = true}},
+        {"feature-distance", {.features = true, .paired = true}},
+        {"fd", {.features = true, .samples = 2}},
+        {"fd-inf", {.features = true, .samples = 8}},
+        {"kid", {.features = true, .samples = 2}},
+        {"prdc", {.features = true, .samples = ManifoldOptions{}.density_k + 1}},
+        {"swd", {}}};
+    const std::size_t count = out.size();
+    for (std::size_t i = 3; i < count; ++i) {
+      MetricNeeds needs = out[i].second;
+      needs.teacher = true;
+      out[i].second.reference = true;
+      out.emplace_back(out[i].first + kTeacher, needs);
+    }
+    out.push_back({"exact", {.mixture = true, .samples = 2}});
+    return out;
+  }();
+  return all;
+}
+
+bool wants(const std::vector<std::string>& metrics, const std::string& name) {
+  return std::find(metrics.begin(), metrics.end(), name) != metrics.end();
+}
+
+MetricResult result(const std::string& name, const BlockMetric& metric, const FeatureStamp& stamp = {}) {
+  return {name, metric.all, metric.blocks, stamp.quantisation, stamp.sha256};
+}
+
+const Tensor& features_of(const MetricSide& side, const std::string& metric) {
+  if (side.features.defined()) return side.features;
+  throw UsageError(fmt::format(
+      "the metric {} compares single features, and {} holds their mean and covariance only; give images, or statistics "
+      "written by `stride stats` with `keep_features`",
+      metric, side.name));
+}
+
+const Tensor& samples_of(const MetricSide& side, const std::string& metric) {
+  if (side.x.defined()) return side.x;
+  throw UsageError(fmt::format(
+      "the metric {} compares the samples themselves, and {} holds statistics only; give images", metric, side.name));
+}
+
+}  // namespace
+
+std::string metric_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, needs] : known_metrics()) names.push_back(name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+MetricNeeds metric_needs(const std::string& metric) {
+  std::vector<std::string> names;
+  for (const auto& [name, needs] : known_metrics()) {
+    if (name == metric) return needs;
+    names.push_back(name);
+  }
+  const std::string guess = nearest(metric, names);
+  throw UsageError(fmt::format("unknown metric '{}'{}; there are {}", metric,
+                               guess.empty() ? "" : "; did you mean '" + guess + "'?", metric_names()));
+}
+
+std::vector<std::string> parse_metrics(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    (void)metric_needs(name);
+    if (wants(out, name)) throw UsageError(fmt::format("the metric {} is named twice", name));
+    out.push_back(name);
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::vector<MetricResult> set_metrics(const std::vector<std::string>& metrics, const std::string& suffix,
+                                      const MetricSide& mine, const MetricSide& theirs,
+                                      const std::vector<int64_t>& bounds, const FeatureStamp& stamp) {
+  std::vector<MetricResult> out;
+  const auto wanted = [&](const char* name) { return wants(metrics, name + suffix); };
+  std::optional<FeatureStatistics> statistics = theirs.statistics;
+  if ((wanted("fd") || wanted("fd-inf")) && !statistics)
+    statistics = FeatureStatistics::of(features_of(theirs, "fd" + suffix));
+  if (wanted("fd")) out.push_back(result("fd" + suffix, frechet_metric(mine.features, *statistics, bounds), stamp));
+  if (wanted("fd-inf"))
+    out.push_back(result("fd-inf" + suffix, frechet_limit_metric(mine.features, *statistics, bounds), stamp));
+  if (wanted("kid")) {
+    const Tensor& other = features_of(theirs, "kid" + suffix);
+    out.push_back(result("kid" + suffix, kernel_metric(mine.features, other, bounds), stamp));
+    if (mine.features.size(0) >= kSubset && other.size(0) >= kSubset) {
+      const double nan = std::numeric_limits<double>::quiet_NaN();
+      const double mean = kernel_distance_subsets(mine.features, other, 100, kSubset).mean;
+      out.push_back(result("kid-subsets" + suffix, {{mean, nan, nan}, {}}, stamp));
+    }
+  }
+  if (wanted("prdc")) {
+    const ManifoldMetric four = manifold_metric(mine.features, features_of(theirs, "prdc" + suffix), bounds);
+    out.push_back(result("precision" + suffix, four.precision, stamp));
+    out.push_back(result("recall" + suffix, four.recall, stamp));
+    out.push_back(result("density" + suffix, four.density, stamp));
+    out.push_back(result("coverage" + suffix, four.coverage, stamp));
+  }
+  if (wanted("swd")) out.push_back(result("swd" + suffix, sliced_metric(mine.x, samples_of(theirs, "swd"), bounds)));
+  return out;
+}
+
+std::vector<MetricResult> paired_metrics(const std::vector<std::string>& metrics, const MetricSide& mine,
+                                         const MetricSide& theirs, const std::vector<int64_t>& bounds,
+                                         const FeatureStamp& stamp) {
+  std::vector<MetricResult> out;
+  if (wants(metrics, "rmse") || wants(metrics, "psnr")) {
+    const Tensor rmse = rmse_per_sample(mine.x, samples_of(theirs, "rmse"));
+    if (wants(metrics, "rmse")) {
+      out.push_back(result("rmse", overall_rmse(rmse, bounds)));
+      out.push_back(result("rmse-p95", sample_quantile(rmse, 0.95, bounds)));
+    }
+    if (wants(metrics, "psnr")) out.push_back(result("psnr", sample_mean(psnr_per_sample(rmse), bounds)));
+  }
+  if (wants(metrics, "feature-distance")) {
+    const Tensor distance = feature_distance_per_sample(mine.features, features_of(theirs, "feature-distance"));
+    out.push_back(result("feature-distance", sample_mean(distance, bounds), stamp));
+  }
+  return out;
+}
+
+}  // namespace stride

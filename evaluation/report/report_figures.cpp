@@ -1,0 +1,201 @@
+// Sections of the report that are plots.
+#include "evaluation/report/html.h"
+#include "evaluation/report/plot.h"
+#include "evaluation/report/report_sections.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+Marker shape_of(std::size_t group) {
+  static const std::vector<Marker> kShapes = {Marker::circle,  Marker::square, Marker::triangle,
+                                              Marker::diamond, Marker::wedge,  Marker::cross};
+  return kShapes[group % kShapes.size()];
+}
+
+std::string both_sizes(const Plot& plot) {
+  return "<div class=\"wide\">" + draw_plot(plot, kWidePlot) + "</div><div class=\"narrow\">" +
+         draw_plot(plot, kNarrowPlot) + "</div>";
+}
+
+std::string legend(const Plot& plot) {
+  std::string out = "<ul class=\"legend\">";
+  for (const PlotSeries& series : plot.series) {
+    Svg key(16, 16, series.label, "key");
+    key.open_group(fmt::format("series c{}", series.colour));
+    key.marker(series.shape, 8, 8, 5, "mark");
+    out += "<li>" + key.str() + escape_xml(series.label) + "</li>";
+  }
+  return out + "</ul>";
+}
+
+std::string figure(const std::string& title, const Plot& plot, const std::string& caption) {
+  return "<figure>" + element("h3", title) + legend(plot) + both_sizes(plot) + element("figcaption", caption) +
+         "</figure>\n";
+}
+
+std::string describe(const SamplerResult& sampler, const MetricResult& metric) {
+  std::string out = fmt::format("{}\n{} {}", full_label(sampler), metric.name, number_text(metric.all.value, 4));
+  if (!std::isnan(metric.all.low)) {
+    out += fmt::format(" (95 %: {} to {})", number_text(metric.all.low, 4), number_text(metric.all.high, 4));
+  }
+  return out + fmt::format("\nNFE {} (95 % of samples ≤ {}, most {})", nfe_text(sampler.cost.nfe_mean),
+                           nfe_text(sampler.cost.nfe_p95), sampler.cost.nfe_max);
+}
+
+enum class Horizontal { nfe, seconds };
+
+Plot metric_plot(const EvaluationResult& result, const std::string& metric, Horizontal horizontal) {
+  Plot plot;
+  std::set<double> nfes;
+  const std::vector<SamplerGroup> groups = sampler_groups(result);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const SamplerGroup& group = groups[i];
+    PlotSeries series;
+    series.label = group.label;
+    series.colour = static_cast<int>(i) % kSeriesColours;
+    series.shape = shape_of(i);
+    series.strong = group.kind == SamplerGroup::Kind::plan;
+    const auto point = [&](const SamplerResult& sampler, bool bars) -> std::optional<PlotPoint> {
+      const MetricResult* found = sampler.metric(metric);
+      if (found == nullptr) return std::nullopt;
+      PlotPoint out;
+      out.x = horizontal == Horizontal::nfe
+                  ? sampler.cost.nfe_mean
+                  : sampler.cost.seconds / static_cast<double>(std::max<int64_t>(sampler.cost.n, 1)) * 1000.0;
+      out.y = found->all.value;
+      if (bars && !std::isnan(found->all.low)) {
+        out.y_low = found->all.low;
+        out.y_high = found->all.high;
+      }
+      if (bars && horizontal == Horizontal::nfe && sampler.adaptive()) out.x_high = sampler.cost.nfe_p95;
+      out.tooltip = describe(sampler, *found);
+      if (horizontal == Horizontal::nfe && !sampler.adaptive()) nfes.insert(std::round(out.x));
+      return out;
+    };
+    for (const SamplerResult* sampler : group.best) {
+      if (const auto made = point(*sampler, true)) series.points.push_back(*made);
+    }
+    for (const SamplerResult* sampler : group.others) {
+      if (const auto made = point(*sampler, false)) series.faint.push_back(*made);
+    }
+    std::stable_sort(series.points.begin(), series.points.end(),
+                     [](const PlotPoint& a, const PlotPoint& b) { return a.x < b.x; });
+    if (!series.points.empty()) plot.series.push_back(std::move(series));
+  }
+  if (horizontal == Horizontal::nfe && !nfes.empty() && nfes.size() <= 10)
+    plot.x_ticks.assign(nfes.begin(), nfes.end());
+  if (horizontal == Horizontal::nfe && !plot.x_ticks.empty()) {
+    double most = plot.x_ticks.back();
+    for (const PlotSeries& series : plot.series) {
+      for (const PlotPoint& p : series.points) most = std::max({most, p.x, p.x_high.value_or(p.x)});
+    }
+    for (const double tick : {10.0, 20.0, 50.0, 100.0, 200.0, 500.0}) {
+      if (tick > plot.x_ticks.back() * 1.3 && tick <= most) plot.x_ticks.push_back(tick);
+    }
+  }
+  return plot;
+}
+
+bool has_metric(const EvaluationResult& result, const std::string& metric) {
+  return std::any_of(result.samplers.begin(), result.samplers.end(),
+                     [&](const SamplerResult& s) { return s.metric(metric) != nullptr; });
+}
+
+std::string bars_note(const EvaluationResult& result) {
+  if (result.block_sizes.size() < 2) return "One block of seeds: no intervals.";
+  return fmt::format("Bars: 95 % intervals over {} blocks of seeds (delete-one-block jackknife, Student's t).",
+                     result.block_sizes.size());
+}
+
+}  // namespace
+
+std::string quality_section(const EvaluationResult& result) {
+  std::string out = "<section><h2>Quality against network evaluations</h2><div class=\"pair\">\n";
+  const std::string best_of = " Lines join the best grid of each solver at each NFE; small marks are its other grids.";
+  if (has_metric(result, "rmse")) {
+    Plot plot = metric_plot(result, "rmse", Horizontal::nfe);
+    plot.title = "RMSE to the teacher against NFE";
+    plot.x_label = "network evaluations a sample (NFE)";
+    plot.y_label = "RMSE to the teacher";
+    out += figure(
+        "Distance to the teacher", plot,
+        fmt::format(
+            "Root mean square error to the end points of {} at {} NFE from the same noise; lower is better. {}{}",
+            solver_label(result.teacher), nfe_text(result.teacher.cost.nfe_mean), bars_note(result), best_of));
+  }
+  for (const auto& [metric, title, against] :
+       {std::tuple{"fd", "Distance to the real data", result.reference.substr(0, result.reference.find(" (SHA"))},
+        std::tuple{"fd-teacher", "Distance to the teacher's samples", std::string("the teacher's samples")}}) {
+    // One of the two is enough beside the RMSE; the table has both.
+    if (!has_metric(result, metric) || (std::string(metric) == "fd-teacher" && has_metric(result, "fd"))) continue;
+    Plot plot = metric_plot(result, metric, Horizontal::nfe);
+    plot.title = fmt::format("Fréchet distance to {} against NFE", against);
+    plot.x_label = "network evaluations a sample (NFE)";
+    plot.y_label = "Fréchet distance";
+    if (const MetricResult* teacher = result.teacher.metric(metric))
+      plot.lines.push_back({teacher->all.value, "teacher"});
+    if (std::string(metric) == "fd" && result.reference_floor > 0)
+      plot.lines.push_back({result.reference_floor, "real data"});
+    out += figure(
+        title, plot,
+        fmt::format(
+            "Fréchet distance to {} in the features of {}, {} samples a point; lower is better. Few samples bias it "
+            "upwards: compare at one count only. {}",
+            against, result.features.empty() ? "a fixed network" : result.features, result.n, bars_note(result)));
+  }
+  return out + "</div></section>\n";
+}
+
+std::string work_section(const EvaluationResult& result) {
+  std::string out = "<section><h2>Work and precision</h2><div class=\"pair\">\n";
+  const std::string metric = has_metric(result, "rmse") ? "rmse" : has_metric(result, "fd") ? "fd" : "fd-teacher";
+  Plot plot = metric_plot(result, metric, Horizontal::seconds);
+  plot.title = "Precision against time";
+  plot.x_label = "milliseconds a sample";
+  plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
+  out += figure(
+      "What a sample costs", plot,
+      fmt::format(
+          "Wall time on {} ({}, batches of {}), median over blocks, warm-up excluded. The teacher takes {} a sample.",
+          result.device, result.dtype, result.batch,
+          seconds_text(result.teacher.cost.seconds /
+                       static_cast<double>(std::max<int64_t>(result.teacher.cost.n, 1)))));
+  const std::vector<PolicyComparison> policies = policy_comparisons(result);
+  if (!policies.empty()) {
+    const auto cell = [](const std::optional<Estimate>& e) -> HtmlCell {
+      if (!e) return {"<span class=\"muted\">no grid near</span>", ""};
+      std::string text = escape_xml(change_text(e->value));
+      if (!std::isnan(e->low))
+        text +=
+            fmt::format("<small>{} to {}</small>", escape_xml(change_text(e->low)), escape_xml(change_text(e->high)));
+      return {text, e->value < 0 ? "good" : "bad"};
+    };
+    std::vector<std::vector<HtmlCell>> rows;
+    for (const PolicyComparison& row : policies) {
+      rows.push_back({{escape_xml(full_label(*row.policy)), ""},
+                      {escape_xml(nfe_text(row.policy->cost.nfe_mean)), ""},
+                      {fmt::format("{}", row.policy->cost.nfe_max), ""},
+                      cell(row.classic),
+                      cell(row.plan)});
+    }
+    out += "<figure><h3>Adaptive policies at equal mean NFE</h3>" +
+           html_table({{"policy", "name", ""},
+                       {"mean NFE", "number", ""},
+                       {"max", "number", "most evaluations that a sample took"},
+                       {"vs classic", "number", "best solver on a fixed grid"},
+                       {"vs plan", "number", "fitted plans"}},
+                      rows) +
+           "<figcaption>Change of the RMSE to the teacher against the best fixed grid of the same mean NFE, read off "
+           "between its two "
+           "neighbouring NFEs; negative is better. Intervals are paired by blocks of seeds.</figcaption></figure>\n";
+  }
+  return out + "</div></section>\n";
+}
+
+}  // namespace stride

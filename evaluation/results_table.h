@@ -1,0 +1,13 @@
+// An evaluation as a table for the terminal.
+#pragma once
+
+#include "evaluation/evaluation_result.h"
+
+#include <string>
+
+namespace stride {
+
+/// A row a sampler, the teacher last: NFE (mean, p95, max), each metric with its interval, time a sample.
+[[nodiscard]] std::string results_table(const EvaluationResult& result);
+
+}  // namespace stride

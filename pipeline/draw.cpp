@@ -1,0 +1,244 @@
+// Samples, chunk by chunk.
+#include "pipeline/draw.h"
+#include "framework/error.h"
+#include "framework/models/masked_denoiser.h"
+#include "pipeline/file_noise.h"
+
+#include <ATen/ATen.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <new>
+
+namespace stride {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Rows of one micro-batch of exact runs: kernels pick algorithms by batch size, so it is one size.
+constexpr int64_t kExactRows = 32;
+
+Tensor ids_on_cpu(const std::vector<int64_t>& seeds, int64_t first, int64_t n) {
+  return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n),
+                    at::TensorOptions().dtype(at::kLong));
+}
+
+bool is_out_of_memory(const c10::Error& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         std::string(error.what_without_backtrace()).find("DefaultCPUAllocator") != std::string::npos;
+}
+
+Tensor pad_rows(const Tensor& rows, int64_t n) {
+  if (rows.size(0) == n) return rows;
+  const Tensor index =
+      at::arange(n, at::TensorOptions().dtype(at::kLong).device(rows.device())).clamp_max(rows.size(0) - 1);
+  return rows.index_select(0, index);
+}
+
+RunResult first_rows(RunResult result, int64_t n) {
+  for (Tensor* rows :
+       {&result.x, &result.ids, &result.status, &result.steps, &result.rejected, &result.nfe, &result.model_evals}) {
+    *rows = rows->narrow(0, 0, n);
+  }
+  return result;
+}
+
+class Drawing final {
+ public:
+  Drawing(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks)
+      : sampler_(sampler), denoiser_(denoiser), settings_(settings), hooks_(hooks) {
+    if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
+    if (settings.mask.defined()) masked_.emplace(denoiser);
+  }
+
+  // One chunk; none when memory ran out.
+  std::optional<RunResult> try_chunk(int64_t first, int64_t n) const {
+    try {
+      return chunk(first, n);
+    } catch (const c10::Error& error) {
+      if (!settings_.oom_backoff || settings_.exact || !is_out_of_memory(error) || n == 1) throw;
+    } catch (const std::bad_alloc&) {
+      if (!settings_.oom_backoff || settings_.exact || n == 1) throw;
+    }
+    if (settings_.device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
+    return std::nullopt;
+  }
+
+ private:
+  RunResult chunk(int64_t first, int64_t n) const {
+    const Tensor seeds = ids_on_cpu(settings_.seeds, first, n);
+    const int64_t rows = settings_.exact ? kExactRows : n;
+    const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
+    const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
+    const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
+    RunConstant constant{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
+    const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
+    const Denoiser& denoiser = masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_;
+    const Problem problem{denoiser, *sampler_.term, noise, settings_.guidance};
+    const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
+    Tensor most_draws = at::zeros({}, ids.options());
+    RunResult result =
+        sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
+    if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
+      throw InputError(fmt::format("`noise`: the run consumes {} draws a sample, but /eps has {}",
+                                   most_draws.item<int64_t>(), file_noise_->draws()));
+    }
+    return rows == n ? result : first_rows(std::move(result), n);
+  }
+
+  BatchState condition(int64_t first, int64_t n, int64_t rows) const {
+    BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
+    if (!masked_) return own;
+    const auto part = [&](const Tensor& all) {
+      return pad_rows(all.narrow(0, first, n).to(settings_.device, settings_.dtype), rows);
+    };
+    const Tensor noise = unit_normals(settings_, denoiser_.info(), first, n).to(settings_.dtype);
+    return MaskedDenoiser::condition(own, part(settings_.start), part(settings_.mask), pad_rows(noise, rows));
+  }
+
+  SampleOptions options(const Tensor& seeds, int64_t first, Tensor& most_draws) const {
+    SampleOptions out;
+    out.max_steps = settings_.max_steps;
+    out.compact = !settings_.exact;
+    const auto total = static_cast<int64_t>(settings_.seeds.size());
+    out.stop = [this, first, total] { return hooks_.progress && !hooks_.progress(first, total, ""); };
+    const Observer listener = hooks_.observe ? hooks_.observe(seeds) : Observer{};
+    if (!file_noise_) {
+      out.observer = listener;
+      return out;
+    }
+    out.observer = [listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step,
+                                           bool last) {
+      most_draws = at::maximum(most_draws, after.draws.max());
+      if (listener) listener(before, after, step, last);
+    };
+    return out;
+  }
+
+  const Sampler& sampler_;
+  const Denoiser& denoiser_;
+  const DrawSettings& settings_;
+  const DrawHooks& hooks_;
+  std::optional<FileNoise> file_noise_;
+  std::optional<MaskedDenoiser> masked_;
+  PhiloxNoise philox_;
+};
+
+struct Parts {
+  std::vector<Tensor> x, seeds, status, steps, rejected, nfe, model_evals;
+
+  void add(const Tensor& chunk_seeds, const RunResult& result) {
+    x.push_back(result.x.cpu());
+    seeds.push_back(chunk_seeds);
+    status.push_back(result.status.cpu());
+    steps.push_back(result.steps.cpu());
+    rejected.push_back(result.rejected.cpu());
+    nfe.push_back(result.nfe.cpu());
+    model_evals.push_back(result.model_evals.cpu());
+  }
+};
+
+void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& model, Draws& draws) {
+  if (parts.x.empty()) {
+    std::vector<int64_t> shape = {0};
+    shape.insert(shape.end(), model.shape.begin(), model.shape.end());
+    draws.x = at::empty(shape, at::TensorOptions().dtype(settings.dtype));
+    const Tensor none = at::empty({0}, at::TensorOptions().dtype(at::kLong));
+    draws.seeds = draws.steps = draws.rejected = draws.nfe = draws.model_evals = none;
+    draws.status = none.to(at::kChar);
+    return;
+  }
+  draws.x = at::cat(parts.x);
+  draws.seeds = at::cat(parts.seeds);
+  draws.status = at::cat(parts.status);
+  draws.steps = at::cat(parts.steps);
+  draws.rejected = at::cat(parts.rejected);
+  draws.nfe = at::cat(parts.nfe);
+  draws.model_evals = at::cat(parts.model_evals);
+}
+
+}  // namespace
+
+Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n) {
+  if (settings.init.defined()) return settings.init.narrow(0, first, n).to(settings.device, at::kDouble);
+  const Tensor ids = ids_on_cpu(settings.seeds, first, n).to(settings.device);
+  return PhiloxNoise().initial(ids, model.shape, at::kDouble);
+}
+
+Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first, int64_t n) {
+  const double scale = settings.init_scale_vp ? std::sqrt(1.0 + sigma * sigma) : sigma;
+  Tensor x = unit_normals(settings, model, first, n) * scale;
+  if (settings.start.defined()) x = x + settings.start.narrow(0, first, n).to(settings.device, at::kDouble);
+  return x.to(settings.dtype);
+}
+
+Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {
+  const Drawing drawing(sampler, denoiser, settings, hooks);
+  const auto total = static_cast<int64_t>(settings.seeds.size());
+  Draws draws;
+  draws.batch = settings.exact ? kExactRows : std::max<int64_t>(1, settings.batch);
+  Parts parts;
+  for (int64_t first = 0; first < total && !draws.stopped;) {
+    const int64_t n = std::min(draws.batch, total - first);
+    const auto begin = Clock::now();
+    const std::optional<RunResult> result = drawing.try_chunk(first, n);
+    if (!result) {
+      draws.batch = std::max<int64_t>(1, n / 2);
+      continue;
+    }
+    if (result->stopped) {
+      draws.stopped = true;
+      break;
+    }
+    const Tensor seeds = ids_on_cpu(settings.seeds, first, n);
+    parts.add(seeds, *result);  // copying to the host waits for the device
+    draws.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    if (hooks.chunk) hooks.chunk(seeds, *result);
+    first += n;
+    if (hooks.progress && !hooks.progress(first, total, "") && first < total) draws.stopped = true;
+  }
+  gather(parts, settings, denoiser.info(), draws);
+  return draws;
+}
+
+DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds) {
+  std::map<int64_t, int64_t> place;
+  for (std::size_t i = 0; i < settings.seeds.size(); ++i) place[settings.seeds[i]] = static_cast<int64_t>(i);
+  std::vector<int64_t> rows;
+  for (const int64_t seed : seeds) {
+    const auto found = place.find(seed);
+    if (found == place.end()) throw UsageError(fmt::format("seed {} is not one of this run's", seed));
+    rows.push_back(found->second);
+  }
+  const Tensor index = at::tensor(rows, at::TensorOptions().dtype(at::kLong));
+  DrawSettings out = settings;
+  out.seeds = seeds;
+  if (out.init.defined()) out.init = out.init.index_select(0, index);
+  if (out.noise.defined()) out.noise = out.noise.index_select(1, index);
+  if (out.start.defined()) out.start = out.start.index_select(0, index);
+  if (out.mask.defined()) out.mask = out.mask.index_select(0, index);
+  return out;
+}
+
+BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n, at::Device device) {
+  if (model.conditions.empty()) {
+    if (label) throw UsageError(fmt::format("`class`: the model '{}' takes no condition", model.name));
+    return {};
+  }
+  if (model.conditions.size() != 1 || model.conditions[0].classes < 1) {
+    throw UsageError(fmt::format(
+        "the model '{}' needs conditions other than one label, which this version cannot give it", model.name));
+  }
+  const int64_t classes = model.conditions[0].classes;
+  if (label && (*label < 0 || *label >= classes)) {
+    throw UsageError(
+        fmt::format("`class` {}: the model '{}' has the classes 0 to {}", *label, model.name, classes - 1));
+  }
+  return BatchState({at::full({n}, label.value_or(-1), at::TensorOptions().dtype(at::kLong).device(device))});
+}
+
+}  // namespace stride

@@ -1,0 +1,69 @@
+// Samples of a sampler, a seed each, in batches.
+#pragma once
+
+#include "framework/models/guidance.h"
+#include "framework/progress.h"
+#include "framework/sample.h"
+#include "pipeline/sampler.h"
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace stride {
+
+/// What is the same for all samples of a run, whatever the sampler.
+struct DrawSettings {
+  std::vector<int64_t> seeds;  ///< one sample each: its id
+  int64_t batch = 64;
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+  Guidance guidance;
+  std::optional<int64_t> label;  ///< none: the model's null condition where it takes one
+  Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
+  bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
+  Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
+  Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
+  bool exact = false;            ///< padded micro-batches of one size, so that bits do not depend on the batch
+  bool oom_backoff = false;      ///< halve the batch when memory runs out
+  int64_t max_steps = 10000;
+};
+
+/// The same settings for some of the seeds: the rows of init, noise, start and mask go along. Throws UsageError on a
+/// seed that is not there.
+[[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);
+/// The condition of `n` rows: the label in every row, or "none" where the model knows that.
+[[nodiscard]] BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n,
+                                        at::Device device);
+/// float64 `[n, …]`: unit normals of the seeds [first, first + n), on the device.
+[[nodiscard]] Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n);
+/// The same, scaled for the grid's first σ and added to what the run starts from, in the run's dtype.
+[[nodiscard]] Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first,
+                                  int64_t n);
+
+/// What became of the samples; rows in the order of the seeds, on the CPU, data in the run's dtype.
+struct Draws {
+  Tensor x;                                  ///< `[n, …]`
+  Tensor seeds;                              ///< int64 `[n]`
+  Tensor status;                             ///< int8 `[n]`
+  Tensor steps, rejected, nfe, model_evals;  ///< int64 `[n]`
+  double seconds = 0;                        ///< wall time in the sampler, device synchronised
+  int64_t batch = 0;                         ///< rows run together in the end (smaller than asked where memory ran out)
+  bool stopped = false;                      ///< asked to stop: n is then the number that was finished
+};
+
+/// Who listens while samples are drawn.
+struct DrawHooks {
+  ProgressFn progress;  ///< in samples; false stops after dropping the chunk that was being drawn
+  /// Before a chunk runs: its seeds (int64 `[b]` on the CPU). Returns the observer of that chunk, or none.
+  std::function<Observer(const Tensor& seeds)> observe;
+  /// After a chunk: its result in the order of its seeds, on the device.
+  std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
+};
+
+/// Draws a sample a seed, in chunks.
+[[nodiscard]] Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
+                         const DrawHooks& hooks = {});
+
+}  // namespace stride

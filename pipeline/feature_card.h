@@ -1,0 +1,43 @@
+// Feature networks by file, card or name.
+#pragma once
+
+#include "framework/tensor.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace stride {
+
+/// What feature networks are asked for.
+struct FeatureRequest {
+  std::string features;               ///< a network's file or card, or the name of an embedded one; empty: none
+  std::string quantisation = "none";  ///< "uint8": pixels are rounded to 8 bits first
+  bool trust = false;                 ///< TorchScript files may be run
+  at::Device device = at::kCPU;       ///< of networks that run on one
+};
+
+/// A network ready to run.
+struct LoadedFeatures {
+  std::function<Tensor(const Tensor& images)> run;  ///< images `[N, C, H, W]` in [−1, 1] → float64 `[N, F]` on the CPU
+  std::string name, sha256;                         ///< sha256 of the weights' file
+  std::vector<int64_t> shape;                       ///< of the images it takes; empty: of any height and width
+};
+
+/// Of `request.features`: a native network's safetensors file, the name of an embedded network, or a card with a table
+/// [features]:
+///
+///   kind = "native"               # or "torchscript": a file of code, run only with FeatureRequest::trust
+///   name = "inception"
+///   file = "inception.pt"         # relative to the card
+///   sha256 = "…"                  # checked before the file is read
+///   size = 2048                   # F
+///   shape = [1, 8, 8]             # native only
+///   resize = [299, 299]           # torchscript: bilinear, align_corners false, no antialiasing; none: as they are
+///   input = "signed"              # what it takes: [−1, 1] ("signed"), [0, 1] ("unit"), uint8 0 to 255 ("byte")
+///   return_features = true        # torchscript: call it with return_features=True (StyleGAN's and EDM's detectors)
+///
+/// Throws InputError on a malformed card or file, UsageError on an unknown key and where trust is missing.
+[[nodiscard]] LoadedFeatures load_features(const FeatureRequest& request);
+
+}  // namespace stride

@@ -1,0 +1,17 @@
+// Guidance and thresholds from their texts.
+#pragma once
+
+#include "framework/models/guidance.h"
+
+#include <string>
+
+namespace stride {
+
+/// `SCALE[:rescale=R,rescale_of=PREDICTION,interval=LOW-HIGH,apg=ETA,apg_norm=R]`. `sigma_data` is the model's, for
+/// rescale_of=edm.
+[[nodiscard]] Guidance parse_guidance(const std::string& text, double sigma_data);
+
+/// `P[:max=M]`.
+[[nodiscard]] DynamicThreshold parse_threshold(const std::string& text);
+
+}  // namespace stride

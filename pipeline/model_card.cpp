@@ -1,0 +1,211 @@
+#include "pipeline/model_card.h"
+
+#include "framework/error.h"
+#include "framework/files/hash.h"
+#include "framework/models/network_denoiser.h"
+#include "framework/models/parameterisation.h"
+#include "pipeline/toml_reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+namespace stride {
+namespace {
+
+constexpr int64_t kMostElements = int64_t{1} << 30;
+const std::vector<std::string> kKinds = {"gaussian_mixture", "unet", "torchscript", "aoti"};
+
+std::string needed_text(TomlReader& reader, const std::string& key) {
+  auto found = reader.text(key);
+  if (!found) reader.fail(key, "is missing");
+  if (found->empty()) reader.fail(key, "is empty");
+  return *std::move(found);
+}
+
+double positive(TomlReader& reader, const std::string& key, double fallback) {
+  const double value = reader.number(key).value_or(fallback);
+  if (!std::isfinite(value) || value <= 0.0) reader.fail(key, "must be a positive number");
+  return value;
+}
+
+void read_shape(TomlReader& reader, ModelInfo& info) {
+  const auto shape = reader.integers("shape");
+  if (!shape) reader.fail("shape", "is missing: the shape of one sample, without the batch");
+  if (shape->empty() || shape->size() > 8) reader.fail("shape", "must have between 1 and 8 dimensions");
+  int64_t elements = 1;
+  for (const int64_t extent : *shape) {
+    if (extent < 1 || extent > kMostElements / elements) {
+      reader.fail("shape", "must hold positive sizes, at most 2^30 values in all");
+    }
+    elements *= extent;
+  }
+  info.shape = *shape;
+}
+
+void read_sigmas(TomlReader& reader, ModelInfo& info) {
+  info.sigma_min = positive(reader, "sigma_min", info.sigma_min);
+  info.sigma_max = positive(reader, "sigma_max", info.sigma_max);
+  info.sigma_data = positive(reader, "sigma_data", info.sigma_data);
+  if (info.sigma_min >= info.sigma_max) reader.fail("sigma_min", "must be below sigma_max");
+}
+
+void read_conditions(TomlReader& reader, const std::string& where, ModelInfo& info) {
+  for (const toml::table* table : reader.tables("conditions")) {
+    TomlReader inner(*table, where, "model.conditions");
+    ConditionSpec condition;
+    condition.name = needed_text(inner, "name");
+    condition.classes = inner.integer("classes").value_or(0);
+    condition.shape = inner.integers("shape").value_or(std::vector<int64_t>{});
+    if (condition.classes < 0) inner.fail("classes", "must be positive");
+    if ((condition.classes > 0) == !condition.shape.empty()) {
+      inner.fail("classes", "or shape, one of the two, says what the condition looks like");
+    }
+    if (std::any_of(condition.shape.begin(), condition.shape.end(), [](int64_t extent) { return extent < 1; })) {
+      inner.fail("shape", "must hold positive sizes");
+    }
+    inner.done();
+    info.conditions.push_back(std::move(condition));
+  }
+}
+
+void read_mixture(TomlReader& reader, ModelCard& card) {
+  GaussianMixtureOptions& mixture = card.mixture;
+  auto weights = reader.numbers("weights");
+  auto means = reader.rows("means");
+  auto deviations = reader.numbers("std");
+  if (!weights) reader.fail("weights", "is missing: one positive number a component");
+  if (!means) reader.fail("means", "is missing: one list of numbers a component");
+  if (!deviations) reader.fail("std", "is missing: one number a component");
+  mixture.weights = *std::move(weights);
+  mixture.means = *std::move(means);
+  mixture.std = *std::move(deviations);
+  mixture.classes = reader.integers("classes").value_or(std::vector<int64_t>{});
+  const std::string reason = mixture.invalid_reason(card.info.shape);
+  if (!reason.empty()) reader.fail("weights", fmt::format("and the rest of the mixture: {}", reason));
+  if (!mixture.classes.empty() && card.info.conditions.empty()) {
+    const int64_t last = *std::max_element(mixture.classes.begin(), mixture.classes.end());
+    for (int64_t label = 0; label <= last; ++label) {
+      if (std::find(mixture.classes.begin(), mixture.classes.end(), label) == mixture.classes.end()) {
+        reader.fail("classes", fmt::format("leaves out label {}: every class needs a component", label));
+      }
+    }
+    card.info.conditions.push_back({.name = "class", .classes = last + 1, .shape = {}});
+  }
+  if (mixture.classes.empty() != card.info.conditions.empty()) {
+    reader.fail("conditions", "needs `classes`, one label a component");
+  }
+}
+
+void read_noise_schedule(TomlReader& reader, const std::string& where, ModelCard& card) {
+  const std::string interpolation = reader.text("interpolation").value_or("log_linear");
+  if (interpolation != "log_linear" && interpolation != "linear") {
+    reader.fail("interpolation", "is 'log_linear' or 'linear'");
+  }
+  const toml::table* table = reader.table("noise_schedule");
+  if (table == nullptr && interpolation == "log_linear") return;
+  Spec spec;
+  spec.options["interpolation"] = interpolation;
+  if (table == nullptr) {
+    spec.name = "linear";
+    card.noise_schedule = std::move(spec);
+    return;
+  }
+  TomlReader inner(*table, where, "model.noise_schedule");
+  spec.name = needed_text(inner, "kind");
+  for (const char* key :
+       {"beta_start", "beta_end", "shift", "mu", "seq_len", "base_shift", "max_shift", "base_seq_len", "max_seq_len"}) {
+    if (const auto value = inner.number(key)) spec.options[key] = fmt::format("{}", *value);
+  }
+  if (const auto steps = inner.integer("steps")) spec.options["steps"] = fmt::format("{}", *steps);
+  if (const toml::node* rescale = inner.node("rescale_zero_snr")) {
+    if (!rescale->is_boolean()) inner.fail("rescale_zero_snr", "must be true or false");
+    spec.options["rescale_zero_snr"] = rescale->as_boolean()->get() ? "true" : "false";
+  }
+  for (const char* key : {"time_shift", "of"}) {
+    if (const auto value = inner.text(key)) spec.options[key] = *value;
+  }
+  if (const auto file = inner.text("file"))
+    spec.argument = (std::filesystem::path(where).parent_path() / *file).string();
+  inner.done();
+  try {
+    (void)make_noise_schedule(spec);
+  } catch (const UsageError& error) {
+    reader.fail("noise_schedule", fmt::format("is not one: {}", error.what()));
+  }
+  card.noise_schedule = std::move(spec);
+}
+
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+void read_batches(TomlReader& reader, ModelCard& card) {
+  const toml::node* node = reader.node("batches");
+  if (node == nullptr) return;
+  if (const auto* text = node->as_string()) {
+    if (text->get() != "dynamic") reader.fail("batches", "is \"dynamic\" or a list of sizes");
+    return;
+  }
+  card.batches = reader.integers("batches").value_or(std::vector<int64_t>{});
+  if (card.batches.empty()) reader.fail("batches", "is \"dynamic\" or a list of sizes");
+  for (const int64_t size : card.batches) {
+    if (size < 1) reader.fail("batches", "must hold positive sizes");
+  }
+}
+
+void read_network(TomlReader& reader, const std::string& where, ModelCard& card) {
+  card.file = needed_text(reader, "file");
+  card.file_sha256 = reader.text("sha256").value_or("");
+  if (!card.file_sha256.empty() && !is_sha256(card.file_sha256)) {
+    reader.fail("sha256", "must be 64 lower-case hexadecimal digits");
+  }
+  card.prediction = reader.text("prediction").value_or(card.prediction);
+  const auto& names = parameterisation_names();
+  if (std::find(names.begin(), names.end(), card.prediction) == names.end()) {
+    reader.fail("prediction", fmt::format("is '{}', but must be one of {}", card.prediction, fmt::join(names, ", ")));
+  }
+  card.time = reader.text("time").value_or(card.time);
+  try {
+    (void)parse_time_input(card.time);
+  } catch (const UsageError& error) {
+    reader.fail("time", fmt::format("is '{}': {}", card.time, error.what()));
+  }
+  read_batches(reader, card);
+  read_noise_schedule(reader, where, card);
+}
+
+}  // namespace
+
+ModelCard parse_model_card(const std::string& text, const std::string& where) {
+  const toml::table root = parse_toml_text(text, where);
+  TomlReader top(root, where, "card");
+  const toml::table* model = top.table("model");
+  if (model == nullptr) top.fail("model", "is missing: a card has a [model] table");
+  (void)top.table("provenance");  // free text about where the model is from
+  top.done();
+
+  TomlReader reader(*model, where, "model");
+  ModelCard card;
+  card.info.kind = needed_text(reader, "kind");
+  card.info.name = reader.text("name").value_or("");
+  if (std::find(kKinds.begin(), kKinds.end(), card.info.kind) == kKinds.end()) {
+    reader.fail("kind", fmt::format("is '{}', but must be one of {}", card.info.kind, fmt::join(kKinds, ", ")));
+  }
+  read_shape(reader, card.info);
+  read_sigmas(reader, card.info);
+  read_conditions(reader, where, card.info);
+  if (card.info.kind == "gaussian_mixture") {
+    read_mixture(reader, card);
+    read_noise_schedule(reader, where, card);
+  } else {
+    read_network(reader, where, card);
+  }
+  reader.done();
+  card.info.sha256 = card.file.empty() ? sha256(text) : card.file_sha256;
+  return card;
+}
+
+}  // namespace stride

@@ -1,0 +1,119 @@
+// Where models come from: files, and the program itself.
+#include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "neural/networks/model_loader.h"
+#include "pipeline/embedded.h"
+#include "pipeline/model_card.h"
+#include "pipeline/shipped_models.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <algorithm>
+#include <filesystem>
+
+namespace stride {
+namespace {
+
+constexpr std::string_view kEmbedded = "embedded:";
+constexpr std::string_view kCard = "/card.toml";
+
+bool is_embedded(const ModelSource& source) { return source.where.starts_with(kEmbedded); }
+
+// A feature network has a card too, but is no denoiser.
+bool is_denoiser(std::string_view card) { return card.find("[model]") != std::string_view::npos; }
+
+ModelSource embedded_model(const std::string& name) {
+  const auto card = embedded_file(name + std::string(kCard));
+  if (!card) {
+    const auto names = known_models();
+    const std::string guess = nearest(name, names);
+    throw UsageError(fmt::format("`model` {}: neither a file nor a model that comes with the program ({}){}", name,
+                                 fmt::join(names, ", "), guess.empty() ? "" : "; did you mean '" + guess + "'?"));
+  }
+  ModelSource source;
+  source.where = std::string(kEmbedded) + name;
+  source.text = *card;
+  source.card = parse_model_card(source.text, source.where);
+  if (!source.card.file.empty()) source.weights = name + "/" + source.card.file;
+  if (source.card.info.name.empty()) source.card.info.name = name;
+  return source;
+}
+
+ModelSource file_model(const std::string& path) {
+  const std::filesystem::path place(path);
+  ModelSource source;
+  source.where = path;
+  source.text = read_file(path);
+  source.card = parse_model_card(source.text, path);
+  if (!source.card.file.empty()) source.weights = (place.parent_path() / source.card.file).string();
+  if (source.card.info.name.empty()) {
+    const bool generic = place.stem() == "card" && place.has_parent_path();
+    source.card.info.name = generic ? std::filesystem::absolute(place).parent_path().filename() : place.stem();
+  }
+  return source;
+}
+
+std::string weights_bytes(const ModelSource& source) {
+  if (!is_embedded(source)) return read_file(source.weights);
+  const auto bytes = embedded_file(source.weights);
+  if (!bytes) throw InputError(fmt::format("{}: the program holds no file {}", source.where, source.weights));
+  return std::string(*bytes);
+}
+
+std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Device device, at::ScalarType dtype) {
+  const ModelCard& card = source.card;
+  if (card.info.kind != "unet") {
+    throw UsageError(
+        fmt::format("{}: models of kind '{}' are not built into this version; it runs gaussian_mixture and unet",
+                    source.where, card.info.kind));
+  }
+  if (card.prediction != "edm" || card.time != "c_noise") {
+    throw UsageError(fmt::format("{}: a native unet has prediction = \"edm\" and time = \"c_noise\"", source.where));
+  }
+  const std::string bytes = weights_bytes(source);
+  ModelInfo info = card.info;
+  info.sha256 = sha256(bytes);
+  if (!card.file_sha256.empty() && info.sha256 != card.file_sha256) {
+    throw InputError(
+        fmt::format("{}: its SHA-256 is {}, but the card {} promises {}: the file is damaged, or another one",
+                    source.weights, info.sha256, source.where, card.file_sha256));
+  }
+  return make_unet(info, parse_safetensors(bytes, source.weights), source.weights, device, dtype);
+}
+
+}  // namespace
+
+std::vector<std::string> known_models() {
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (!file.name.ends_with(kCard) || !is_denoiser(file.bytes)) continue;
+    names.emplace_back(file.name.substr(0, file.name.size() - kCard.size()));
+  }
+  for (const std::string& name : shipped_cards())
+    if (std::find(names.begin(), names.end(), name) == names.end() && is_denoiser(read_file(*shipped_card(name))))
+      names.push_back(name);
+  return names;
+}
+
+ModelSource find_model(const std::string& name_or_path) {
+  const bool path_like = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
+  if (path_like || file_exists(name_or_path)) return file_model(name_or_path);
+  if (embedded_file(name_or_path + std::string(kCard))) return embedded_model(name_or_path);
+  const auto shipped = shipped_card(name_or_path);
+  return shipped ? file_model(*shipped) : embedded_model(name_or_path);
+}
+
+LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype) {
+  LoadedModel model;
+  model.source = find_model(name_or_path);
+  const ModelCard& card = model.source.card;
+  if (card.info.kind == "gaussian_mixture") {
+    model.denoiser = std::make_shared<GaussianMixture>(card.info, card.mixture, device);
+  } else {
+    model.denoiser = load_network(model.source, device, dtype);
+  }
+  return model;
+}
+
+}  // namespace stride

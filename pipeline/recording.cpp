@@ -1,0 +1,76 @@
+#include "pipeline/recording.h"
+
+#include "neural/predictor/trajectory_features.h"
+#include "pipeline/stopwatch.h"
+#include "pipeline/trajectory_tap.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace stride {
+
+Recording record_trajectories(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
+                              const std::vector<int64_t>& points, TrajectoryWriter& writer, const ProgressFn& progress,
+                              const std::function<void(const Durable&)>& durable) {
+  AsyncTrajectoryWriter queue(writer);
+  const auto acknowledge = [&] {
+    for (const Durable& each : queue.take_durable()) {
+      if (durable) durable(each);
+    }
+  };
+  const TrajectoryConfig& config = writer.config();
+  TrajectoryTap tap(points, sampler.grid.steps());
+  DrawHooks hooks;
+  hooks.progress = progress;
+  hooks.observe = [&](const Tensor&) -> Observer {
+    tap = TrajectoryTap(points, sampler.grid.steps());
+    return [&tap](const RunState& before, const RunState& after, const StepResult& step, bool) {
+      tap.see(before, after, step);
+    };
+  };
+  double waiting = 0.0;
+  hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+    const Stopwatch watch;
+    const TrajectoryBatch states = tap.batch(seeds, result);
+    queue.push(config.features ? trajectory_features(states, config.sigmas) : states);
+    waiting += watch.seconds();
+    acknowledge();
+  };
+  Draws draws = draw(sampler, denoiser, settings, hooks);
+  const Stopwatch watch;
+  queue.close();
+  waiting += watch.seconds();
+  acknowledge();
+  return {std::move(draws), waiting};
+}
+
+std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks) {
+  constexpr int64_t kBlocksARank = 16;
+  const auto total = static_cast<int64_t>(seeds.size());
+  const int64_t block = std::max<int64_t>(1, total / (ranks * kBlocksARank));
+  std::vector<int64_t> share;
+  for (int64_t first = rank * block; first < total; first += ranks * block) {
+    const auto from = seeds.begin() + first;
+    share.insert(share.end(), from, from + std::min(block, total - first));
+  }
+  return share;
+}
+
+TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sampler, const std::vector<int64_t>& points,
+                                   at::ScalarType store_dtype, std::map<std::string, std::string> settings) {
+  TrajectoryConfig config;
+  config.model_sha256 = model.sha256;
+  config.solver = sampler.spec.solver;
+  config.schedule = sampler.spec.schedule;
+  config.final = to_string(sampler.spec.final);
+  config.dtype = store_dtype;
+  config.features = store_dtype == at::kDouble;
+  config.sample_shape = model.shape;
+  config.steps = static_cast<int64_t>(points.size()) - 1;
+  for (const int64_t point : points) config.sigmas.push_back(sampler.grid.sigmas().at(static_cast<std::size_t>(point)));
+  if (config.steps < sampler.grid.steps()) config.save_at = points;
+  config.settings = std::move(settings);
+  return config;
+}
+
+}  // namespace stride

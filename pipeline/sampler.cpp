@@ -1,0 +1,193 @@
+// One sampler from its words: solver, grid, policy, term.
+#include "framework/models/refine.h"
+#include "pipeline/policies.h"
+#include "solvers/hybrid.h"
+#include "solvers/plan.h"
+#include "solvers/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <algorithm>
+#include <cmath>
+
+namespace stride {
+namespace {
+
+std::unique_ptr<const Term> make_term(const std::string& text) {
+  const Spec spec = Spec::parse(text);
+  OptionReader reader(spec, "term");
+  std::unique_ptr<const Term> term;
+  if (spec.name == "ode") {
+    term = std::make_unique<ProbabilityFlow>();
+  } else if (spec.name == "sde") {
+    term = std::make_unique<ReverseSde>(reader.number("eta", 1.0));
+  } else {
+    throw UsageError(fmt::format("`term` {}: write ode, or sde:eta=1", text));
+  }
+  reader.done();
+  return term;
+}
+
+// What a plan brings itself must not be asked for differently.
+std::optional<TimeGrid> plan_grid(SamplerSpec& spec, const Spec& solver, const ModelInfo& model) {
+  if (solver.name != "plan") return std::nullopt;
+  const Plan plan = Plan::load(solver.argument);
+  const auto disagrees = [&](const std::optional<int64_t>& asked) { return asked && *asked != plan.nfe(); };
+  if (disagrees(spec.nfe) || disagrees(spec.steps) || !spec.sigmas.empty()) {
+    throw UsageError(
+        fmt::format("{} is a plan of {} steps and brings its own grid: leave `steps`, `nfe` and `sigmas` out",
+                    solver.argument, plan.nfe()));
+  }
+  if (!plan.model_sha256.empty() && plan.model_sha256 != model.sha256 && !spec.allow_model_mismatch) {
+    throw UsageError(
+        fmt::format("{} was fitted to another model ({:.12}…, this one is {:.12}…); `allow_model_mismatch` runs it "
+                    "all the same",
+                    solver.argument, plan.model_sha256, model.sha256));
+  }
+  spec.schedule = "plan";
+  spec.nfe.reset();
+  return TimeGrid(plan.sigmas);
+}
+
+// All of a request but its number of steps.
+GridRequest grid_request(const SamplerSpec& spec, const ModelInfo& model, const NoiseSchedule& schedule) {
+  GridRequest request;
+  request.final = spec.final;
+  request.sigma_min = spec.sigma_min.value_or(model.sigma_min);
+  request.sigma_max = spec.sigma_max.value_or(model.sigma_max);
+  request.noise_schedule = &schedule;
+  if (!(request.sigma_min > 0.0) || !(request.sigma_min < request.sigma_max) || !std::isfinite(request.sigma_max)) {
+    throw UsageError(
+        fmt::format("the noise levels must be positive and `sigma_min` below `sigma_max`; they are {} and {}",
+                    request.sigma_min, request.sigma_max));
+  }
+  return request;
+}
+
+TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const ModelInfo& model,
+                       const NoiseSchedule& schedule) {
+  if (!spec.sigmas.empty()) return TimeGrid(spec.sigmas);
+  GridRequest request = grid_request(spec, model, schedule);
+  request.steps =
+      spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
+  TimeGrid grid = make_grid(Spec::parse(spec.schedule), request);
+  // Variants with another project's name may have that project's number of steps.
+  if (const int64_t cost = solver.traits().nfe(grid.steps(), grid.final_zero()); spec.nfe && cost != *spec.nfe) {
+    throw UsageError(
+        fmt::format("`nfe` {}: schedule '{}' makes {} steps of {}, which cost {}; give `steps`, or another schedule",
+                    *spec.nfe, spec.schedule, grid.steps(), request.steps, cost));
+  }
+  return grid;
+}
+
+// A hybrid says how many steps there are, and may say where.
+TimeGrid legs_grid(const SamplerSpec& spec, const std::vector<HybridLeg>& legs, const ModelInfo& model,
+                   const NoiseSchedule& schedule) {
+  const int64_t steps = hybrid_steps(legs);
+  const bool other = spec.nfe || (spec.steps && *spec.steps != steps) ||
+                     (!spec.sigmas.empty() && static_cast<int64_t>(spec.sigmas.size()) != steps + 1);
+  if (other)
+    throw UsageError(fmt::format("the hybrid {} has {} steps: leave `steps` and `nfe` out, and give `sigmas` {} levels",
+                                 spec.solver, steps, steps + 1));
+  if (spec.policy != "fixed")
+    throw UsageError(fmt::format("the hybrid {} counts its steps: it needs `policy` fixed", spec.solver));
+  if (spec.sigmas.empty()) return hybrid_grid(legs, Spec::parse(spec.schedule), grid_request(spec, model, schedule));
+  if (std::any_of(legs.begin(), legs.end(), [](const HybridLeg& leg) { return leg.high.has_value(); }))
+    throw UsageError("`sigmas` gives the levels of all legs: leave out the ranges of the legs");
+  return TimeGrid(spec.sigmas);
+}
+
+// The part of the grid that the spec's strength runs.
+TimeGrid refined_grid(const SamplerSpec& spec, const TimeGrid& grid) {
+  if (spec.schedule == "plan")
+    throw UsageError("`strength`: a plan was fitted from its first level on and cannot begin later; leave it at 1");
+  if (spec.nfe)
+    throw UsageError("`strength` runs a part of the grid, and `nfe` counts all of it: give `steps` in place of `nfe`");
+  try {
+    return refine_grid(grid, spec.strength);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("`strength`: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+NoiseSchedule noise_schedule_of(const SamplerSpec& spec, const ModelCard* card) {
+  if (!spec.noise_schedule.empty()) return make_noise_schedule(Spec::parse(spec.noise_schedule));
+  if (card != nullptr && card->noise_schedule) return make_noise_schedule(*card->noise_schedule);
+  return make_noise_schedule(Spec::parse("linear"));
+}
+
+std::optional<int64_t> Sampler::claimed_nfe() const {
+  if (!fixed()) return std::nullopt;
+  return solver->traits().nfe(grid.steps(), grid.final_zero());
+}
+
+int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
+  if (nfe < 1) throw UsageError(fmt::format("`nfe` {}: at least 1", nfe));
+  const auto& cost = solver.traits().nfe;
+  int64_t below = 0, above = 0;
+  for (int64_t steps = 1; steps <= nfe + 1; ++steps) {
+    const int64_t spent = cost(steps, final_zero);
+    if (spent == nfe) return steps;
+    if (spent < nfe) below = spent;
+    if (spent > nfe && above == 0) above = spent;
+  }
+  throw UsageError(fmt::format("`nfe` {}: no number of {} steps costs that{}; possible are {}{}", nfe,
+                               solver.traits().name, final_zero ? "" : " with `final` sigma_min",
+                               below > 0 ? fmt::format("{} and ", below) : "", above));
+}
+
+Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const ModelCard* card, at::Device device) {
+  SamplerSpec spec = wanted;
+  const NoiseSchedule noise_schedule = noise_schedule_of(spec, card);
+  const SolverContext context{&noise_schedule, device};
+  std::unique_ptr<const Solver> solver;
+  std::optional<TimeGrid> own;
+  if (is_hybrid(spec.solver)) {
+    const std::vector<HybridLeg> legs = parse_hybrid(spec.solver);
+    solver = make_hybrid(legs, context);
+    own = legs_grid(spec, legs, model, noise_schedule);
+  } else {
+    const Spec solver_spec = Spec::parse(spec.solver);
+    solver = make_solver(solver_spec, context);
+    own = plan_grid(spec, solver_spec, model);
+  }
+  TimeGrid grid = own ? *std::move(own) : ordinary_grid(spec, *solver, model, noise_schedule);
+  if (!spec.sigmas.empty()) spec.schedule = "sigmas";
+  if (spec.strength != 1.0) {
+    grid = refined_grid(spec, grid);
+    if (is_hybrid(spec.solver)) solver = make_hybrid(last_steps(parse_hybrid(spec.solver), grid.steps()), context);
+  }
+  spec.steps = grid.steps();
+  spec.final = grid.final_zero() ? Final::zero : Final::sigma_min;
+  auto controller = make_policy(spec, grid, *solver, model, device);
+  auto term = make_term(spec.term);
+  if (term->stochastic() && !solver->traits().integrates_sde) {
+    throw UsageError(fmt::format("`term` {}: {} integrates ODEs only; euler can", spec.term, solver->traits().name));
+  }
+  return {std::move(spec), std::move(solver), std::move(grid), std::move(controller), std::move(term)};
+}
+
+std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler) {
+  std::vector<std::pair<std::string, std::string>> lines = {{"solver", sampler.spec.solver},
+                                                            {"schedule", sampler.spec.schedule},
+                                                            {"final", to_string(sampler.spec.final)},
+                                                            {"policy", sampler.spec.policy},
+                                                            {"term", sampler.spec.term}};
+  if (const auto nfe = sampler.claimed_nfe()) {
+    lines.emplace_back("steps", fmt::format("{}", sampler.grid.steps()));
+    lines.emplace_back("nfe", fmt::format("{} a sample", *nfe));
+  }
+  if (sampler.spec.strength != 1.0) lines.emplace_back("strength", fmt::format("{}", sampler.spec.strength));
+  const auto& sigmas = sampler.grid.sigmas();
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < sigmas.size(); ++i) {
+    if (sigmas.size() > 12 && i == 6) shown.emplace_back("…");
+    if (sigmas.size() <= 12 || i < 6 || i + 5 >= sigmas.size()) shown.push_back(fmt::format("{:.4g}", sigmas[i]));
+  }
+  lines.emplace_back("sigmas", fmt::format("{}", fmt::join(shown, ", ")));
+  return lines;
+}
+
+}  // namespace stride

@@ -1,0 +1,65 @@
+// A sampler by name: solver, grid, policy and term, built and checked against a model.
+#pragma once
+
+#include "framework/controller.h"
+#include "framework/denoiser.h"
+#include "framework/grids/noise_schedule.h"
+#include "framework/grids/time_grid.h"
+#include "framework/solver.h"
+#include "framework/term.h"
+#include "pipeline/model_card.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stride {
+
+inline constexpr int64_t kDefaultSteps = 18;
+
+/// One sampler in words, as results and reports name it.
+struct SamplerSpec {
+  std::string solver = "heun";      ///< or a hybrid: "ddim@10,heun@5"
+  std::string schedule = "karras";  ///< of the grid; a plan brings its own
+  std::string policy = "fixed";
+  std::string term = "ode";  ///< "ode" or "sde:eta=…"
+  Final final = Final::zero;
+  std::optional<int64_t> steps;                ///< intervals of the grid; at most one of steps and nfe
+  std::optional<int64_t> nfe;                  ///< evaluations wanted
+  std::vector<double> sigmas;                  ///< an explicit grid; schedule, steps and final are then its own
+  std::optional<double> sigma_min, sigma_max;  ///< none: the model's
+  std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
+  double strength = 1.0;                       ///< below 1: the end of the grid alone, from an image
+  bool allow_model_mismatch = false;           ///< a plan or predictor made for another model
+};
+
+/// The same, built and checked against a model. Immutable; move-only.
+struct Sampler {
+  SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
+  std::unique_ptr<const Solver> solver;
+  TimeGrid grid;
+  std::unique_ptr<const StepController> controller;
+  std::unique_ptr<const Term> term;
+  [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
+  /// Denoiser calls a sample by the solver's claim; none for adaptive policies.
+  [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
+};
+
+/// Throws UsageError on unknown names and options, on an NFE that no number of steps costs, and on a plan
+/// that disagrees with the model or with given options; InputError on a plan file that is not one.
+/// `device` is where the run will be: learned policies live there.
+[[nodiscard]] Sampler make_sampler(const SamplerSpec& spec, const ModelInfo& model, const ModelCard* card = nullptr,
+                                   at::Device device = at::kCPU);
+
+/// The betas behind timestep grids: the spec's, else the card's, else diffusers' linear ones.
+[[nodiscard]] NoiseSchedule noise_schedule_of(const SamplerSpec& spec, const ModelCard* card);
+
+/// N such that a run of N steps costs `nfe`; a UsageError that names the nearest possible costs if none does.
+[[nodiscard]] int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero);
+
+/// The sampler in pairs of name and value, for people.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler);
+
+}  // namespace stride

@@ -3,6 +3,7 @@
 
 #include "datasets/metrics/frechet.h"
 #include "datasets/metrics/reference_statistics.h"
+#include "framework/denoiser.h"
 #include "pipeline/feature_card.h"
 
 #include <functional>

@@ -1,4 +1,6 @@
-// One sampler from its words: solver, grid, policy, term.
+#include "pipeline/sampler.h"
+
+#include "framework/error.h"
 #include "framework/models/refine.h"
 #include "pipeline/policies.h"
 #include "solvers/hybrid.h"

@@ -1,6 +1,7 @@
 // Samples as the files of a run folder.
 #pragma once
 
+#include "apps/cli/run_dir.h"
 #include "datasets/files/samples_file.h"
 #include "pipeline/draw.h"
 

@@ -277,7 +277,7 @@ TEST_CASE("store features: they are kept in place of states, and loaders of stat
   CHECK(at::equal(back.pooled, expected.pooled));
   CHECK(at::equal(back.start, expected.start));
   CHECK_THROWS_WITH(TrajectoryWriter(folder / "store", small_config()), contains("differ in dtype"));
-  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("--features-only"));
+  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("`features_only`"));
 }
 
 TEST_CASE("trajectory batches: every row is what its seed and points say, and a batch is a function of seed and step") {

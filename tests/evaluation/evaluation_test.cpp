@@ -275,9 +275,9 @@ TEST_CASE("evaluation: settings that cannot be are refused in words") {
   CHECK(wanted.invalid_reason().find("fid") != std::string::npos);
   wanted.metrics = {"fd"};
   wanted.features.reference = std::nullopt;
-  CHECK(wanted.invalid_reason().find("--ref") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`ref`") != std::string::npos);
   wanted.features.features = nullptr;
-  CHECK(wanted.invalid_reason().find("--features") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`features`") != std::string::npos);
   wanted.metrics = {"rmse"};
   CHECK(wanted.invalid_reason().empty());
   wanted.blocks = 17;

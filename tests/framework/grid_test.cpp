@@ -85,10 +85,10 @@ TEST_CASE("grid: names and aliases are unique, and every variant is among the op
 TEST_CASE("grid: what a request must be", "[grid]") {
   const NoiseSchedule linear = noise("linear");
   CHECK_THROWS_WITH(levels("leading", 1001, Final::zero, &linear), contains("use fewer steps"));
-  CHECK_THROWS_WITH(levels("leading", 5), contains("--noise-schedule"));
-  CHECK_THROWS_WITH(levels("beta:variant=comfyui", 5), contains("--noise-schedule"));
+  CHECK_THROWS_WITH(levels("leading", 5), contains("`noise_schedule`"));
+  CHECK_THROWS_WITH(levels("beta:variant=comfyui", 5), contains("`noise_schedule`"));
   CHECK_THROWS_WITH(levels("karas", 5), contains("did you mean 'karras'"));
-  CHECK_THROWS_WITH(levels("scaled_linear", 5), contains("--noise-schedule scaled_linear"));
+  CHECK_THROWS_WITH(levels("scaled_linear", 5), contains("`noise_schedule` scaled_linear"));
   CHECK_THROWS_WITH(levels("karras:roh=5", 5), contains("did you mean 'rho'"));
   CHECK_THROWS_WITH(levels("karras:rho=0", 5), contains("rho must be positive"));
   CHECK_THROWS_WITH(levels("simple:variant=a1111", 5, Final::zero, &linear), contains("comfyui or sd_cpp"));

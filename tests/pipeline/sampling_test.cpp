@@ -93,7 +93,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                   },
                                   "ODEs only"},
                                  {[](SamplerSpec& spec) { spec.steps = 0; }, "step"},
-                                 {[](SamplerSpec& spec) { spec.nfe = 0; }, "--nfe"},
+                                 {[](SamplerSpec& spec) { spec.nfe = 0; }, "`nfe`"},
                                  {[](SamplerSpec& spec) { spec.nfe = 4; }, "3 and 5"},
                                  {[](SamplerSpec& spec) {
                                     spec.nfe = 5;
@@ -104,7 +104,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                     spec.sigmas = {1, 2};
                                   },
                                   ""},
-                                 {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "--sigma-min"},
+                                 {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "`sigma_min`"},
                                  {[](SamplerSpec& spec) { spec.noise_schedule = "square"; }, "square"}};
   for (const Row& row : rows) {
     SamplerSpec spec;
@@ -120,7 +120,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
   }
 }
 
-TEST_CASE("sampling: --nfe finds the steps that cost so much, for every solver and both ends") {
+TEST_CASE("sampling: nfe finds the steps that cost so much, for every solver and both ends") {
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   for (const std::string& name : solver_names()) {
     if (name == "plan") continue;

@@ -108,7 +108,10 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     if (!go_on(first)) return std::nullopt;
     const auto seeds = settings.draw.seeds.begin();
     const PeakMemory memory(settings.draw.device);
-    const Draws draws = draw(sampler, denoiser, for_seeds(settings.draw, {seeds + first, seeds + end}));
+    DrawHooks hooks;
+    hooks.progress = [&](int64_t done, int64_t, const std::string&) { return go_on(first + done); };
+    const Draws draws = draw(sampler, denoiser, for_seeds(settings.draw, {seeds + first, seeds + end}), hooks);
+    if (draws.stopped) return std::nullopt;
     batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});
     seconds_a_sample.push_back(batches.back().seconds_a_sample);
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))

@@ -15,6 +15,8 @@
 namespace stride {
 namespace {
 
+constexpr int64_t kMostNfe = 1'000'000;
+
 std::unique_ptr<const Term> make_term(const std::string& text) {
   const Spec spec = Spec::parse(text);
   OptionReader reader(spec, "term");
@@ -126,7 +128,7 @@ std::optional<int64_t> Sampler::claimed_nfe() const {
 }
 
 int64_t steps_for_nfe(const Solver& solver, int64_t nfe, bool final_zero) {
-  if (nfe < 1) throw UsageError(fmt::format("`nfe` {}: at least 1", nfe));
+  if (nfe < 1 || nfe > kMostNfe) throw UsageError(fmt::format("`nfe` {}: give 1 to {}", nfe, kMostNfe));
   const auto& cost = solver.traits().nfe;
   int64_t below = 0, above = 0;
   for (int64_t steps = 1; steps <= nfe + 1; ++steps) {

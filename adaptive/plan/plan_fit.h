@@ -43,7 +43,8 @@ struct PlanFitOptions {
   /// Huber threshold on a sample's RMSE, in units of the median at the start; infinity: least squares.
   double huber = std::numeric_limits<double>::infinity();
   int64_t rows = 1024;             ///< rows that run together: bounds the memory
-  int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far; 0: none
+  int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far, which is at least
+                                   ///< the start, measured; 0: none
   std::optional<Plan> initial;     ///< starts from this plan alone, at its own end
   // Steps beyond these sizes of the parameters are refused, which shortens the next one. (Bounds given to Ceres make it
   // search along the bent step instead, and creep: ten times the iterations on the digits.)
@@ -79,8 +80,8 @@ struct PlanFitResult {
   int64_t evaluations = 0;         ///< denoiser calls, a row each
   double seconds = 0.0;
   std::vector<PlanFitTrial> trials;
-  std::string end;       ///< why it ended
-  bool stopped = false;  ///< `progress` or the budget ended it; the plan is the best until then
+  std::string end;       ///< why it ended: "budget", "stopped", or what the optimiser says
+  bool stopped = false;  ///< `progress` ended it; the plan is the best until then
 };
 
 /// Fits a plan to `train`, choosing among iterates, starts and ends on `validation`. Deterministic. `progress`

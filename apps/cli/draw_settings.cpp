@@ -4,6 +4,8 @@
 #include "apps/cli/sampling_options.h"
 #include "datasets/files/samples_file.h"
 #include "framework/files/hash.h"
+#include "pipeline/sample_source.h"
+#include "pipeline/seed_rows.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -15,8 +17,9 @@ namespace {
 Tensor read_normals(Context& context, const std::string& option, const std::string& dataset) {
   const OptionValues& options = context.options();
   if (!options.knows(option) || !options.has(option)) return {};
-  const std::string& path = options.text(option);
-  const Tensor values = read_dataset(path, dataset);
+  const std::string path = samples_of_run(options.text(option));
+  Tensor values = read_dataset(path, dataset);
+  if (option == "init") values = rows_of_seeds(values, path, context.seeds());
   if (!values.is_floating_point())
     throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, path, dataset));
   context.add_input(path, sha256_file(path));

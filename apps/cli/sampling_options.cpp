@@ -70,13 +70,18 @@ OptionTable grid_options(bool several) {
            .key = "sampling.noise_schedule"}};
 }
 
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
 std::vector<double> parse_sigmas(const std::string& text) {
   std::vector<double> out;
   std::size_t begin = 0;
   while (begin <= text.size()) {
     std::size_t end = text.find(',', begin);
     if (end == std::string::npos) end = text.size();
-    out.push_back(parse_number(text.substr(begin, end - begin), "--sigmas"));
+    out.push_back(parse_number(trimmed(text.substr(begin, end - begin)), "--sigmas"));
     begin = end + 1;
   }
   return out;

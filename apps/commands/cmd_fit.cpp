@@ -2,6 +2,7 @@
 #include "adaptive/plan/plan_fit.h"
 #include "adaptive/plan/plan_memory.h"
 #include "apps/cli/command.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/fit_request.h"
 #include "framework/files/file.h"
@@ -21,6 +22,7 @@ class FitCommand final : public Command {
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
 
   [[nodiscard]] ExitCode run(Context& context) const override {
+    if (const auto code = context.finished({kPlanName})) return *code;
     const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
     FitRequest request = fit_request(context.options(), context.seeds(), model);
     const Sampler teacher = make_sampler(request.teacher, model.info(), &model.source.card, context.device());
@@ -32,6 +34,7 @@ class FitCommand final : public Command {
 
     note_model(context, model);
     RunDir& run = context.run_dir();
+    if (context.resumed_from()) context.log().info("the fit begins again: it keeps its best plan, not where it stood");
     std::vector<int64_t> all = settings.seeds;
     all.insert(all.end(), request.validation_seeds.begin(), request.validation_seeds.end());
     DrawSettings both = settings;
@@ -105,8 +108,9 @@ class FitCommand final : public Command {
         options.compare ? fmt::format(", in {}; in pixels {:.4g}", options.residual, fit.validation_pixels) : "";
     const std::string text = fit.plan.to_json();
     run.write(kPlanName, text);
-    std::string where = run.file(kPlanName);
-    if (context.options().has("plan-out")) write_file_atomic(where = context.options().text("plan-out"), text);
+    const std::string kept = run.file(kPlanName);
+    const std::string where = context.options().text_or("plan-out", kept);
+    if (where != kept) copy_out(kept, where);
     if (context.stop()) return context.stopped(fmt::format("the best plan so far is in {}", where));
     const nlohmann::json result = {{"plan", where},
                                    {"nfe", fit.plan.nfe()},

@@ -230,7 +230,8 @@ OptionTable fit_options() {
            .value = "FILE",
            .help = "where the plan goes, beside plan.json in the run folder",
            .group = kGroup,
-           .key = "fit.plan_out"}};
+           .key = "fit.plan_out",
+           .writes = Writes::file}};
 }
 
 }  // namespace stride

@@ -95,4 +95,15 @@ void save_samples(const RunDir& run, const Samples& samples, const std::vector<s
   run.write("grid.png", encode_png(tile_images(pixels.narrow(0, 0, shown), columns)));
 }
 
+std::vector<std::pair<std::string, std::string>> saved_files(const RunDir& run, const Samples& samples,
+                                                             const std::vector<std::string>& save) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (samples.x.size(0) == 0) return out;
+  if (wants(save, "npz")) out.emplace_back("npz", run.file("samples.npz"));
+  if (!wants(save, "png")) return out;
+  out.emplace_back("images", run.file("images"));
+  out.emplace_back("grid", run.file("grid.png"));
+  return out;
+}
+
 }  // namespace stride

@@ -21,5 +21,8 @@ namespace stride {
 
 /// Writes samples.h5 and what else `save` names: samples.npz, images/{seed:06d}.png and grid.png.
 void save_samples(const RunDir& run, const Samples& samples, const std::vector<std::string>& save);
+/// What that wrote beside samples.h5: "npz", "images" and "grid" with their paths.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> saved_files(const RunDir& run, const Samples& samples,
+                                                                           const std::vector<std::string>& save);
 
 }  // namespace stride

@@ -92,7 +92,7 @@ ImageData training_images(const std::string& name_or_path, const ImageDataOption
        slash = name_or_path.find('/', slash + 1))
     if (std::filesystem::is_regular_file(name_or_path.substr(0, slash)))
       return load_images(name_or_path, options, progress);
-  throw UsageError(
+  throw InputError(
       fmt::format("--data {}: no such file or folder, and not an embedded data set (digits is one)", name_or_path));
 }
 

@@ -37,8 +37,16 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+constexpr int64_t kMostSteps = 100'000;
+
+void check_steps(int64_t steps) {
+  if (steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", steps));
+  if (steps > kMostSteps)
+    throw UsageError(
+        fmt::format("`steps` {} are too many: a grid has at most {}; give fewer `steps`", steps, kMostSteps));
+}
+
 void check_request(const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
   if (!(request.sigma_min > 0.0 && request.sigma_min < request.sigma_max && std::isfinite(request.sigma_max)))
     throw UsageError(
         fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
@@ -109,7 +117,7 @@ const std::vector<GridTraits>& grid_traits() {
 }
 
 TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
+  check_steps(request.steps);
   OptionReader options(spec, "schedule");
   if (spec.name == "custom") {
     const std::string path = options.argument("give the file with the levels: custom:FILE");
@@ -127,7 +135,7 @@ TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
 }
 
 TimeGrid make_grid(const std::function<double(double)>& sigma, const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
+  check_steps(request.steps);
   std::vector<double> levels;
   for (const double u : unit_points(positive_levels(request))) levels.push_back(sigma(u));
   return TimeGrid(with_end(std::move(levels), request));

@@ -18,6 +18,7 @@ struct PredictorTraining {
   double weight_decay = 1e-4;
   double held_out = 0.15;  ///< share of the trajectories that only measures
   uint64_t seed = 0;
+  at::Device device = at::kCPU;  ///< where the networks are trained; what is returned lies on the CPU
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;
@@ -41,7 +42,8 @@ struct TrainedPredictor {
 
 /// Fits by AdamW on the pinball loss (Koenker & Bassett 1978, doi:10.2307/1913643) of ln step. The result is a function
 /// of the arguments. Throws UsageError for invalid options and too few trajectories, QualityError when the loss stops
-/// being finite. `source` has what the file should say of the trajectories' origin.
+/// being finite. `progress` counts steps, one of both networks at a time. `source` has what the file should say of the
+/// trajectories' origin.
 [[nodiscard]] TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo source,
                                                const PredictorTraining& training, const ProgressFn& progress);
 

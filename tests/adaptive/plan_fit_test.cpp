@@ -115,9 +115,22 @@ TEST_CASE("plan fit returns the best plan so far when stopped or out of budget",
   CHECK(whole.validation_after <= stopped.validation_after);
   how.budget_evaluations = whole.evaluations / 2;
   const PlanFitResult cheap = fit_plan(model, {}, train, validation, how);
-  CHECK(cheap.stopped);
+  CHECK_FALSE(cheap.stopped);
+  CHECK(cheap.end == "budget");
   CHECK(cheap.evaluations < whole.evaluations);
   CHECK(cheap.plan.nfe() == 4);
+  // A budget that is spent before anything was improved leaves the start, measured.
+  for (const bool from_plan : {false, true}) {
+    PlanFitOptions least = how;
+    least.budget_evaluations = 1;
+    if (from_plan) least.initial = cheap.plan;
+    const PlanFitResult start = fit_plan(model, {}, train, validation, least);
+    CHECK_FALSE(start.stopped);
+    CHECK(start.end == "budget");
+    REQUIRE(start.plan.nfe() == 4);
+    CHECK(fitted_rmse(model, start.plan, validation) == Approx(start.validation_after));
+    CHECK((start.plan.to_json() == cheap.plan.to_json()) == from_plan);
+  }
 
   const PlanFitResult none =
       fit_plan(model, {}, train, validation, options(4), [](int64_t, int64_t, const std::string&) { return false; });

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <new>
+#include <set>
 
 namespace stride {
 namespace {
@@ -187,6 +188,15 @@ TEST_CASE("sampling: stopping keeps the finished chunks") {
   CHECK(chunks == 3);
   CHECK(draws.x.size(0) == 6);
   CHECK(at::equal(draws.x, all.x.narrow(0, 0, 6)));
+
+  // Within a chunk, each step of a fixed grid is a part of it.
+  std::vector<int64_t> seen;
+  hooks.progress = [&](int64_t done, int64_t, const std::string&) { return seen.push_back(done), true; };
+  (void)draw(sampler, denoiser, settings_for(10, 10), hooks);
+  CHECK(std::is_sorted(seen.begin(), seen.end()));
+  CHECK(seen.front() == 0);
+  CHECK(seen.back() == 10);
+  CHECK(std::set<int64_t>(seen.begin(), seen.end()).size() > 3);
 
   hooks.progress = [](int64_t, int64_t, const std::string&) { return false; };
   const Draws nothing = draw(sampler, denoiser, settings_for(10, 2), hooks);

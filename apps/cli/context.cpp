@@ -1,9 +1,9 @@
 #include "apps/cli/context.h"
 
 #include "apps/cli/build_info.h"
-#include "apps/cli/device_info.h"
 #include "apps/cli/interrupt.h"
 #include "datasets/files/hdf5_version.h"
+#include "pipeline/device_info.h"
 #include "pipeline/seeds.h"
 
 #include <ATen/Context.h>

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import snippets as code_snippets
+
 # The only table of allowed arrows (docs/architecture.md draws it). A folder may always include itself; what a folder
 # may include, everything above it may include too.
 ARROWS = {
@@ -206,4 +208,41 @@ def machine_paths(root):
                 yield f"{path.relative_to(root)}:{number}: a path of one machine: {match.group(0)}…"
 
 
-CHECKS = [layering, rooms, flags, confinement, headers, length, solver_list, machine_paths]
+def snippets(root):
+    """Code in the documentation is what the source holds."""
+    for page in code_snippets.pages(root):
+        for number, what in code_snippets.refresh(root, page)[1]:
+            yield f"{page.relative_to(root)}:{number}: {what}"
+
+
+ARCHITECTURE = "docs/architecture.md"
+CHAIN = re.compile(r"[a-z]+(?: +─+> +[a-z]+)+")
+ROOM = re.compile(r"^\| `([a-z_/]+)/` \|", re.M)
+
+
+def architecture(root):
+    """The picture of the layers draws ARROWS, and the table of rooms names the folders that there are."""
+    root = Path(root)
+    page = root / ARCHITECTURE
+    if not page.is_file():
+        return
+    text = page.read_text()
+    drawn = set()
+    for chain in CHAIN.findall(text):
+        names = re.findall("[a-z]+", chain)
+        drawn |= set(zip(names, names[1:]))
+    allowed = {(a, b) for a, targets in ARROWS.items() for b in targets if a != b}
+    for a, b in sorted(drawn - allowed):
+        yield f"{ARCHITECTURE}: draws {a} ──> {b}, which tests/hygiene/checks.py does not allow"
+    for a, b in sorted(allowed - drawn):
+        yield f"{ARCHITECTURE}: does not draw {a} ──> {b}, which tests/hygiene/checks.py allows"
+    there = {p.relative_to(root).parent.as_posix() for p in sources(root) if p.relative_to(root).parts[0] in ARROWS}
+    there = {name for name in there if not name.startswith("tests/")}
+    rooms = set(ROOM.findall(text))
+    for name in sorted(there - rooms):
+        yield f"{ARCHITECTURE}: the table of rooms lacks {name}/"
+    for name in sorted(name for name in rooms if not (root / name).is_dir()):
+        yield f"{ARCHITECTURE}: the table of rooms has {name}/, which does not exist"
+
+
+CHECKS = [layering, rooms, flags, snippets, architecture, confinement, headers, length, solver_list, machine_paths]

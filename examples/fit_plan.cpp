@@ -6,8 +6,9 @@
 
 int main() {
   const stride::LoadedModel digits = stride::load_model("digits", at::kCPU, at::kFloat);
-  const auto fitted = stride::fit(digits, {.nfe = 4, .teacher = "heun:steps=12", .seeds = "0-31", .val_seeds = "100-115",
-                                           .restarts = 1, .iterations = 4});
+  const auto fitted = stride::fit(
+      digits,
+      {.nfe = 4, .teacher = "heun:steps=12", .seeds = "0-31", .val_seeds = "100-115", .restarts = 1, .iterations = 4});
   fitted.plan.save("plan4.json");
 
   const auto teacher = stride::sample(digits, "heun", {.steps = 12}, "1000-1031");

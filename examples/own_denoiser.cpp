@@ -22,8 +22,8 @@ int main() {
 
   const double spread = ten.x.abs().sub(1.0).square().mean().sqrt().item<double>();
   std::printf("%s10 steps: %.3f from the points (0.2 is right); pi: %.1f evaluations a sample\n",
-              stride::results_table(table).c_str(), spread,
-              own.nfe.to(at::kDouble).mean().item<double>());
-  const double classic = table.samplers[0].metric("rmse")->all.value, fitted = table.samplers[2].metric("rmse")->all.value;
+              stride::results_table(table).c_str(), spread, own.nfe.to(at::kDouble).mean().item<double>());
+  const double classic = table.samplers[0].metric("rmse")->all.value,
+               fitted = table.samplers[2].metric("rmse")->all.value;
   return std::abs(spread - 0.2) < 0.05 && fitted < 0.7 * classic && store.size() == 64 ? 0 : 1;
 }

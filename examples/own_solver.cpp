@@ -23,11 +23,13 @@ class Midpoint final : public Solver {
 };
 
 int main() {
-  const LambdaDenoiser gaussian({.shape = {1}, .sigma_min = 0.01, .sigma_max = 20.0},
-                                [](const Tensor& x, const Times& sigma) { return x / per_sample(1 + sigma.square(), x); });
+  const LambdaDenoiser gaussian(
+      {.shape = {1}, .sigma_min = 0.01, .sigma_max = 20.0},
+      [](const Tensor& x, const Times& sigma) { return x / per_sample(1 + sigma.square(), x); });
   const auto error = [&](int64_t steps) {
-    const auto end = sample(gaussian, std::make_shared<Midpoint>(),
-                            {.steps = steps, .final = "sigma_min", .init = at::ones({1, 1}), .dtype = at::kDouble}, "0");
+    const auto end =
+        sample(gaussian, std::make_shared<Midpoint>(),
+               {.steps = steps, .final = "sigma_min", .init = at::ones({1, 1}), .dtype = at::kDouble}, "0");
     return std::abs(end.x.item<double>() - 20.0 * std::sqrt((1.0 + 1e-4) / 401.0));
   };
   const double order = std::log2(error(32) / error(64));

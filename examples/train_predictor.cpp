@@ -10,8 +10,9 @@ int main() {
   const auto trained = stride::train_predictor(store, {.steps = 400});
   trained.predictor.save("predictor.safetensors");
 
-  const auto samples = stride::sample(
-      digits, "dpmpp_2m", {.final = "sigma_min", .policy = "predictor:predictor.safetensors,tolerance=0.1"}, "1000-1031");
+  const auto samples =
+      stride::sample(digits, "dpmpp_2m",
+                     {.final = "sigma_min", .policy = "predictor:predictor.safetensors,tolerance=0.1"}, "1000-1031");
   const double nfe = samples.nfe.to(at::kDouble).mean().item<double>();
   const double gain = 1.0 - trained.report.loss / trained.report.constant_loss;
   std::printf("held-out loss %.0f %% below the best constant's; %.1f evaluations a sample\n", 100.0 * gain, nfe);

@@ -48,7 +48,11 @@ PlanFitResult fit(const ModelChoice& model, const FitSettings& settings) {
   require_valid(task);
   const Sampler teacher = fit_teacher(task, model.info(), model.card());
   const auto data = teacher_end_points(teacher, model.denoiser(), task, settings.progress);
-  if (!data) return {.stopped = true};
+  if (!data) {
+    PlanFitResult nothing;
+    nothing.stopped = true;
+    return nothing;
+  }
   return fit_to(*data, model.denoiser(), task, settings.progress);
 }
 

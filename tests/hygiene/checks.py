@@ -55,6 +55,7 @@ HEAVY = re.compile(r"ATen/ATen\.h|torch/(torch|types|all|script)\.h|nlohmann/jso
 CODE = {".h", ".cpp", ".cu"}
 TEXT = CODE | {".py", ".sh", ".cmake", ".md", ".txt", ".json", ".toml", ".def", ""}
 MAX_LINES = 500
+MAX_EXAMPLE = 39
 # Written apart so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:ro" r"ot|ho" r"me/\w+|wo" r"rk|Us" r"ers/\w+)/[\w.]")
 
@@ -173,6 +174,8 @@ def length(root):
         lines = path.read_text(errors="replace").count("\n")
         if lines > MAX_LINES:
             yield f"{path.relative_to(root)}: {lines} lines, more than {MAX_LINES}: split it by idea"
+        if path.relative_to(root).parts[0] == "examples" and path.suffix == ".cpp" and lines > MAX_EXAMPLE:
+            yield f"{path.relative_to(root)}: {lines} lines; an example has at most {MAX_EXAMPLE}"
 
 
 def solver_list(root):

@@ -53,6 +53,7 @@ FAULTS = [
     ("confinement", "framework/b.h", "#pragma once\n#include <ATen/ATen.h>\n", "public header"),
     ("headers", "framework/b.h", "int a;\n", "pragma"),
     ("length", "framework/b.cpp", "\n" * 501, "501 lines"),
+    ("length", "examples/b.cpp", "\n" * 40, "at most 39"),
     ("solver_list", "solvers/methods/heun.cpp", "std::unique_ptr<Solver> make_heun(SolverOptions& o) {}\n", "does not list"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(heun)\n", "no solvers/methods/heun.cpp"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(euler)\n", "twice"),

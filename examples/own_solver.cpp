@@ -9,6 +9,10 @@ using namespace stride;
 
 class Midpoint final : public Solver {
  public:
+  Midpoint() {
+    traits_.name = "my_midpoint";
+    traits_.nfe = [](int64_t steps, bool final_zero) { return 2 * steps - final_zero; };
+  }
   const SolverTraits& traits() const noexcept override { return traits_; }
   StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Times middle = (step.from * step.to).sqrt();
@@ -19,7 +23,7 @@ class Midpoint final : public Solver {
   }
 
  private:
-  SolverTraits traits_{.name = "my_midpoint", .order = 2, .nfe = [](int64_t n, bool zero) { return 2 * n - zero; }};
+  SolverTraits traits_;
 };
 
 int main() {

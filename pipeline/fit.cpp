@@ -70,6 +70,7 @@ PlanFitResult fit(const ModelChoice& model, const TrajectoryStore& store, const 
         fmt::format("{}: its trajectories do not begin at `sigma_max` {}", store.folder(), task.fit.sigma_max));
   task.teacher_text =
       fmt::format("{}:steps={},schedule={},final={}", config.solver, config.steps, config.schedule, config.final);
+  task.teacher = parse_teacher(task.teacher_text);
   require_valid(task);
   return fit_to(recorded_end_points(store, model.denoiser(), task), model.denoiser(), task, settings.progress);
 }

@@ -90,8 +90,8 @@ std::string FitTask::invalid_reason() const {
 
 Sampler fit_teacher(const FitTask& task, const ModelInfo& model, const ModelCard* card) {
   SamplerSpec spec = task.teacher;
-  spec.sigma_min = task.fit.sigma_min;
-  spec.sigma_max = task.fit.sigma_max;
+  if (task.fit.sigma_min != model.sigma_min) spec.sigma_min = task.fit.sigma_min;
+  if (task.fit.sigma_max != model.sigma_max) spec.sigma_max = task.fit.sigma_max;
   Sampler teacher = make_sampler(spec, model, card, task.draw.device);
   if (!teacher.fixed() || teacher.solver->traits().stochastic)
     throw UsageError(

@@ -132,7 +132,8 @@ def rooms(root):
 
 # An option, or the command line's exit codes, in code that has no command line.
 FLAG = re.compile(r"\bExitCode\b|(?<![\w`(-])--[a-z][a-z-]*")
-FLAGS_ALLOWED = {"evaluation/report/report_style.cpp", "evaluation/report/report_tables.cpp", "datasets/images/tar_files.cpp"}  # CSS variables; tar's own option
+FLAGS_ALLOWED = {"evaluation/report/report_style.cpp", "evaluation/report/report_tables.cpp", "datasets/images/tar_files.cpp",
+                 "pipeline/trained_model.cpp"}  # CSS variables; tar's own option; the command that a card says wrote it
 
 
 def flags(root):

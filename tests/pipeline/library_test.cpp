@@ -69,6 +69,7 @@ TEST_CASE("sample refuses what does not go together, by the name of the field", 
 // One evaluation a step, and no claim about its cost.
 class Plain final : public Solver {
  public:
+  Plain() { traits_.name = "plain"; }
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor denoised = step.denoise(x, step.from);
@@ -76,7 +77,7 @@ class Plain final : public Solver {
   }
 
  private:
-  SolverTraits traits_{.name = "plain"};
+  SolverTraits traits_;
 };
 
 TEST_CASE("a solver of the caller's runs in place of a name", "[library]") {

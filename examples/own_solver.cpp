@@ -27,14 +27,11 @@ class Midpoint final : public Solver {
 };
 
 int main() {
-  const LambdaDenoiser gaussian(
-      {.shape = {1}, .sigma_min = 0.01, .sigma_max = 20.0},
-      [](const Tensor& x, const Times& sigma) { return x / per_sample(1 + sigma.square(), x); });
+  const GaussianMixture gaussian({.shape = {1}}, {.weights = {1}, .means = {{0}}, .std = {1}});
   const auto error = [&](int64_t steps) {
-    const auto end =
-        sample(gaussian, std::make_shared<Midpoint>(),
-               {.steps = steps, .final = "sigma_min", .init = at::ones({1, 1}), .dtype = at::kDouble}, "0");
-    return std::abs(end.x.item<double>() - 20.0 * std::sqrt((1.0 + 1e-4) / 401.0));
+    const SampleSettings settings{.steps = steps, .final = "sigma_min", .init = at::ones({1, 1}), .dtype = at::kDouble};
+    const double end = sample(gaussian, std::make_shared<Midpoint>(), settings, "0").x.item<double>();
+    return std::abs(end - 80.0 * std::sqrt((1.0 + 0.002 * 0.002) / (1.0 + 80.0 * 80.0)));
   };
   const double order = std::log2(error(32) / error(64));
   std::printf("error %.2e with 32 steps, %.2e with 64: order %.2f\n", error(32), error(64), order);

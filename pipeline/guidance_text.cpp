@@ -58,4 +58,15 @@ DynamicThreshold parse_threshold(const std::string& text) {
   return *guidance.threshold;
 }
 
+Guidance make_guidance(const GuidanceText& text, double sigma_data) {
+  Guidance guidance;
+  if (!text.guidance.empty()) guidance = parse_guidance(text.guidance, sigma_data);
+  if (!text.threshold.empty()) guidance.threshold = parse_threshold(text.threshold);
+  if (!text.clip) return guidance;
+  if (guidance.threshold)
+    throw UsageError("`clip` and `threshold` exclude each other: a threshold bounds the prediction to [-1, 1] already");
+  guidance.clip = kClipRange;
+  return guidance;
+}
+
 }  // namespace stride

@@ -1,5 +1,6 @@
 // The plan's file format: JSON, `stride-plan` version 1 (contract).
 #include "framework/error.h"
+#include "framework/files/file.h"
 #include "framework/files/json_text.h"
 #include "solvers/plan.h"
 
@@ -90,6 +91,8 @@ std::string Plan::to_json() const {
   if (!fit_json.empty()) text += ",\n" + line("fit", parse_json_text(fit_json, "the plan's fit report"));
   return text + "\n}\n";
 }
+
+void Plan::save(const std::string& path) const { write_file_atomic(path, to_json()); }
 
 Plan Plan::load(const std::string& path) {
   std::error_code error;

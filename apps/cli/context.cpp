@@ -1,12 +1,12 @@
 #include "apps/cli/context.h"
 
 #include "apps/cli/build_info.h"
-#include "apps/cli/device_info.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/streams.h"
 #include "datasets/files/hdf5_version.h"
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
+#include "pipeline/device_info.h"
 #include "pipeline/seeds.h"
 
 #include <ATen/Context.h>

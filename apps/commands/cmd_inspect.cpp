@@ -1,7 +1,6 @@
 // stride inspect: what a file holds.
 #include "apps/cli/command.h"
 #include "apps/cli/streams.h"
-#include "apps/commands/store_path.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/images/image_source.h"
 #include "datasets/store/store_index.h"
@@ -13,6 +12,7 @@
 #include "framework/run_state.h"
 #include "pipeline/model_card.h"
 #include "pipeline/seeds.h"
+#include "pipeline/store_path.h"
 #include "solvers/plan.h"
 
 #include <ATen/ATen.h>

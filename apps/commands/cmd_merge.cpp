@@ -1,7 +1,7 @@
 // stride merge: several stores as one.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
 #include "datasets/store/trajectory_store.h"
+#include "pipeline/store_path.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

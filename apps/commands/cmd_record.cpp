@@ -1,12 +1,12 @@
 // stride record: solver trajectories into an HDF5 store.
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
-#include "apps/commands/store_path.h"
 #include "datasets/store/trajectory_store.h"
 #include "datasets/store/trajectory_writer.h"
 #include "framework/spec.h"
 #include "pipeline/recording.h"
 #include "pipeline/status_text.h"
+#include "pipeline/store_path.h"
 #include "pipeline/trajectory_tap.h"
 
 #include <ATen/ATen.h>

@@ -3,10 +3,10 @@
 #include "apps/cli/refine_option.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/invert_options.h"
-#include "apps/commands/samples_output.h"
 #include "evaluation/text_table.h"
 #include "framework/files/file.h"
 #include "pipeline/inverting.h"
+#include "pipeline/samples_output.h"
 #include "pipeline/status_text.h"
 
 #include <ATen/ATen.h>
@@ -62,7 +62,7 @@ class SampleCommand final : public Command {
     Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
     if (inverts) samples.attributes["solver"] = "ddim, inverted";
-    save_samples(run, samples, save);
+    save_samples(run.path(), samples, save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {
       return context.stopped(
@@ -70,7 +70,7 @@ class SampleCommand final : public Command {
     }
     std::optional<double> round_trip;
     if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
-    return report(context, run, summary, draws, round_trip, saved_files(run, samples, save));
+    return report(context, run, summary, draws, round_trip, saved_files(run.path(), samples, save));
   }
 
  private:

@@ -1,9 +1,9 @@
 // stride train-predictor: a step predictor from recorded trajectories.
 #include "apps/cli/command.h"
 #include "apps/cli/outputs.h"
-#include "apps/commands/store_path.h"
 #include "framework/spec.h"
 #include "neural/predictor/train_predictor.h"
+#include "pipeline/store_path.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

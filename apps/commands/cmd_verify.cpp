@@ -1,10 +1,10 @@
 // stride verify: whether a store or a run folder is whole.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/store/trajectory_store.h"
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
+#include "pipeline/store_path.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>

@@ -9,7 +9,7 @@
 namespace stride {
 
 struct PredictorTraining {
-  ExampleOptions examples;
+  ExampleOptions examples = {};
   std::vector<int64_t> hidden = {32, 32};
   double quantile = 0.4;  ///< of the largest allowed step; below 0.5 is cautious
   int64_t steps = 3000;
@@ -48,7 +48,7 @@ struct TrainedPredictor {
                                                const PredictorTraining& training, const ProgressFn& progress);
 
 /// The same from a store: every trajectory that ended well.
-[[nodiscard]] TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training,
-                                               const ProgressFn& progress);
+[[nodiscard]] TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training = {},
+                                               const ProgressFn& progress = {});
 
 }  // namespace stride

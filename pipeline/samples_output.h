@@ -1,7 +1,6 @@
-// Samples as the files of a run folder.
+// Samples as files: what `stride sample` leaves in its run folder.
 #pragma once
 
-#include "apps/cli/run_dir.h"
 #include "datasets/files/samples_file.h"
 #include "pipeline/draw.h"
 
@@ -10,7 +9,7 @@
 
 namespace stride {
 
-/// What --save asks for: any of h5, npz, png. Throws UsageError on another word, and on pictures of samples that are
+/// What `save` asks for: any of h5, npz, png. Throws UsageError on another word, and on pictures of samples that are
 /// none.
 [[nodiscard]] std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model);
 
@@ -19,10 +18,12 @@ namespace stride {
 [[nodiscard]] Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds,
                                    const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype);
 
-/// Writes samples.h5 and what else `save` names: samples.npz, images/{seed:06d}.png and grid.png.
-void save_samples(const RunDir& run, const Samples& samples, const std::vector<std::string>& save);
+/// Writes samples.h5 and what else `save` names into `folder`, which exists: samples.npz, images/{seed:06d}.png and
+/// grid.png.
+void save_samples(const std::string& folder, const Samples& samples, const std::vector<std::string>& save);
 /// What that wrote beside samples.h5: "npz", "images" and "grid" with their paths.
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> saved_files(const RunDir& run, const Samples& samples,
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> saved_files(const std::string& folder,
+                                                                           const Samples& samples,
                                                                            const std::vector<std::string>& save);
 
 }  // namespace stride

@@ -1,6 +1,5 @@
 // stride fit: a few-step plan from a denoiser.
 #include "adaptive/plan/plan_fit.h"
-#include "adaptive/plan/plan_memory.h"
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/fit_request.h"
@@ -43,8 +42,6 @@ class FitCommand final : public Command {
     const PlanFitData train = data(model, both, request, ends, 0, split);
     const PlanFitData validation = data(model, both, request, ends, split, total - split);
 
-    if (request.memory)
-      request.fit.rows = std::min(request.fit.rows, rows_within(*request.memory, model, settings, train, request.fit));
     PlanFitResult fit;
     {
       ProgressBar bar = context.progress(fmt::format("fitting NFE {}", request.fit.nfe));
@@ -74,13 +71,6 @@ class FitCommand final : public Command {
             {"teacher", request.teacher_text},
             {"samples",
              fmt::format("{} to fit to, {} to choose by", context.seeds().size(), request.validation_seeds.size())}};
-  }
-
-  static int64_t rows_within(int64_t bytes, const LoadedModel& model, const DrawSettings& settings,
-                             const PlanFitData& data, const PlanFitOptions& fit) {
-    const PlanParameters space({.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
-    const Plan plan = space.plan(std::vector<double>(static_cast<std::size_t>(space.size()), 0.0));
-    return plan_rows_within(bytes, plan, {*model.denoiser, settings.guidance, data.start, data.condition, fit.compare});
   }
 
   static Draws teach(Context& context, const Sampler& teacher, const LoadedModel& model, const DrawSettings& settings) {

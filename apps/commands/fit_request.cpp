@@ -75,7 +75,7 @@ FitRequest fit_request(const OptionValues& options, const std::vector<int64_t>& 
   fit.free = PlanFree::parse(options.text_or("parametrisation", method->parametrisation));
   fit.residual = options.text_or("residual", method->residual);
   fit.compare = residual_of(fit.residual, model);
-  if (options.has("fit-memory")) request.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
+  if (options.has("fit-memory")) fit.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
   fit.sigma_min = options.has("sigma-min") ? options.number("sigma-min") : model.info().sigma_min;
   fit.sigma_max = options.has("sigma-max") ? options.number("sigma-max") : model.info().sigma_max;
   fit.starts = options.integer("restarts");
@@ -218,7 +218,7 @@ OptionTable fit_options() {
            .key = "fit.rows"},
           {.name = "fit-memory",
            .value = "BYTES",
-           .help = "memory for these runs, e.g. 512M: fewer run together where they need more",
+           .help = "memory for all that the fit computes, e.g. 512M: fewer run together where they need more",
            .group = kGroup,
            .key = "fit.memory"},
           {.name = "init-plan",

@@ -23,7 +23,6 @@ struct FitRequest {
   SamplerSpec teacher;
   std::string teacher_text, method;
   std::vector<int64_t> validation_seeds;
-  std::optional<int64_t> memory;  ///< --fit-memory in bytes
 };
 
 /// The options of `stride fit` beside those of sampling.

@@ -6,7 +6,7 @@
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "neural/predictor/predictor_controller.h"
-#include "solvers/registry.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -81,12 +81,6 @@ const SolverTraits& solver_traits(const std::string& name) {
                                             : fmt::format("did you mean '{}'?", near)));
 }
 
-std::string canonical_solver(const std::string& text) {
-  Spec spec = without_variant(Spec::parse(text));
-  spec.name = solver_traits(spec.name).name;
-  return spec.text();
-}
-
 std::unique_ptr<Solver> make_solver(const Spec& spec, SolverContext context) {
   const SolverTraits& traits = solver_traits(spec.name);
   const Spec own = without_variant(spec);

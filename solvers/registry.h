@@ -45,10 +45,6 @@ class SolverOptions final : public OptionReader {
 /// The same; throws UsageError on an unknown name.
 [[nodiscard]] const SolverTraits& solver_traits(const std::string& name);
 
-/// How one solver is written whatever its name: "DPM++ 2M SDE Heun" is "dpmpp_2m_sde:solver_type=heun". Options come in
-/// the order of their names, and defaults that are given stay. Throws UsageError on an unknown name.
-[[nodiscard]] std::string canonical_solver(const std::string& text);
-
 /// Builds `name:options`; aliases are accepted, case and the difference between space, '-' and '_' are
 /// not looked at. Throws UsageError on an unknown name ("did you mean") or option.
 [[nodiscard]] std::unique_ptr<Solver> make_solver(const Spec& spec, SolverContext context = {});

@@ -6,7 +6,6 @@
 #include "pipeline/model_card.h"
 #include "pipeline/sampler.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 

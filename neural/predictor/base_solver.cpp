@@ -82,7 +82,7 @@ std::string base_refusal(const Solver& solver, bool guided) {
   const SolverTraits& traits = solver.traits();
   if (traits.stochastic) return "it draws noise, which a recording does not hold";
   const int64_t steps = traits.history + 3;
-  // Nothing but the solver's own limits can go wrong here: a plan runs on its own grid alone.
+  // What a solver throws here is a limit of its own: a plan runs on its own grid alone.
   try {
     const Trial plain = trial(solver, steps, 1000, false);
     if (!plain.asked_once)

@@ -5,6 +5,7 @@
 #include "neural/predictor/step_features.h"
 #include "neural/training/adam.h"
 #include "neural/training/batch_order.h"
+#include "solvers/names.h"
 #include "solvers/registry.h"
 
 #include <ATen/ATen.h>

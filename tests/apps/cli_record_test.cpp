@@ -151,7 +151,8 @@ TEST_CASE("cli: train-predictor learns the steps of the solver that it is given,
                   "predictor:p.safetensors,tolerance=0.1"});
   };
   REQUIRE(train("deis:type=rhoab", "p.safetensors").code == 0);
-  CHECK(json::parse(place({"inspect", "p.safetensors", "--json"}).out).at("base") == "deis:type=rhoab");
+  const json inspected = json::parse(place({"inspect", "p.safetensors", "--json"}).out);
+  CHECK(json::parse(inspected.at("metadata").at("predictor").get<std::string>()).at("base") == "deis:type=rhoab");
   const Outcome runs = sample("DEIS:type=rhoab");
   INFO(runs.err);
   CHECK(runs.code == 0);

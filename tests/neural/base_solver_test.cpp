@@ -8,6 +8,7 @@
 #include "neural/predictor/jump_source.h"
 #include "neural/predictor/train_predictor.h"
 #include "neural/predictor/trajectory_features.h"
+#include "solvers/names.h"
 #include "solvers/registry.h"
 #include "tests/catch_torch.h"
 
@@ -111,10 +112,17 @@ TEST_CASE("base solver: every solver of one evaluation per step and without nois
   for (const std::string& name : registered()) {
     CAPTURE(name);
     const auto solver = made(name);
-    const bool counts_steps = name.find("lower_order_final=1") != std::string::npos;
-    const bool expected = claims_to_be_a_base(solver->traits()) && !counts_steps;
-    CHECK(base_refusal(*solver, false).empty() == expected);
-    if (!expected) continue;
+    const std::string reason = base_refusal(*solver, false);
+    if (!claims_to_be_a_base(solver->traits())) {
+      CHECK_FALSE(reason.empty());
+      continue;
+    }
+    // Both lower their order as the last step comes near, which no adaptive run knows.
+    if (name.find("lower_order_final=1") != std::string::npos || name.starts_with("sa_solver")) {
+      CHECK(reason.find("how many are left") != std::string::npos);
+      continue;
+    }
+    CHECK(reason.empty());
     bases.push_back(name);
     const auto states = make_jump_source(recorded, kSteps + 1, *solver);
     const auto small = make_jump_source(features, kSteps + 1, *solver);
@@ -152,6 +160,8 @@ TEST_CASE("base solver: a store teaches the steps of the solver that is asked fo
   PredictorTraining training;
   CHECK(make_base(training, config)->traits().name == "dpmpp_2m");
   training.base = "DPM++ 3M";
+  CHECK(make_base(training, config)->traits().name == "dpmpp_3m");
+  training.base = "dpmpp_9m";
   CHECK_THROWS_AS(make_base(training, config), UsageError);
   training.base = "ipndm:order=2";
   CHECK(make_base(training, config)->traits().history == 1);

@@ -249,10 +249,6 @@ int64_t rows_of(const Denoiser& denoiser, const Guidance& guidance, const PlanFi
 
 }  // namespace
 
-double end_point_rmse(const Tensor& x, const Tensor& target) {
-  return (x.to(at::kDouble) - target).square().mean().sqrt().item<double>();
-}
-
 std::string PlanFitOptions::invalid_reason() const {
   if (ends.empty() && !initial) return "plan fit: give at least one end, zero or sigma_min";
   if (starts < 1 || starts > static_cast<int64_t>(kStartRhos.size()))

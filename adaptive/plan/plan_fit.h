@@ -99,7 +99,4 @@ struct PlanFitProvenance {
 [[nodiscard]] std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& options,
                                           const PlanFitProvenance& provenance);
 
-/// √ of the mean squared difference over all samples and entries. Looks at the device.
-[[nodiscard]] double end_point_rmse(const Tensor& x, const Tensor& target);
-
 }  // namespace stride

@@ -33,6 +33,11 @@ inline Tensor plan_start(int64_t first_seed, int64_t count, at::ScalarType dtype
   return PhiloxNoise().initial(at::arange(first_seed, first_seed + count, at::kLong), {2, 4}, dtype) * sigma_max;
 }
 
+/// √ of the mean squared difference over all samples and entries.
+inline double end_point_rmse(const Tensor& x, const Tensor& target) {
+  return (x.to(at::kDouble) - target).square().mean().sqrt().item<double>();
+}
+
 inline std::vector<double> zeros(const PlanParameters& space) {
   return std::vector<double>(static_cast<std::size_t>(space.size()), 0.0);
 }

@@ -2,6 +2,7 @@
 
 #include "datasets/metrics/metrics.h"
 #include "evaluation/text_table.h"
+#include "framework/text_list.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,14 +83,11 @@ std::string joined(const std::vector<std::string>& words) {
 
 // "predictor tol=0.01": name and options, without the file that an argument names.
 std::string policy_label(const std::string& policy) {
-  std::size_t end = policy.find(':');
-  std::string out = policy.substr(0, end);
-  while (end < policy.size()) {
-    const std::size_t begin = end + 1;
-    end = std::min(policy.find(',', begin), policy.size());
-    const std::string item = policy.substr(begin, end - begin);
+  const std::size_t colon = policy.find(':');
+  std::string out = policy.substr(0, colon);
+  if (colon == std::string::npos) return out;
+  for (const std::string& item : split_list(std::string_view(policy).substr(colon + 1)))
     if (item.find('=') != std::string::npos) out += " " + item;
-  }
   return out;
 }
 

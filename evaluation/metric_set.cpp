@@ -6,6 +6,7 @@
 #include "datasets/metrics/sliced_wasserstein.h"
 #include "framework/error.h"
 #include "framework/spec.h"
+#include "framework/text_list.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -88,13 +89,10 @@ MetricNeeds metric_needs(const std::string& metric) {
 
 std::vector<std::string> parse_metrics(const std::string& text) {
   std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string name = text.substr(begin, end - begin);
+  for (const std::string& name : split_list(text)) {
     (void)metric_needs(name);
     if (wants(out, name)) throw UsageError(fmt::format("the metric {} is named twice", name));
     out.push_back(name);
-    begin = end + 1;
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #include "framework/spec.h"
 
 #include "framework/error.h"
+#include "framework/text_list.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,15 +12,6 @@
 #include <numeric>
 
 namespace stride {
-namespace {
-
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
-}
-
-}  // namespace
 
 Spec Spec::parse(const std::string& text) {
   Spec spec;
@@ -27,21 +19,18 @@ Spec Spec::parse(const std::string& text) {
   spec.name = trimmed(std::string_view(text).substr(0, colon));
   if (spec.name.empty()) throw UsageError(fmt::format("'{}' has no name; write NAME or NAME:key=value,…", text));
   if (colon == std::string::npos) return spec;
-  std::string_view rest = std::string_view(text).substr(colon + 1);
-  for (bool first = true, more = true; more; first = false) {
-    const auto comma = rest.find(',');
-    const std::string_view item = rest.substr(0, comma);
-    more = comma != std::string_view::npos;
-    if (more) rest.remove_prefix(comma + 1);
+  const std::vector<std::string> items = split_list(std::string_view(text).substr(colon + 1));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string& item = items[i];
     const auto equals = item.find('=');
-    if (equals == std::string_view::npos && first) {
-      spec.argument = trimmed(item);
-      if (!spec.argument.empty()) continue;
+    if (equals == std::string::npos && i == 0 && !item.empty()) {
+      spec.argument = item;
+      continue;
     }
-    const std::string key = trimmed(item.substr(0, equals));
-    if (equals == std::string_view::npos || key.empty())
+    const std::string key = trimmed(std::string_view(item).substr(0, equals));
+    if (equals == std::string::npos || key.empty())
       throw UsageError(fmt::format("'{}': '{}' is not key=value", text, item));
-    if (!spec.options.emplace(key, trimmed(item.substr(equals + 1))).second)
+    if (!spec.options.emplace(key, trimmed(std::string_view(item).substr(equals + 1))).second)
       throw UsageError(fmt::format("'{}': '{}' is given twice", text, key));
   }
   return spec;

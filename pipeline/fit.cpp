@@ -15,7 +15,7 @@ FitTask task_of(const ModelChoice& model, const FitSettings& settings) {
   task.draw = common_draw(settings, model.info(), {});
   task.teacher_text = settings.teacher;
   task.teacher = parse_teacher(settings.teacher);
-  if (!settings.fit_memory.empty()) task.memory = parse_bytes(settings.fit_memory, "`fit_memory`");
+  if (!settings.fit_memory.empty()) task.fit.memory = parse_bytes(settings.fit_memory, "`fit_memory`");
   const FitMethod& method = find_fit_method(settings.method);
   PlanFitOptions& fit = task.fit;
   fit.free = PlanFree::parse(settings.parametrisation.empty() ? method.parametrisation : settings.parametrisation);

@@ -1,6 +1,5 @@
 #include "pipeline/fitting.h"
 
-#include "adaptive/plan/plan_memory.h"
 #include "framework/error.h"
 #include "framework/spec.h"
 #include "neural/networks/encoder_features.h"
@@ -123,18 +122,11 @@ FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denois
 }
 
 PlanFitResult fit_to(const FitData& data, const Denoiser& denoiser, const FitTask& task, const ProgressFn& progress) {
-  PlanFitOptions options = task.fit;
-  if (task.memory) {
-    const PlanParameters space({.nfe = options.nfe, .sigma_min = options.sigma_min, .sigma_max = options.sigma_max});
-    const Plan plan = space.plan(std::vector<double>(static_cast<std::size_t>(space.size()), 0.0));
-    const PlanInputs inputs{denoiser, task.draw.guidance, data.train.start, data.train.condition, options.compare};
-    options.rows = std::min(options.rows, plan_rows_within(*task.memory, plan, inputs));
-  }
-  PlanFitResult result = fit_plan(denoiser, task.draw.guidance, data.train, data.validation, options, progress);
+  PlanFitResult result = fit_plan(denoiser, task.draw.guidance, data.train, data.validation, task.fit, progress);
   if (result.plan.nfe() == 0) return result;
   result.plan.model_sha256 = denoiser.info().sha256;
   result.plan.fit_json = fit_report_json(
-      result, options, {task.teacher_text, format_seeds(task.seeds), format_seeds(task.validation_seeds)});
+      result, task.fit, {task.teacher_text, format_seeds(task.seeds), format_seeds(task.validation_seeds)});
   return result;
 }
 

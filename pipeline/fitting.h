@@ -33,7 +33,6 @@ struct FitTask {
   std::vector<int64_t> seeds, validation_seeds;
   DrawSettings draw;  ///< of the teacher's runs, and condition and guidance of the plan's; its own seeds are not used
   PlanFitOptions fit;
-  std::optional<int64_t> memory;  ///< bytes for the plan's runs; none: as many rows together as PlanFitOptions says
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;

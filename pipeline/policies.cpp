@@ -6,6 +6,7 @@
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "neural/predictor/predictor_controller.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -95,9 +96,9 @@ std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const
   const std::string path = reader.argument("it needs its file: predictor:FILE.safetensors");
   const StepPredictor predictor = StepPredictor::load(path);
   const PredictorInfo& info = predictor.info();
-  if (info.base != request.solver.traits().name) {
+  if (const std::string solver = canonical_solver(request.spec.solver); info.base != solver) {
     throw UsageError(fmt::format("`policy` predictor: {} knows the steps of {}, not of {}; add `solver` {}", path,
-                                 info.base, request.solver.traits().name, info.base));
+                                 info.base, solver, info.base));
   }
   if (info.model_sha256 != request.model.sha256 && !request.spec.allow_model_mismatch) {
     throw UsageError(

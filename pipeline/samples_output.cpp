@@ -5,6 +5,7 @@
 #include "datasets/images/png_data.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/text_list.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -37,11 +38,7 @@ Tensor rows_in_order(const Tensor& have, const std::vector<int64_t>& seeds) {
 
 std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model) {
   std::vector<std::string> out = {"h5"};
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    std::size_t end = text.find(',', begin);
-    if (end == std::string::npos) end = text.size();
-    const std::string word = text.substr(begin, end - begin);
+  for (const std::string& word : split_list(text)) {
     if (word != "h5" && word != "npz" && word != "png") {
       throw UsageError(fmt::format("`save` {}: '{}' is none of h5, npz, png", text, word));
     }
@@ -51,7 +48,6 @@ std::vector<std::string> parse_save(const std::string& text, const ModelInfo& mo
                       word, model.name));
     }
     if (!wants(out, word.c_str())) out.push_back(word);
-    begin = end + 1;
   }
   return out;
 }

@@ -42,7 +42,8 @@ struct PlanFitOptions {
   double scale_prior = 1e-2;     ///< pull of log s to 0
   /// Huber threshold on a sample's RMSE, in units of the median at the start; infinity: least squares.
   double huber = std::numeric_limits<double>::infinity();
-  int64_t rows = 1024;             ///< rows that run together: bounds the memory
+  int64_t rows = 1024;             ///< rows that run together, at most
+  int64_t memory = 0;              ///< bytes that the fit may take on top of its data: fewer rows run together; 0: any
   int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far, which is at least
                                    ///< the start, measured; 0: none
   std::optional<Plan> initial;     ///< starts from this plan alone, at its own end
@@ -98,8 +99,5 @@ struct PlanFitProvenance {
 };
 [[nodiscard]] std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& options,
                                           const PlanFitProvenance& provenance);
-
-/// √ of the mean squared difference over all samples and entries. Looks at the device.
-[[nodiscard]] double end_point_rmse(const Tensor& x, const Tensor& target);
 
 }  // namespace stride

@@ -1,9 +1,10 @@
 // stride train-predictor: a step predictor from recorded trajectories.
 #include "apps/cli/command.h"
 #include "apps/cli/outputs.h"
-#include "framework/spec.h"
+#include "framework/text_list.h"
 #include "neural/predictor/train_predictor.h"
 #include "pipeline/store_path.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -25,9 +26,11 @@ class TrainPredictor final : public Command {
     training.device = context.device();
     const TrajectoryStore store(find_store(options.text("store")));
     const TrajectoryConfig& config = store.config();
+    (void)make_base(training, config);  // refused before the work
     if (context.dry_run())
       return context.plan(
           {{"store", fmt::format("{} trajectories of {} points, {}", store.size(), config.points(), config.solver)},
+           {"steps of", training.base},
            {"tolerances", fmt::format("{} to {}", training.examples.tolerance_min, training.examples.tolerance_max)},
            {"training", fmt::format("{} steps of {} jumps", training.steps, training.batch)},
            {"predictor", out_of(context).value_or("predictor.safetensors in the run folder")}});
@@ -77,12 +80,13 @@ class TrainPredictor final : public Command {
 
   static PredictorTraining training_of(const OptionValues& options) {
     PredictorTraining training;
+    training.base = resolve_sampler_name(options.text("solver")).solver;
     const std::string& range = options.text("tolerance");
-    const std::size_t comma = range.find(',');
-    if (comma == std::string::npos)
+    const std::vector<double> ends = parse_numbers(range, "--tolerance");
+    if (ends.size() != 2)
       throw UsageError(fmt::format("--tolerance {}: needs the smallest and the largest, as in 0.002,0.5", range));
-    training.examples.tolerance_min = parse_number(range.substr(0, comma), "--tolerance");
-    training.examples.tolerance_max = parse_number(range.substr(comma + 1), "--tolerance");
+    training.examples.tolerance_min = ends[0];
+    training.examples.tolerance_max = ends[1];
     training.examples.jumps = options.integer("jumps");
     training.quantile = options.number("quantile");
     training.steps = options.integer("training-steps");
@@ -101,6 +105,12 @@ class TrainPredictor final : public Command {
              .help = "trajectories: a store, or the run folder of stride record",
              .group = "Training",
              .key = "training.store"},
+            {.name = "solver",
+             .fallback = training.base,
+             .value = "NAME[:key=value,...]",
+             .help = "whose steps are learned: any without noise and with one evaluation per step",
+             .group = "Training",
+             .key = "training.solver"},
             {.name = "head",
              .fallback = "mlp",
              .value = "KIND",
@@ -168,8 +178,8 @@ class TrainPredictor final : public Command {
       .name = "train-predictor",
       .summary = "train a step predictor on recorded trajectories",
       .description =
-          "From what a run knows at a step, the predictor says how far the next one may go while the local error of "
-          "dpmpp_2m stays under a tolerance. It learns from a store alone: the denoiser is never called.",
+          "From what a run knows at a step, the predictor says how far the next one may go while the local error of a "
+          "solver stays under a tolerance. It learns from a store alone: the denoiser is never called.",
       .example =
           "stride train-predictor --store teacher --out predictor.safetensors\n"
           "then: stride sample --solver dpmpp_2m --policy predictor:predictor.safetensors,tolerance=0.05",

@@ -35,7 +35,7 @@ FitTask fit_task(Context& context, const LoadedModel& model) {
   task.draw = draw_settings(context, model.info());
   task.teacher_text = options.text("teacher");
   task.teacher = parse_teacher(task.teacher_text);
-  if (options.has("fit-memory")) task.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
+  if (options.has("fit-memory")) task.fit.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
   PlanFitOptions& fit = task.fit;
   const FitMethod& method = find_fit_method(options.text("method"));
   fit.free = PlanFree::parse(options.text_or("parametrisation", method.parametrisation));
@@ -169,7 +169,7 @@ OptionTable fit_options() {
            .key = "fit.rows"},
           {.name = "fit-memory",
            .value = "BYTES",
-           .help = "memory for these runs, e.g. 512M: fewer run together where they need more",
+           .help = "memory for all that the fit computes, e.g. 512M: fewer run together where they need more",
            .group = kGroup,
            .key = "fit.memory"},
           {.name = "init-plan",

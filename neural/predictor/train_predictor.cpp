@@ -1,9 +1,12 @@
 #include "neural/predictor/train_predictor.h"
 
 #include "framework/error.h"
+#include "neural/predictor/base_solver.h"
 #include "neural/predictor/step_features.h"
 #include "neural/training/adam.h"
 #include "neural/training/batch_order.h"
+#include "solvers/names.h"
+#include "solvers/registry.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -144,11 +147,25 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   return {StepPredictor(info, seeing.weights, mean, scale, "step predictor"), report, seeing.stopped};
 }
 
+std::unique_ptr<Solver> make_base(const PredictorTraining& training, const TrajectoryConfig& config) {
+  const NoiseSchedule schedule =
+      make_noise_schedule(Spec::parse("linear"));  // for those that would not be made without
+  std::unique_ptr<Solver> base = make_solver(training.base, {&schedule});
+  const std::string reason = base_refusal(*base, config.settings.contains("guidance"));
+  if (!reason.empty())
+    throw UsageError(fmt::format(
+        "`solver` {}: the steps of this solver cannot be learned from recorded trajectories: {}; dpmpp_2m, dpmpp_3m, "
+        "deis, ddim and others with one evaluation per step can",
+        training.base, reason));
+  return base;
+}
+
 TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training,
                                  const ProgressFn& progress) {
   const std::string reason = training.invalid_reason();
   if (!reason.empty()) throw UsageError("step predictor: " + reason);
   const TrajectoryConfig& config = store.config();
+  const std::unique_ptr<Solver> base = make_base(training, config);
   const std::vector<int64_t> rows = store.ok_rows();
   if (rows.empty()) throw UsageError(fmt::format("{}: holds no trajectory that ended well", store.folder()));
   constexpr std::size_t kRows = 1024;  // read at a time
@@ -160,12 +177,13 @@ TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTr
     const TrajectoryBatch batch = store.batch(chunk);
     ExampleOptions options = training.examples;
     options.seed = training.seed + from;
-    parts.push_back(make_step_examples(batch, options));
+    parts.push_back(make_step_examples(batch, *base, options));
     const Tensor positive = batch.sigma.masked_select(batch.sigma > 0.0);
     info.sigma_max = std::max(info.sigma_max, positive.max().item<double>());
     const double low = positive.min().item<double>();
     info.sigma_min = info.sigma_min == 0.0 ? low : std::min(info.sigma_min, low);
   }
+  info.base = canonical_solver(training.base);
   info.model_sha256 = config.model_sha256;
   info.sample_shape = config.sample_shape;
   return train_predictor(StepExamples::concat(parts), info, training, progress);

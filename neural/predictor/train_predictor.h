@@ -6,9 +6,13 @@
 #include "neural/predictor/step_examples.h"
 #include "neural/predictor/step_predictor.h"
 
+#include <memory>
+#include <string>
+
 namespace stride {
 
 struct PredictorTraining {
+  std::string base = "dpmpp_2m";  ///< the solver whose steps are learned, with its options: see base_refusal
   ExampleOptions examples = {};
   std::vector<int64_t> hidden = {32, 32};
   double quantile = 0.4;  ///< of the largest allowed step; below 0.5 is cautious
@@ -46,6 +50,10 @@ struct TrainedPredictor {
 /// trajectories' origin.
 [[nodiscard]] TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo source,
                                                const PredictorTraining& training, const ProgressFn& progress);
+
+/// What `training` would learn from, checked before any work: throws UsageError where a store of such trajectories
+/// cannot teach the steps of the base, saying why.
+[[nodiscard]] std::unique_ptr<Solver> make_base(const PredictorTraining& training, const TrajectoryConfig& config);
 
 /// The same from a store: every trajectory that ended well.
 [[nodiscard]] TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training = {},

@@ -48,6 +48,11 @@ inline Tensor teacher_ends(const Denoiser& model, const Tensor& start) {
   return sample({model, term, noise}, *heun, controller, begin).x;
 }
 
+/// √ of the mean squared difference over all samples and entries.
+inline double end_point_rmse(const Tensor& x, const Tensor& target) {
+  return (x.to(at::kDouble) - target).square().mean().sqrt().item<double>();
+}
+
 inline std::vector<double> zeros(const PlanParameters& space) {
   return std::vector<double>(static_cast<std::size_t>(space.size()), 0.0);
 }

@@ -414,7 +414,7 @@ TEST_CASE("cli: list, schedule, doctor and full disks") {
   CHECK(grid.at("sigmas").at(0) == 80.0);
   CHECK(grid.at("sigmas").at(4) == 0.0);
   CHECK(grid.at("timesteps").size() == 5);
-  const json given = json::parse(place({"schedule", "--model", "gm.toml", "--sigmas", "14.6,6.3,0", "--json"}).out);
+  const json given = json::parse(place({"schedule", "--model", "gm.toml", "--sigmas", "14.6, 6.3, 0", "--json"}).out);
   CHECK(given.at("sigmas") == json({14.6, 6.3, 0.0}));
 
   const json doctor = json::parse(place({"doctor", "--json"}).out);

@@ -230,6 +230,10 @@ TEST_CASE("sampling: given starts and given noise take the place of the seeds' o
   CHECK(at::equal(some.init[0], settings.init[3]));
   CHECK(at::equal(some.noise.select(1, 1), settings.noise.select(1, 0)));
   CHECK_THROWS_AS(for_seeds(settings, {99}), UsageError);
+  const DrawSettings middle = slice_of(settings, 1, 2), same = for_seeds(settings, {11, 12});
+  CHECK(middle.seeds == same.seeds);
+  CHECK(at::equal(middle.init, same.init));
+  CHECK(at::equal(middle.noise, same.noise));
 
   settings.init_scale_vp = false;
   settings.noise = at::stack(eps).narrow(0, 0, 3);

@@ -41,7 +41,7 @@ ReadInput read_file_of(const std::string& option, const std::string& path, const
 
 [[noreturn]] void refuse_shape(const std::string& what, const Tensor& values, const Shape& sample, int64_t rows,
                                const char* more) {
-  throw InputError(fmt::format("{} has the shape [{}], but this run needs [{}] (a row a seed) or [{}] (one for all){}",
+  throw InputError(fmt::format("{} has the shape [{}], but this run needs [{}] (one row per seed) or [{}] (one for all){}",
                                what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "),
                                fmt::join(sample, ", "), more));
 }

@@ -40,13 +40,6 @@ MultistepStart MultistepStart::high(int64_t order) {
   return {&start_tableau(static_cast<int>(order - 1)), order - 2};
 }
 
-MultistepStart MultistepStart::read(SolverOptions& options, const std::string& name, int64_t order) {
-  const std::string start = options.word("start", "own");
-  if (start == "high") return high(order);
-  if (start != "own") throw UsageError(fmt::format("solver '{}': start is own or high, not '{}'", name, start));
-  return {};
-}
-
 int64_t MultistepStart::more_evaluations(int64_t run_steps, bool final_zero) const {
   if (steps == 0) return 0;
   const int64_t made = std::min(steps, final_zero ? run_steps - 1 : run_steps);

@@ -31,11 +31,8 @@ struct ButcherTableau {
 /// Every tableau that a solver uses (butcher_tableaux.cpp); a test holds each to its order conditions.
 [[nodiscard]] const std::vector<ButcherTableau>& butcher_tableaux();
 
-/// `traits` with family, orders and evaluations of the tableau of that name, and the option error=false where the
-/// estimate costs evaluations that a fixed grid can do without.
-[[nodiscard]] SolverTraits runge_kutta_traits(SolverTraits traits);
-
-/// The solver of runge_kutta_traits(…), with its options.
-[[nodiscard]] std::unique_ptr<Solver> make_runge_kutta(SolverTraits traits, SolverOptions& options);
+/// The solver of the tableau named as the card: family, orders and evaluations follow from the tableau, and the option
+/// error=false is there where the estimate costs evaluations that a fixed grid can do without.
+[[nodiscard]] SolverEntry runge_kutta_entry(SolverCard card);
 
 }  // namespace stride

@@ -20,8 +20,4 @@ struct SdeStage {
 [[nodiscard]] std::unique_ptr<Solver> make_sde_stages(SolverTraits traits, const SdeOptions& sde,
                                                       std::vector<SdeStage> stages);
 
-/// Reads a node; throws UsageError unless low < value < high.
-[[nodiscard]] double read_node(SolverOptions& options, const std::string& solver, const std::string& key,
-                               double fallback, double low, double high);
-
 }  // namespace stride

@@ -181,12 +181,12 @@ def solver_list(root):
         yield f"solvers/solvers.def: not sorted, or a name twice: {listed}"
     defined = set()
     for path in sources(folder / "methods", {".cpp"}):
-        for name in re.findall(r"^\S.*\bmake_(\w+)\(\s*SolverOptions\s*&", path.read_text(), re.M):
+        for name in re.findall(r"^SolverEntry solver_(\w+)\(\)", path.read_text(), re.M):
             defined.add(name)
             if path.stem != name:
-                yield f"solvers/methods/{path.name}: defines make_{name}(SolverOptions&): it belongs in solvers/methods/{name}.cpp"
+                yield f"solvers/methods/{path.name}: defines solver_{name}(): it belongs in solvers/methods/{name}.cpp"
     for name in sorted(set(listed) - defined):
-        yield f"solvers/solvers.def: {name} is listed, but no solvers/methods/{name}.cpp defines make_{name}(SolverOptions&)"
+        yield f"solvers/solvers.def: {name} is listed, but no solvers/methods/{name}.cpp defines solver_{name}()"
     for name in sorted(defined - set(listed)):
         yield f"solvers/methods/{name}.cpp: defines a solver that solvers/solvers.def does not list"
 

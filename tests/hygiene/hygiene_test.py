@@ -14,7 +14,7 @@ CLEAN = {
     "framework/a.h": "#pragma once\n",
     "framework/a.cpp": '#include "framework/a.h"\n',
     "solvers/solvers.def": "STRIDE_SOLVER(euler)\n",
-    "solvers/methods/euler.cpp": '#include "framework/a.h"\nstd::unique_ptr<Solver> make_euler(SolverOptions& options) {}\n',
+    "solvers/methods/euler.cpp": '#include "framework/a.h"\nSolverEntry solver_euler() {}\n',
     "tests/catch_torch.h": "#pragma once\n#include <catch2/catch.hpp>\n",
     "docs/a.md": "Set `STRIDE_CACHE`; the default is $HOME/.cache/stride.\n",
 }
@@ -39,7 +39,7 @@ FAULTS = [
     ("confinement", "framework/b.h", "#pragma once\n#include <ATen/ATen.h>\n", "public header"),
     ("headers", "framework/b.h", "int a;\n", "pragma"),
     ("length", "framework/b.cpp", "\n" * 501, "501 lines"),
-    ("solver_list", "solvers/methods/heun.cpp", "std::unique_ptr<Solver> make_heun(SolverOptions& o) {}\n", "does not list"),
+    ("solver_list", "solvers/methods/heun.cpp", "SolverEntry solver_heun() {}\n", "does not list"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(heun)\n", "no solvers/methods/heun.cpp"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(euler)\n", "twice"),
     ("machine_paths", "docs/b.md", "see /ho" + "me/ada/stride\n", "one machine"),

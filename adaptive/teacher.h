@@ -25,7 +25,7 @@ struct TeacherOptions {
 
 struct TeacherRun {
   Tensor x;                 ///< `[S, …]`; fewer samples when it was stopped
-  int64_t evaluations = 0;  ///< denoiser calls, a row each
+  int64_t evaluations = 0;  ///< denoiser calls, counted per row
   bool stopped = false;
 };
 

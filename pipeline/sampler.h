@@ -43,7 +43,7 @@ struct Sampler {
   std::unique_ptr<const StepController> controller;
   std::unique_ptr<const Term> term;
   [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
-  /// Denoiser calls a sample by the solver's claim; none for adaptive policies.
+  /// Denoiser calls per sample by the solver's claim; none for adaptive policies.
   [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
 };
 

@@ -12,8 +12,6 @@
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 

@@ -1,11 +1,9 @@
 // DEIS: the noise as a polynomial, integrated exactly; Zhang & Chen 2023 (arXiv:2204.13902), tAB and ρAB. The types
 // differ in the variable of the polynomial: tab the VP time t, rhoab ρ = σ, log_rho ln ρ (diffusers).
-#include "framework/error.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
 #include <utility>

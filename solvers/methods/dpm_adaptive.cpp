@@ -1,8 +1,5 @@
 // DPM-Solver-12 and 23: an embedded pair of the noise prediction, Lu et al. 2022 (arXiv:2206.00927).
-#include "framework/error.h"
 #include "solvers/shared/exponential_tableaux.h"
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

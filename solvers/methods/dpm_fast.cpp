@@ -1,10 +1,7 @@
 // DPM-Solver-fast: third-order steps and a tail of lower orders, Lu et al. 2022 (arXiv:2206.00927).
-#include "framework/error.h"
 #include "solvers/shared/exponential_tableaux.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

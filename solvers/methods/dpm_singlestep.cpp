@@ -9,7 +9,8 @@ SolverEntry solver_dpm_singlestep() {
        .aliases = {"DPM-Solver", "dpmsolver_singlestep"},
        .family = "one-step",
        .reference = "Lu et al. 2022, arXiv:2206.00927, eq. 3.7 and alg. 1-2",
-       .summary = "exponential Runge-Kutta on the noise prediction: order evaluations per step, embedded error estimate",
+       .summary =
+           "exponential Runge-Kutta on the noise prediction: order evaluations per step, embedded error estimate",
        .variants = {"order=1", "order=2", "order=2,solver_type=heun", "solver_type=midpoint", "solver_type=heun"},
        .also = {"k-diffusion", "diffusers", "diff-sampler", "RES4LYF"}},
       {.order = 3, .start_order = 3, .error_order = 3, .nfe = evaluations(3)}, {}, SinglestepOptions::declared(3),

@@ -1,12 +1,9 @@
 // DPM-Solver++(2M) for the reverse SDE: Lu et al. 2022 (arXiv:2211.01095), SDE-DPM-Solver++(2M), for η = 1;
 // k-diffusion's sample_dpmpp_2m_sde for any η. η = 0 with solver_type = midpoint is dpmpp_2m.
-#include "framework/error.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -1,10 +1,9 @@
 // DPM++ 2S a: the two-evaluation step of DPM-Solver++ down to σ_down, then noise up to the next level.
-#include "framework/error.h"
 #include "solvers/shared/ancestral.h"
 #include "solvers/shared/exponential_tableaux.h"
+#include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -1,6 +1,5 @@
 // DPM-Solver++(3M) for the reverse SDE: k-diffusion's sample_dpmpp_3m_sde. Its second difference enters with the
 // weight φ₃; the parabola through the last three D has 2φ₃ (exact = true), without which the order is 2.
-#include "framework/error.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/multistep_start.h"
 #include "solvers/shared/sde_path.h"

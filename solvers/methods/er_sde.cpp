@@ -1,11 +1,8 @@
 // ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) in the form for σ(t) = t (VE), whose noise function
 // φ(σ) scales how much of x a step keeps. Their integrals over a step are Gauss–Legendre sums in ln σ here.
-#include "framework/error.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <array>
 #include <cmath>

@@ -3,12 +3,9 @@
 // denoiser once more, at the predicted point (without the noise), and gives Heun − Euler as the error estimate.
 #include "solvers/methods/euler.h"
 
-#include "framework/error.h"
 #include "solvers/shared/churn.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -1,10 +1,8 @@
 // Gradient estimation: the slope, corrected by its last change. Permenter & Yuan 2023 (arXiv:2306.04848):
 // ε̄ = γ·ε + (1 − γ)·ε_last, γ = 2.
-#include "framework/error.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -1,7 +1,6 @@
 // LCM: multistep consistency sampling, Luo et al. 2023 (arXiv:2310.04378) alg. 3: x ← f(x) + σ_to z. Where the model is
 // not its own boundary condition, `boundary` gives f(x) = c_skip(t)·x_VP + c_out(t)·D with c_skip = σ_d²/(τ² + σ_d²),
 // c_out = τ/√(τ² + σ_d²), τ = scaling·t (with diffusers' constants); else f is D.
-#include "framework/error.h"
 #include "framework/grids/timestep_table.h"
 
 #include "solvers/solver_list.h"

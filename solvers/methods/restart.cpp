@@ -1,13 +1,10 @@
 // Restart sampling: Xu et al. 2023 (arXiv:2306.14878) alg. 1 and 2, with every step of the grid that lies inside
 // [t_min, t_max] as a restart interval: Heun down, then K times noise from Step::to back up to Step::from and Heun
 // down again.
-#include "framework/error.h"
 #include "solvers/methods/heun.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <limits>
 

@@ -1,13 +1,10 @@
 // SA-Solver: Xue et al. 2023 (arXiv:2309.05019) alg. 1, data prediction: a stochastic Adams predictor (eq. 14–15) and
 // corrector (eq. 17–18). τ² is the η of the reverse SDE.
-#include "framework/error.h"
 #include "solvers/shared/exponential_adams.h"
 #include "solvers/shared/multistep.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <limits>
 

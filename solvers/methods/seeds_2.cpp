@@ -1,11 +1,8 @@
 // SEEDS-2: Gonzalez et al. 2023 (arXiv:2305.14267), in the form that predicts D, for any η as ComfyUI has it.
-#include "framework/error.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/sde_stages.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -5,13 +5,10 @@
 // Over α, in EDM coordinates: x ← D + (σ_s/σ)(x − D) + √(σ_t'² − σ_s²) z. The products (1 − γ)t' are whole
 // timesteps, rounded down as in diffusers; a product that is whole but
 // for its rounding counts as whole: 0.7·90 is 63, though not in float64.
-#include "framework/error.h"
 #include "framework/grids/timestep_table.h"
 #include "solvers/shared/ancestral.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -1,11 +1,9 @@
 // UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1 and 2, of the denoised image. The corrector mends the last step
 // with the evaluation that the next one makes anyway; its result is where the next step starts.
-#include "framework/error.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 
 namespace stride {

@@ -1,10 +1,6 @@
 #include "solvers/shared/churn.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <cmath>
 

@@ -1,9 +1,5 @@
 #include "solvers/shared/exponential_tableaux.h"
 
-#include "framework/error.h"
-
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 

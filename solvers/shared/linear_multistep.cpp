@@ -1,11 +1,8 @@
 #include "solvers/shared/linear_multistep.h"
 
-#include "framework/error.h"
 #include "solvers/plan.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

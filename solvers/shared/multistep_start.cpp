@@ -1,10 +1,7 @@
 #include "solvers/shared/multistep_start.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 

@@ -30,7 +30,7 @@ struct MultistepStart {
   /// k-step method both err by h^(p+1) once, so that order k − 1 will do until k − 1 slopes are known for that.
   [[nodiscard]] static MultistepStart high(int64_t order);
   [[nodiscard]] int64_t more_evaluations(int64_t run_steps, bool final_zero) const;
-  /// Claims what it costs a method of one evaluation a step: masked evaluations, in the first steps of a run.
+  /// Claims what it costs a method of one evaluation per step: masked evaluations, in the first steps of a run.
   void claim_cost(SolverTraits& traits) const;
 };
 

@@ -20,7 +20,7 @@ struct ButcherTableau {
   std::vector<double> weights;
   std::vector<double> error;  ///< weights minus the embedded method's: h·Σ error·slope estimates the local error
 
-  /// Evaluations a step. The last evaluation of a pair whose last stage is the next step's first one ("first same
+  /// Evaluations per step. The last evaluation of a pair whose last stage is the next step's first one ("first same
   /// as last") is made again there: whether a row has just begun, or was rejected at its first step, is known to the
   /// device alone, so that the count of evaluations could not be kept, and a batch may mix such rows with others.
   [[nodiscard]] int64_t evaluations() const { return static_cast<int64_t>(nodes.size()); }

@@ -16,7 +16,7 @@ struct SdeStage {
 };
 
 /// The first stage goes to stages[0].node with D alone; each further one uses D at the stage before; the last has node
-/// 1. So stages.size() evaluations a step.
+/// 1. So stages.size() evaluations per step.
 [[nodiscard]] std::unique_ptr<Solver> make_sde_stages(SolverTraits traits, const SdeOptions& sde,
                                                       std::vector<SdeStage> stages);
 

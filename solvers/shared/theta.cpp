@@ -1,10 +1,6 @@
 #include "solvers/shared/theta.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {

@@ -36,7 +36,7 @@ def below(folder):
 # Third-party headers and where alone they may be seen: pattern of the include, pattern of the file, why.
 CONFINED = [
     (r"torch/(torch|nn|optim|script)\b.*", r"(neural|pipeline|evaluation|apps|examples)/.*|tests/.*|bench/.*",
-     "torch/torch.h costs 15 s a file: use ATen headers, or move the code to neural/"),
+     "torch/torch.h costs 15 s per file: use ATen headers, or move the code to neural/"),
     (r"ceres/.*", r"adaptive/plan/ceres_[^/]*\.cpp|tests/(hygiene|adaptive)/.*",
      "Ceres and torch define the same macros: only adaptive/plan/ceres_*.cpp see it"),
     (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/.*|tests/(datasets|pipeline|evaluation|apps)/.*", "images and archives are read in datasets/"),

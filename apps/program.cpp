@@ -8,7 +8,7 @@
 #include "apps/cli/streams.h"
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
-#include "framework/spec.h"
+#include "framework/named.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -48,10 +48,7 @@ const Command& find_command(const std::vector<std::unique_ptr<Command>>& command
     if (command->info().name == name) return *command;
     names.push_back(command->info().name);
   }
-  const std::string guess = nearest(name, names);
-  throw UsageError(
-      fmt::format("stride has no {} '{}'{}", name.starts_with("-") ? "option" : "command", name,
-                  guess.empty() ? "; stride --help lists the commands" : "; did you mean '" + guess + "'?"));
+  throw unknown_name(name.starts_with("-") ? "option" : "command", name, names, names);
 }
 
 OptionValues settled(const CommandInfo& info, const Words& words, const OptionValues& typed) {

@@ -85,7 +85,7 @@ class Drawing final {
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
     if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
-      throw InputError(fmt::format("`noise`: the run consumes {} draws a sample, but /eps has {}",
+      throw InputError(fmt::format("`noise`: the run consumes {} draws per sample, but /eps has {}",
                                    most_draws.item<int64_t>(), file_noise_->draws()));
     }
     return rows == n ? result : first_rows(std::move(result), n);

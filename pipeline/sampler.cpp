@@ -2,6 +2,7 @@
 
 #include "framework/error.h"
 #include "framework/models/refine.h"
+#include "framework/named.h"
 #include "pipeline/policies.h"
 #include "solvers/hybrid.h"
 #include "solvers/registry.h"
@@ -17,18 +18,18 @@ namespace {
 constexpr int64_t kMostNfe = 1'000'000;
 
 std::unique_ptr<const Term> make_term(const std::string& text) {
+  struct SdeTerm {
+    double eta = 1.0;
+  };
+  using Row = Named<Card, std::function<std::unique_ptr<const Term>(const Spec&)>>;
+  const std::vector<Row> rows{
+      entry_of<Row>("term", Card{.name = "ode"}, options<NoOptions>(),
+                    [](const NoOptions&) { return std::make_unique<ProbabilityFlow>(); }),
+      entry_of<Row>("term", Card{.name = "sde"},
+                    options<SdeTerm>(number("eta", &SdeTerm::eta, at_least(0), "how much noise goes in")),
+                    [](const SdeTerm& read) { return std::make_unique<ReverseSde>(read.eta); })};
   const Spec spec = Spec::parse(text);
-  OptionReader reader(spec, "term");
-  std::unique_ptr<const Term> term;
-  if (spec.name == "ode") {
-    term = std::make_unique<ProbabilityFlow>();
-  } else if (spec.name == "sde") {
-    term = std::make_unique<ReverseSde>(reader.number("eta", 1.0));
-  } else {
-    throw UsageError(fmt::format("`term` {}: write ode, or sde:eta=1", text));
-  }
-  reader.done();
-  return term;
+  return named("term", spec.name, rows).value(spec);
 }
 
 // What a plan brings itself must not be asked for differently. `name` is its file, or what it is called.

@@ -49,7 +49,7 @@ struct Sampler {
   std::shared_ptr<const StepController> controller;
   std::shared_ptr<const Term> term;
   [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
-  /// Denoiser calls a sample by the solver's claim; none for adaptive policies and solvers that make no claim.
+  /// Denoiser calls per sample by the solver's claim; none for adaptive policies and solvers that make no claim.
   [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
 };
 

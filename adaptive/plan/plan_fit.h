@@ -78,7 +78,7 @@ struct PlanFitResult {
   double validation_after = 0.0;
   double validation_pixels = 0.0;  ///< validation_after of the end points themselves, whatever was compared
   int64_t iterations = 0;          ///< steps tried, over all starts
-  int64_t evaluations = 0;         ///< denoiser calls, a row each
+  int64_t evaluations = 0;         ///< denoiser calls, counted per row
   double seconds = 0.0;
   std::vector<PlanFitTrial> trials;
   std::string end;       ///< why it ended: "budget", "stopped", or what the optimiser says

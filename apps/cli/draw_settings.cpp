@@ -33,7 +33,7 @@ void check_shape(const Tensor& values, int64_t leading, std::size_t samples, con
   const auto sizes = values.sizes();
   if (values.dim() < leading || sizes.slice(static_cast<std::size_t>(leading)) != at::IntArrayRef(wanted)) {
     throw InputError(
-        fmt::format("{} has the shape [{}], but this run needs [{}{}]: a row a seed, each like the model's sample",
+        fmt::format("{} has the shape [{}], but this run needs [{}{}]: one row per seed, each like the model's sample",
                     what, fmt::join(sizes, ", "), leading > 0 ? "draws, " : "", fmt::join(wanted, ", ")));
   }
 }

@@ -45,7 +45,7 @@ ReadInput read_file_of(const PictureRequest& from, const std::string& dataset) {
 [[noreturn]] void refuse_shape(const std::string& what, const Tensor& values, const Shape& sample, int64_t rows,
                                const char* more) {
   throw InputError(fmt::format(
-      "{} has the shape [{}], but this run needs [{}] (a row a seed; /seed beside it may say "
+      "{} has the shape [{}], but this run needs [{}] (one row per seed; /seed beside it may say "
       "which) or [{}] (one for all){}",
       what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "), fmt::join(sample, ", "), more));
 }

@@ -185,7 +185,7 @@ class EvaluateCommand final : public Command {
                        .repeatable = true},
                       {.name = "nfe",
                        .value = "LIST",
-                       .help = "evaluations a sample, e.g. 3-6,8 (default 4,6,8)",
+                       .help = "evaluations per sample, e.g. 3-6,8 (default 4,6,8)",
                        .group = "Samplers",
                        .key = "evaluate.nfe"},
                       {.name = "steps",

@@ -4,7 +4,7 @@
 #include "evaluation/solver_page.h"
 #include "evaluation/text_table.h"
 #include "framework/grids/time_grid.h"
-#include "framework/spec.h"
+#include "framework/named.h"
 #include "pipeline/model_card.h"
 #include "pipeline/policies.h"
 #include "solvers/named_variants.h"
@@ -33,6 +33,18 @@ std::string or_dash(const std::optional<T>& value) {
   return value ? fmt::format("{}", *value) : "–";
 }
 
+// Each by itself, beside the one line that `options` is.
+Json option_list(const std::vector<OptionInfo>& options) {
+  Json out = Json::array();
+  for (const OptionInfo& option : options)
+    out.push_back({{"name", option.name},
+                   {"default", option.fallback},
+                   {"allowed", option.allowed},
+                   {"choices", option.choices},
+                   {"summary", option.summary}});
+  return out;
+}
+
 Json solver_json(const SolverTraits& traits) {
   Json costs = Json::object();
   for (const int64_t steps : {1, 2, 5, 10}) {
@@ -52,7 +64,8 @@ Json solver_json(const SolverTraits& traits) {
           {"masked", traits.masked},
           {"policy", traits.policy},
           {"nfe", costs},
-          {"options", traits.options},
+          {"options", options_text(traits.options)},
+          {"option_list", option_list(traits.options)},
           {"variants", traits.variants},
           {"also", traits.also},
           {"summary", traits.summary},
@@ -102,7 +115,7 @@ Listing list_solvers(const Layout& layout) {
     const SolverTraits& traits = solver_traits(name);
     out.json.push_back(solver_json(traits));
     table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)),
-               fmt::format("{}", fmt::join(also_called(traits), ", ")), traits.options, traits.summary});
+               fmt::format("{}", fmt::join(also_called(traits), ", ")), options_text(traits.options), traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text(layout.width, layout.details) + references.text();
@@ -121,11 +134,13 @@ Listing list_schedules(const Layout& layout) {
     out.json.push_back({{"name", traits.name},
                         {"aliases", traits.aliases},
                         {"summary", traits.summary},
-                        {"options", traits.options},
+                        {"options", options_text(traits.options)},
+                        {"option_list", option_list(traits.options)},
                         {"differs", traits.differs},
                         {"reference", traits.reference},
                         {"needs_noise_schedule", traits.needs_noise_schedule}});
-    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
+    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), options_text(traits.options),
+               traits.summary});
     differences.add(traits.name, traits.differs);
     references.add(traits.name, traits.reference);
   }
@@ -168,9 +183,10 @@ Listing list_policies(const Layout& layout) {
   for (const PolicyTraits& traits : policy_traits()) {
     out.json.push_back({{"name", traits.name},
                         {"summary", traits.summary},
-                        {"options", traits.options},
+                        {"options", options_text(traits.options)},
+                        {"option_list", option_list(traits.options)},
                         {"reference", traits.reference}});
-    table.add({traits.name, traits.options, traits.summary});
+    table.add({traits.name, options_text(traits.options), traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text(layout.width, layout.details) + references.text();
@@ -189,7 +205,8 @@ Listing list_noise_schedules(const Layout& layout) {
     Json row = {{"name", traits.name},
                 {"aliases", traits.aliases},
                 {"summary", traits.summary},
-                {"options", traits.options},
+                {"options", options_text(traits.options)},
+                {"option_list", option_list(traits.options)},
                 {"reference", traits.reference}};
     std::string largest = "–";
     if (traits.name != "custom") {
@@ -200,8 +217,8 @@ Listing list_noise_schedules(const Layout& layout) {
       largest = fmt::format("{:.4g}", schedule.sigmas().back());
     }
     out.json.push_back(row);
-    table.add(
-        {traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, traits.options, traits.summary});
+    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, options_text(traits.options),
+               traits.summary});
     references.add(traits.name, traits.reference);
   }
   out.text = table.text(layout.width, layout.details) + references.text();
@@ -246,9 +263,7 @@ class ListCommand final : public Command {
     if (!found) {
       std::vector<std::string> candidates;
       for (const Kind& kind : kKinds) candidates.emplace_back(kind.name);
-      const std::string guess = nearest(words[0], candidates);
-      throw UsageError(fmt::format("stride list {}: there is no such list{}", words[0],
-                                   guess.empty() ? "; there are " + names() : "; did you mean '" + guess + "'?"));
+      throw unknown_name("list", words[0], candidates, candidates);
     }
     if (context.json()) {
       write_result((words.empty() ? all : all[words[0]]).dump() + "\n");
@@ -273,7 +288,7 @@ class ListCommand final : public Command {
       .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper",
       .options = {{.name = "markdown",
                    .kind = ValueKind::flag,
-                   .help = "solvers as a page with a table a family, docs/solvers.md"}}};
+                   .help = "solvers as a page with a table per family, docs/solvers.md"}}};
 };
 
 }  // namespace

@@ -154,7 +154,7 @@ class SampleCommand final : public Command {
                  OptionTable{{.name = "save",
                               .fallback = "h5",
                               .value = "LIST",
-                              .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file a sample and a grid",
+                              .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file per sample and a grid",
                               .group = "Output",
                               .key = "output.save"}}};
 };

@@ -98,7 +98,7 @@ class TrainDenoiser final : public Command {
       return context.stopped(fmt::format("{} of {} steps are in {}; the same command goes on", trained.steps,
                                          training.steps(), checkpoint));
 
-    // Twenty noise levels an image, or one where there are many images.
+    // Twenty noise levels per image, or one where there are many images.
     const int64_t repeats = std::clamp<int64_t>(40'000 / data.size(), 1, 20);
     const double loss =
         denoiser_loss(config, convert(trained.weights, context.device(), at::kFloat), data, training, repeats);

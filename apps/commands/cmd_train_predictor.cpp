@@ -148,7 +148,7 @@ class TrainPredictor final : public Command {
              .kind = ValueKind::integer,
              .fallback = whole(training.examples.jumps),
              .value = "N",
-             .help = "places a trajectory that steps are learned from",
+             .help = "places per trajectory that steps are learned from",
              .group = "Training",
              .key = "training.jumps"},
             {.name = "training-steps",

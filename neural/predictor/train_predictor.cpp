@@ -83,7 +83,7 @@ std::string PredictorTraining::invalid_reason() const {
   if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max &&
         std::isfinite(examples.tolerance_max)))
     return "the tolerances must be positive, the smallest below the largest";
-  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances a trajectory must be positive";
+  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances per trajectory must be positive";
   if (!(quantile > 0.0 && quantile < 1.0)) return "quantile must lie between 0 and 1";
   if (steps < 1 || batch < 1) return "steps and batch must be positive";
   if (!(learning_rate > 0.0 && learning_rate < 10.0))

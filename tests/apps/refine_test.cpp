@@ -201,7 +201,7 @@ TEST_CASE("refine: exit codes") {
       {{"--start", "endless.h5"}, 3, "not finite"},
       {{"--start", "one.h5", "--mask", "one.h5"}, 3, "mask"},
       {{"--start", "one.h5", "--mask", "big.h5"}, 3, "0 … 1"},
-      {{"--start", "one.h5", "--mask", "two.h5"}, 3, "a row a seed"},
+      {{"--start", "one.h5", "--mask", "two.h5"}, 3, "one row per seed"},
       {{"--clip", "--threshold", "0.9"}, 2, "exclude each other"},
       {{"--class", "1", "--guidance", "2:apg=0,apg_momentum=0.5"}, 2, "apg_momentum"}};
   for (const Row& row : table) {

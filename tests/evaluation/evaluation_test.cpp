@@ -131,7 +131,7 @@ TEST_CASE("evaluation: batches and blocks change no sample") {
   CHECK(again.block_sizes == std::vector<int64_t>{6, 7, 7, 7, 7, 7, 7});
 }
 
-TEST_CASE("evaluation: an adaptive policy has its own evaluations a sample, and its steps are kept") {
+TEST_CASE("evaluation: an adaptive policy has its own evaluations per sample, and its steps are kept") {
   const GaussianMixture model = mixture();
   EvaluationSettings wanted = settings();
   SamplerSpec adaptive = spec("heun", 10);

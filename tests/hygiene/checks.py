@@ -38,7 +38,7 @@ def below(folder):
 # Third-party headers and where alone they may be seen: pattern of the include, pattern of the file, why.
 CONFINED = [
     (r"torch/(torch|nn|optim|script)\b.*", r"(neural|pipeline|evaluation|apps|examples)/.*|tests/.*|bench/.*",
-     "torch/torch.h costs 15 s a file: use ATen headers, or move the code to neural/"),
+     "torch/torch.h costs 15 s per file: use ATen headers, or move the code to neural/"),
     (r"ceres/.*", r"adaptive/plan/ceres_[^/]*\.cpp|tests/(hygiene|adaptive)/.*",
      "Ceres and torch define the same macros: only adaptive/plan/ceres_*.cpp see it"),
     (r"(png|turbojpeg|lmdb|zip)\.h|webp/.*", r"datasets/.*|tests/(datasets|pipeline|evaluation|apps)/.*", "images and archives are read in datasets/"),
@@ -187,12 +187,12 @@ def solver_list(root):
         yield f"solvers/solvers.def: not sorted, or a name twice: {listed}"
     defined = set()
     for path in sources(folder / "methods", {".cpp"}):
-        for name in re.findall(r"^\S.*\bmake_(\w+)\(\s*SolverOptions\s*&", path.read_text(), re.M):
+        for name in re.findall(r"^SolverEntry solver_(\w+)\(\)", path.read_text(), re.M):
             defined.add(name)
             if path.stem != name:
-                yield f"solvers/methods/{path.name}: defines make_{name}(SolverOptions&): it belongs in solvers/methods/{name}.cpp"
+                yield f"solvers/methods/{path.name}: defines solver_{name}(): it belongs in solvers/methods/{name}.cpp"
     for name in sorted(set(listed) - defined):
-        yield f"solvers/solvers.def: {name} is listed, but no solvers/methods/{name}.cpp defines make_{name}(SolverOptions&)"
+        yield f"solvers/solvers.def: {name} is listed, but no solvers/methods/{name}.cpp defines solver_{name}()"
     for name in sorted(defined - set(listed)):
         yield f"solvers/methods/{name}.cpp: defines a solver that solvers/solvers.def does not list"
 

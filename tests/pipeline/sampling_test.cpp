@@ -71,7 +71,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                  {[](SamplerSpec& spec) { spec.solver = "euler:steps=3"; }, "steps"},
                                  {[](SamplerSpec& spec) { spec.schedule = "karas"; }, "karras"},
                                  {[](SamplerSpec& spec) { spec.schedule = "karras:rho=x"; }, "rho"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean pi"},
+                                 {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean 'pi'"},
                                  {[](SamplerSpec& spec) { spec.policy = "pid:pcoef=1"; }, "did you mean 'pcoeff'"},
                                  {[](SamplerSpec& spec) { spec.policy = "pid:icoeff=0"; }, "must be positive"},
                                  {[](SamplerSpec& spec) {

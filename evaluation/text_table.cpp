@@ -89,8 +89,10 @@ std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
     const std::size_t end = std::min(text.find(' ', begin), text.size());
     std::string word = text.substr(begin, end - begin);
     if (!line.empty() && width_of(line) + 1 + width_of(word) > width) flush();
-    for (; width_of(word) > width && width > 0; word.erase(0, line.size()), flush())
+    for (; width_of(word) > width && width > 0; word.erase(0, line.size()), flush()) {
       line = word.substr(0, bytes_of(word, width));
+      if (const std::size_t comma = line.rfind(','); comma != std::string::npos) line.resize(comma + 1);
+    }
     line += (line.empty() ? "" : " ") + word;
     begin = end + 1;
   }

@@ -54,6 +54,7 @@ TEST_CASE("output: a table fits its width, and leaves details out") {
   }
   CHECK(all.find("first") != std::string::npos);
   CHECK(wrapped("abcdefgh ij", 3) == std::vector<std::string>{"abc", "def", "gh", "ij"});
+  CHECK(wrapped("ab=1,cd=2,ef=3", 7) == std::vector<std::string>{"ab=1,", "cd=2,", "ef=3"});
   CHECK(wrapped("üüüü", 2) == std::vector<std::string>{"üü", "üü"});
   CHECK(wrapped("", 5) == std::vector<std::string>{""});
 }

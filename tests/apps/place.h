@@ -10,7 +10,7 @@ namespace stride::testing {
 class Place final {
  public:
   /// gm.toml is a Gaussian mixture in two dimensions with two classes.
-  Place() { write("gm.toml", std::string(kMixtureCard) + "classes = [0, 1]\n"); }
+  Place() { std::ofstream(folder_ / "gm.toml") << kMixtureCard << "classes = [0, 1]\n"; }
   [[nodiscard]] Outcome operator()(const std::vector<std::string>& words) const {
     return run_stride(folder_.path(), words);
   }

@@ -405,9 +405,9 @@ TEST_CASE("cli: list, schedule, doctor and full disks") {
     }
   }
   const std::string brief = place({"list", "solvers"}).out, full = place({"list", "solvers", "-v"}).out;
-  CHECK(brief.find("arxiv") == std::string::npos);
-  CHECK(full.find("arxiv") != std::string::npos);
-  CHECK(full.find("DPMSolverMultistepScheduler") != std::string::npos);
+  CHECK(brief.find("References:") == std::string::npos);
+  CHECK(full.find("References:") != std::string::npos);
+  CHECK(full.find("also called") != std::string::npos);
 
   const json grid = json::parse(place({"schedule", "--model", "gm.toml", "--steps", "4", "--json"}).out);
   CHECK(grid.at("sigmas").size() == 5);

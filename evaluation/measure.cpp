@@ -86,6 +86,7 @@ SamplerResult unmeasured(const Sampler& sampler) {
     out.sigmas = sampler.grid.sigmas();
   }
   const Spec solver = is_hybrid(sampler.spec.solver) ? Spec{} : Spec::parse(sampler.spec.solver);
+  if (sampler.spec.own_plan) out.plan_json = sampler.spec.own_plan->to_json();
   if (solver.name == "plan" && !solver.argument.empty()) out.plan_json = read_file(solver.argument);
   const Spec policy = Spec::parse(sampler.spec.policy);
   if (!policy.argument.empty()) out.policy_sha256 = sha256(read_file(policy.argument));
@@ -106,7 +107,10 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     const int64_t end = std::min(total, first + batch);
     if (!go_on(first)) return std::nullopt;
     const PeakMemory memory(settings.draw.device);
-    const Draws draws = draw(sampler, denoiser, slice_of(settings.draw, first, end - first));
+    DrawHooks hooks;
+    hooks.progress = [&](int64_t done, int64_t, const std::string&) { return go_on(first + done); };
+    const Draws draws = draw(sampler, denoiser, slice_of(settings.draw, first, end - first), hooks);
+    if (draws.stopped) return std::nullopt;
     batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});
     seconds_a_sample.push_back(batches.back().seconds_a_sample);
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))

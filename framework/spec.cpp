@@ -4,7 +4,6 @@
 #include "framework/text_list.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -48,55 +47,6 @@ std::string Spec::text() const {
     separator = ',';
   }
   return out;
-}
-
-double OptionReader::number(const std::string& key, double fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback
-                                      : parse_number(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
-}
-
-int64_t OptionReader::integer(const std::string& key, int64_t fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end()
-             ? fallback
-             : parse_integer(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
-}
-
-bool OptionReader::flag(const std::string& key, bool fallback) {
-  const std::string value = word(key, fallback ? "true" : "false");
-  if (value == "true" || value == "1" || value == "yes") return true;
-  if (value == "false" || value == "0" || value == "no") return false;
-  throw UsageError(fmt::format("{} '{}': {} must be true or false, not '{}'", what_, spec_.name, key, value));
-}
-
-std::string OptionReader::word(const std::string& key, const std::string& fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback : found->second;
-}
-
-std::string OptionReader::argument(const std::string& missing_message) {
-  argument_read_ = true;
-  if (spec_.argument.empty()) throw UsageError(fmt::format("{} '{}': {}", what_, spec_.name, missing_message));
-  return spec_.argument;
-}
-
-void OptionReader::done() const {
-  if (!argument_read_ && !spec_.argument.empty())
-    throw UsageError(fmt::format("{} '{}': '{}' is not key=value", what_, spec_.name, spec_.argument));
-  for (const auto& [key, value] : spec_.options) {
-    if (known_.contains(key)) continue;
-    const std::vector<std::string> known(known_.begin(), known_.end());
-    const std::string near = nearest(key, known);
-    throw UsageError(fmt::format("{} '{}' has no option '{}'{}{}", what_, spec_.name, key,
-                                 near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                                 known.empty()  ? "; it takes none"
-                                 : near.empty() ? "; it takes " + fmt::format("{}", fmt::join(known, ", "))
-                                                : ""));
-  }
 }
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {

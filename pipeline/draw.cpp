@@ -85,7 +85,7 @@ class Drawing final {
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
     if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
-      throw InputError(fmt::format("`noise`: the run consumes {} draws a sample, but /eps has {}",
+      throw InputError(fmt::format("`noise`: the run consumes {} draws per sample, but /eps has {}",
                                    most_draws.item<int64_t>(), file_noise_->draws()));
     }
     return rows == n ? result : first_rows(std::move(result), n);
@@ -106,7 +106,12 @@ class Drawing final {
     out.max_steps = settings_.max_steps;
     out.compact = !settings_.exact;
     const auto total = static_cast<int64_t>(settings_.seeds.size());
-    out.stop = [this, first, total] { return hooks_.progress && !hooks_.progress(first, total, ""); };
+    // On a fixed grid each step is a part of the chunk's samples.
+    const int64_t n = seeds.size(0), steps = sampler_.fixed() ? sampler_.grid.steps() : 0;
+    out.stop = [this, first, total, n, steps, done = int64_t{0}]() mutable {
+      const int64_t part = n * std::min(done++, steps) / (steps + 1);
+      return hooks_.progress && !hooks_.progress(first + part, total, "");
+    };
     const Observer listener = hooks_.observe ? hooks_.observe(seeds) : Observer{};
     if (!file_noise_) {
       out.observer = listener;

@@ -64,7 +64,7 @@ struct DrawHooks {
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
 };
 
-/// Draws a sample a seed, in chunks.
+/// Draws one sample per seed, in chunks.
 [[nodiscard]] Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                          const DrawHooks& hooks = {});
 

@@ -14,4 +14,14 @@ namespace stride {
 /// `P[:max=M]`.
 [[nodiscard]] DynamicThreshold parse_threshold(const std::string& text);
 
+/// What `clip` bounds samples to, in data scale: images lie in [−1, 1].
+inline constexpr double kClipRange = 1.0;
+
+struct GuidanceText {
+  std::string guidance, threshold;  ///< as above; empty: none
+  bool clip = false;
+};
+/// All of it. Throws UsageError also where `clip` and `threshold` are both asked for.
+[[nodiscard]] Guidance make_guidance(const GuidanceText& text, double sigma_data);
+
 }  // namespace stride

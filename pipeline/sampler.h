@@ -8,6 +8,7 @@
 #include "framework/solver.h"
 #include "framework/term.h"
 #include "pipeline/model_card.h"
+#include "solvers/plan.h"
 
 #include <memory>
 #include <optional>
@@ -33,17 +34,22 @@ struct SamplerSpec {
   std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
   double strength = 1.0;                       ///< below 1: the end of the grid alone, from an image
   bool allow_model_mismatch = false;           ///< a plan or predictor made for another model
+
+  // Objects of the caller's in place of what `solver` and `policy` name.
+  std::shared_ptr<const Solver> own_solver = {};
+  std::shared_ptr<const Plan> own_plan = {};
+  std::shared_ptr<const StepController> own_policy = {};
 };
 
-/// The same, built and checked against a model. Immutable; move-only.
+/// The same, built and checked against a model. Immutable.
 struct Sampler {
   SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
-  std::unique_ptr<const Solver> solver;
+  std::shared_ptr<const Solver> solver;
   TimeGrid grid;
-  std::unique_ptr<const StepController> controller;
-  std::unique_ptr<const Term> term;
+  std::shared_ptr<const StepController> controller;
+  std::shared_ptr<const Term> term;
   [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
-  /// Denoiser calls a sample by the solver's claim; none for adaptive policies.
+  /// Denoiser calls per sample by the solver's claim; none for adaptive policies and solvers that make no claim.
   [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
 };
 

@@ -11,7 +11,7 @@
 namespace stride {
 namespace {
 
-constexpr int64_t kMostSeeds = 100'000'000;
+constexpr int64_t kMostSeeds = 10'000'000;
 
 int64_t seed_number(const std::string& text, const std::string& whole) {
   if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) {

@@ -44,8 +44,15 @@ struct Fit {
   [[nodiscard]] bool asked_to_stop() const {
     return progress && !progress(std::min(iterations, planned_iterations), planned_iterations, note());
   }
+  // There is a plan to end with first: the start itself.
   [[nodiscard]] bool over_budget() const {
-    return options.budget_evaluations > 0 && evaluations >= options.budget_evaluations;
+    return best && options.budget_evaluations > 0 && evaluations >= options.budget_evaluations;
+  }
+  void offer(const Plan& plan, double rmse, std::size_t trial) {
+    if (!(rmse < best_rmse)) return;
+    best_rmse = rmse;
+    best = plan;
+    best_trial = trial;
   }
   [[nodiscard]] PlanBatching batching() const {
     return {rows, [this] { return over_budget() || asked_to_stop(); }};
@@ -118,6 +125,11 @@ void add_trials(Fit& fit, Final final, std::vector<Trial>& trials) {
     }
   }
   const Baseline base = baseline(fit, space);
+  if (options.initial)
+    fit.offer(*options.initial, fit.rmse(*options.initial, fit.validation_inputs, fit.validation, fit.batching()),
+              trials.size());
+  else
+    fit.offer(starts.front().second, base.validation_rmse, trials.size());
   const double mean_square = base.train_rmse * base.train_rmse;
   for (const auto& [name, plan] : starts) {
     Trial trial;
@@ -171,11 +183,7 @@ void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int6
     const Plan plan = trial.space->plan(seen.parameters);
     const double rmse = fit.rmse(plan, fit.validation_inputs, fit.validation, fit.batching());
     if (rmse < trial.best_rmse) trial.report.validation_after = trial.best_rmse = rmse;
-    if (rmse < fit.best_rmse) {
-      fit.best_rmse = rmse;
-      fit.best = plan;
-      fit.best_trial = index;
-    }
+    fit.offer(plan, rmse, index);
     return true;
   };
   const LeastSquaresSummary summary = solve_least_squares(
@@ -291,8 +299,8 @@ PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const
     run_trials(fit, trials);
     result.end = to_string(trials.at(fit.best_trial).ended);
   } catch (const PlanRunsStopped&) {
-    result.stopped = true;
-    result.end = fit.over_budget() ? "the budget of evaluations is spent" : "stopped";
+    result.stopped = !fit.over_budget();
+    result.end = result.stopped ? "stopped" : "budget";
   }
   if (!fit.best && !result.stopped) throw QualityError("plan fit: no plan that was tried has finite end points");
   if (fit.best) {

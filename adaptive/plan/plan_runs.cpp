@@ -175,7 +175,7 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   const bool central = differences == Differences::central;
   const int64_t runs = central ? 2 : 1;  // a column
   const auto most =
-      static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns a batch
+      static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns per batch
   const std::vector<PlanColumn>& columns = space.columns();
   std::vector<bool> done(columns.size(), false);
   for (std::size_t head = 0; head < columns.size(); ++head) {

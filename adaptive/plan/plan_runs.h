@@ -34,7 +34,7 @@ struct PlanRunsStopped final {};
 
 struct PlanEndpoints {
   Tensor x;                 ///< `[S, …]`: what is compared of them
-  int64_t evaluations = 0;  ///< denoiser calls, a row each
+  int64_t evaluations = 0;  ///< denoiser calls, counted per row
 };
 
 /// The plan's end points for all samples, as they are compared.
@@ -55,7 +55,7 @@ enum class Differences { central, forward };
 struct PlanDerivatives {
   Tensor x;                 ///< `[s, …]`, end points of the plan itself, as they are compared
   Tensor jacobian;          ///< `[P, s, D]`: ∂x/∂column, dtype of x
-  int64_t evaluations = 0;  ///< denoiser calls, a row each
+  int64_t evaluations = 0;  ///< denoiser calls, counted per row
 };
 
 /// Derivatives of the end points by each of the space's columns, for all samples of `inputs` (no more than

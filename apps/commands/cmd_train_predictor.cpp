@@ -1,8 +1,9 @@
 // stride train-predictor: a step predictor from recorded trajectories.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
+#include "apps/cli/outputs.h"
 #include "framework/text_list.h"
 #include "neural/predictor/train_predictor.h"
+#include "pipeline/store_path.h"
 #include "solvers/names.h"
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 namespace stride {
 namespace {
 
+constexpr const char* kPredictor = "predictor.safetensors";
+
 class TrainPredictor final : public Command {
  public:
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
@@ -18,7 +21,9 @@ class TrainPredictor final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (!context.arguments().empty()) throw UsageError("stride train-predictor takes options only: --store DIR");
     const OptionValues& options = context.options();
-    const PredictorTraining training = training_of(options);
+    if (const auto code = context.finished({kPredictor})) return *code;
+    PredictorTraining training = training_of(options);
+    training.device = context.device();
     const TrajectoryStore store(find_store(options.text("store")));
     const TrajectoryConfig& config = store.config();
     (void)make_base(training, config);  // refused before the work
@@ -31,12 +36,14 @@ class TrainPredictor final : public Command {
            {"predictor", out_of(context).value_or("predictor.safetensors in the run folder")}});
 
     RunDir& run = context.run_dir();
+    if (context.resumed_from()) context.log().info("the training begins again: it takes seconds, and nothing was kept");
     context.add_input(store.folder(), config.model_sha256);
-    ProgressBar bar = context.progress("training", 2 * training.steps);
+    ProgressBar bar = context.progress("training", training.steps);
     const TrainedPredictor trained = train_predictor(store, training, bar.fn());
     bar.close();
     if (trained.stopped) return context.stopped("nothing was written: this training takes seconds and starts again");
-    const std::string path = out_of(context).value_or(run.file("predictor.safetensors"));
+    const std::string kept = run.file(kPredictor);
+    const std::string path = out_of(context).value_or(kept);
     const PredictorReport& report = trained.report;
     const nlohmann::json result = {{"predictor", path},
                                    {"trajectories", store.size()},
@@ -47,7 +54,8 @@ class TrainPredictor final : public Command {
                                    {"loss_without_content", report.schedule_loss},
                                    {"within_tolerance", report.within},
                                    {"within_twice_the_step", report.within_double}};
-    trained.predictor.save(path, {{"training", result.dump()}});
+    trained.predictor.save(kept, {{"training", result.dump()}});
+    if (path != kept) copy_out(kept, path);
     context.metric(nlohmann::json{{"step", training.steps},
                                   {"loss", report.loss},
                                   {"loss_of_best_constant", report.constant_loss},
@@ -112,9 +120,17 @@ class TrainPredictor final : public Command {
              .choices = {"mlp"}},
             {.name = "out",
              .value = "FILE",
-             .help = "default: predictor.safetensors in the run folder",
+             .help = "where the predictor goes, beside predictor.safetensors in the run folder",
              .group = "Training",
-             .key = "training.out"},
+             .key = "training.out",
+             .writes = Writes::file},
+            {.name = "device",
+             .fallback = "cpu",
+             .value = "DEVICE",
+             .help = "cpu, cuda or cuda:N; the network is small, and the CPU is often as fast",
+             .group = "Training",
+             .key = "run.device",
+             .may_change = true},
             {.name = "tolerance",
              .fallback = fmt::format("{},{}", training.examples.tolerance_min, training.examples.tolerance_max),
              .value = "LOW,HIGH",
@@ -132,7 +148,7 @@ class TrainPredictor final : public Command {
              .kind = ValueKind::integer,
              .fallback = whole(training.examples.jumps),
              .value = "N",
-             .help = "places a trajectory that steps are learned from",
+             .help = "places per trajectory that steps are learned from",
              .group = "Training",
              .key = "training.jumps"},
             {.name = "training-steps",

@@ -117,10 +117,10 @@ std::vector<HtmlCell> table_row(const EvaluationResult& result, const SamplerRes
 
 std::string results_table(const EvaluationResult& result, const std::vector<const SamplerResult*>& samplers) {
   std::vector<HtmlColumn> columns = {{"sampler", "name", "small: noise schedule or policy, and end of the grid"},
-                                     {"NFE", "number", "network evaluations a sample, mean"}};
+                                     {"NFE", "number", "network evaluations per sample, mean"}};
   for (const auto& [name, title] : shown_metrics(result))
     columns.push_back({title, "number", "with its 95 % interval"});
-  columns.push_back({"passes", "number", "network passes a sample, mean: guidance makes two an evaluation"});
+  columns.push_back({"passes", "number", "network passes per sample, mean: guidance makes two per evaluation"});
   columns.push_back({"time", "number", "wall time a sample"});
   columns.push_back({"peak", "number", "peak memory"});
   std::map<int64_t, std::vector<const SamplerResult*>> by_nfe;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int64_t kScheduleFeatures = 5;  // of step_feature_names(): those that do not look at the sample
 constexpr int64_t kRecordEvery = 100;
+constexpr int64_t kNetworks = 2;  // that are trained: one sees the sample, one does not
 
 Tensor pinball(const Tensor& target, const Tensor& predicted, double quantile) {
   const Tensor over = target - predicted;
@@ -41,13 +42,13 @@ struct Fitted {
   bool stopped = false;
 };
 
-// `visible` [F + 1]: zero for the inputs that the network must not see.
+// `visible` [F + 1]: zero for the inputs that the network must not see. `before`: steps of networks trained before.
 Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target, const PredictorTraining& training,
-           const Tensor& visible, const ProgressFn& progress, int64_t before, int64_t total) {
+           const Tensor& visible, const ProgressFn& progress, int64_t before) {
   const Layout layout = predictor_layout(info);
-  const Tensor x = (inputs * visible).to(at::kFloat);
-  const Tensor y = target.to(at::kFloat);
-  Tensor flat = initial_parameters(layout, training.seed);
+  const Tensor x = (inputs * visible).to(training.device, at::kFloat);
+  const Tensor y = target.to(training.device, at::kFloat);
+  Tensor flat = initial_parameters(layout, training.seed).to(training.device);
   flat[-1] = at::median(y);  // the last bias: start at the middle
   AdamState state = AdamState::zero(flat);
   const AdamOptions adam{.weight_decay = training.weight_decay, .clip = 1.0};
@@ -55,7 +56,7 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
   Fitted fitted;
   std::string note;
   while (state.step < training.steps && !fitted.stopped) {
-    const Tensor rows = order.indices(state.step);
+    const Tensor rows = order.indices(state.step).to(training.device);
     const Tensor leaf = flat.detach().requires_grad_();
     const Tensor predicted = predictor_forward(info, unpack(layout, leaf), x.index_select(0, rows));
     const Tensor loss = pinball(y.index_select(0, rows), predicted, training.quantile);
@@ -70,7 +71,7 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
         throw QualityError("step predictor: the loss is not finite; try a lower learning rate");
       note = fmt::format("loss {:.4f}", value);
     }
-    if (progress && !progress(before + state.step, total, note)) fitted.stopped = true;
+    if (progress && !progress((before + state.step) / kNetworks, training.steps, note)) fitted.stopped = true;
   }
   fitted.weights = convert(unpack(layout, flat), at::kCPU, at::kDouble);
   return fitted;
@@ -82,11 +83,12 @@ std::string PredictorTraining::invalid_reason() const {
   if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max &&
         std::isfinite(examples.tolerance_max)))
     return "the tolerances must be positive, the smallest below the largest";
-  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances a trajectory must be positive";
+  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances per trajectory must be positive";
   if (!(quantile > 0.0 && quantile < 1.0)) return "quantile must lie between 0 and 1";
   if (steps < 1 || batch < 1) return "steps and batch must be positive";
-  if (!(learning_rate > 0.0) || !(weight_decay >= 0.0))
-    return "learning_rate must be positive and weight_decay not negative";
+  if (!(learning_rate > 0.0 && learning_rate < 10.0))
+    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
+  if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
   if (!(held_out > 0.0 && held_out < 1.0)) return "held_out must lie between 0 and 1";
   for (const int64_t width : hidden)
     if (width < 1 || width > 4096) return "each hidden width must lie between 1 and 4096";
@@ -125,10 +127,9 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   Tensor schedule = at::zeros_like(mean);
   schedule.narrow(0, 0, kScheduleFeatures).fill_(1.0);
   schedule[-1] = 1.0;
-  const int64_t total = 2 * training.steps;
-  const Fitted blind = fit(info, inputs, train.log_step, training, schedule, progress, 0, total);
+  const Fitted blind = fit(info, inputs, train.log_step, training, schedule, progress, 0);
   Fitted seeing = blind;
-  if (!blind.stopped) seeing = fit(info, inputs, train.log_step, training, all, progress, training.steps, total);
+  if (!blind.stopped) seeing = fit(info, inputs, train.log_step, training, all, progress, training.steps);
 
   const at::NoGradGuard no_grad;
   PredictorReport report;

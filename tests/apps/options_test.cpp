@@ -187,6 +187,16 @@ TEST_CASE("options: every command's table is consistent") {
   }
 }
 
+TEST_CASE("options: fields in a library's message become options, other words stay") {
+  const std::set<std::string> options = {"sigma-min", "steps"};
+  CHECK(with_flags("`sigma_min` must be below `sigma_max`; give `steps`", options) ==
+        "--sigma-min must be below `sigma_max`; give --steps");
+  CHECK(with_flags("`steps`", options) == "--steps");
+  CHECK(with_flags("`stride stats` and `steps", options) == "`stride stats` and `steps");
+  CHECK(with_flags("no field, ``, `a`", options) == "no field, ``, `a`");
+  CHECK(with_flags("", options).empty());
+}
+
 TEST_CASE("options: seeds are lists of numbers and ranges") {
   CHECK(parse_seeds("5") == std::vector<int64_t>{5});
   CHECK(parse_seeds("0-3,100") == std::vector<int64_t>{0, 1, 2, 3, 100});

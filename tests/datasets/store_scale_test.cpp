@@ -176,6 +176,29 @@ TEST_CASE("store merge: it links shards, verifies them, and clears what a killed
   CHECK_FALSE(file_exists(folder / "again"));
 }
 
+TEST_CASE("store merge: stores of several classes are one kind, and the new store names them") {
+  const TemporaryFolder folder;
+  const auto of_class = [&](const std::string& name, int64_t first, const std::string& label) {
+    TrajectoryConfig config = small_config();
+    if (!label.empty()) config.settings["class"] = label;
+    record(folder / name, seeds_from(first, 4), config);
+  };
+  of_class("a", 0, "3");
+  of_class("b", 10, "1");
+  of_class("c", 20, "");
+  of_class("d", 30, "3");
+  CHECK(merge_stores({folder / "a", folder / "d"}, folder / "threes") == 8);
+  CHECK(StoreIndex(folder / "threes").config().settings.at("class") == "3");
+  CHECK(merge_stores({folder / "threes", folder / "b", folder / "c"}, folder / "all") == 16);
+  const TrajectoryStore all(folder / "all");
+  CHECK(all.config().settings.at("class") == "3,1,none");
+  CHECK(verify_store(folder / "all").ok());
+  CHECK(holds(all, {0, 13, 20, 33}));
+  record(folder / "e", seeds_from(40, 4), small_config());
+  CHECK(merge_stores({folder / "c", folder / "e"}, folder / "none") == 8);
+  CHECK_FALSE(StoreIndex(folder / "none").config().settings.contains("class"));
+}
+
 TEST_CASE("store merge: whichever operation fails, the new store is there whole or not at all") {
   const TemporaryFolder folder;
   const TrajectoryConfig config = small_config();
@@ -287,7 +310,7 @@ TEST_CASE("store features: they are kept in place of states, and loaders of stat
   CHECK(at::equal(back.pooled, expected.pooled));
   CHECK(at::equal(back.start, expected.start));
   CHECK_THROWS_WITH(TrajectoryWriter(folder / "store", small_config()), contains("differ in dtype"));
-  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("--features-only"));
+  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("`features_only`"));
 }
 
 TEST_CASE("trajectory batches: every row is what its seed and points say, and a batch is a function of seed and step") {

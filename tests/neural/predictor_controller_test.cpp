@@ -137,7 +137,11 @@ TEST_CASE("train predictor: the same arguments give the same predictor, others a
   other.seed = 9;
   CHECK_FALSE(at::equal(weights(training), weights(other)));
   const TrainedPredictor stopped =
-      train_predictor(examples, {}, training, [](int64_t done, int64_t, const std::string&) { return done < 5; });
+      train_predictor(examples, {}, training, [&](int64_t done, int64_t total, const std::string&) {
+        CHECK(total == training.steps);  // as they were asked for, although two networks make them
+        CHECK(done <= total);
+        return done < 5;
+      });
   CHECK(stopped.stopped);
   other = training;
   other.quantile = 1.0;

@@ -197,10 +197,10 @@ TEST_CASE("plan file from disk runs as a solver by name", "[plan]") {
 TEST_CASE("plan file that is malformed is refused, saying where and what", "[plan]") {
   using nlohmann::json;
   const std::vector<std::pair<std::string, std::string>> bad{
-      {"", "not JSON"},
+      {"", "not valid JSON"},
       {"[1]", "not a JSON object"},
       {R"({"format":"stride-plan","version":1})", "'sigmas' is missing"},
-      {small_plan(true).to_json().substr(0, 40), "not JSON"},
+      {small_plan(true).to_json().substr(0, 40), "not valid JSON"},
       {with("format", "other"), "'format'"},
       {with("version", 2), "version 2"},
       {with("version", "1"), "version"},

@@ -143,7 +143,8 @@ TEST_CASE("compressed sums over slices are those of the whole, and no more than 
   const int64_t samples = GENERATE(700, 2);
   const int64_t values = samples == 2 ? 220'001 : 601;
   CAPTURE(samples, values);
-  const double delta = GENERATE(kInfinity, 12.0);
+  const double delta = GENERATE(false, true) ? 12.0 : kInfinity;
+  CAPTURE(delta);
   const Tensor residual = deterministic({samples, values}, 0.2);
   const Tensor jacobian = deterministic({5, samples, values}, 1.1).to(at::kFloat);
   REQUIRE(jacobian.numel() > 2 * NormalAccumulator::kSliceValues);

@@ -64,7 +64,7 @@ def without_noise(solver, traits):
     quiet = [name for name in registered if traits[name]["noise"] == "no"]
     if quiet:
         return quiet[0]
-    options = [option.strip().split("=")[0] for option in solver["options"].split(",")]
+    options = [option["name"] for option in solver["option_list"]]
     switches = [setting for option, setting in SWITCHES.items() if option in options]
     return f"{solver['name']}:{switches[0]}" if switches else None
 

@@ -62,7 +62,8 @@ struct DrawHooks {
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
 };
 
-/// Draws a sample a seed, in chunks.
+/// Draws a sample a seed, in chunks. Throws UsageError where the sampler's file was made with another class or guidance
+/// (pipeline/provenance.h).
 [[nodiscard]] Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                          const DrawHooks& hooks = {});
 

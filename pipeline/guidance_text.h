@@ -14,4 +14,9 @@ namespace stride {
 /// `P[:max=M]`.
 [[nodiscard]] DynamicThreshold parse_threshold(const std::string& text);
 
+/// The shortest text that parse_guidance reads as the same; empty for no guidance.
+[[nodiscard]] std::string guidance_text(const Guidance& guidance);
+/// The same for parse_threshold; empty for no threshold.
+[[nodiscard]] std::string threshold_text(const Guidance& guidance);
+
 }  // namespace stride

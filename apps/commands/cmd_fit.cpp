@@ -5,7 +5,9 @@
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/fit_request.h"
 #include "framework/files/file.h"
+#include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
+#include "pipeline/teacher.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -24,10 +26,10 @@ class FitCommand final : public Command {
     const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
     FitRequest request = fit_request(context.options(), context.seeds(), model);
     const Sampler teacher = make_sampler(request.teacher, model.info(), &model.source.card, context.device());
-    if (!teacher.fixed() || teacher.solver->traits().stochastic)
-      throw UsageError(fmt::format("--teacher {}: plans are fitted to the end points of a deterministic solver",
-                                   request.teacher_text));
+    require_one_answer(teacher);
     const DrawSettings settings = draw_settings(context, model.info());
+    require_made_for(teacher, model.info(), settings);
+    warn(context, run_warnings(teacher, settings));
     if (context.dry_run()) return context.plan(plan_of(context, model, request));
 
     note_model(context, model);
@@ -52,6 +54,7 @@ class FitCommand final : public Command {
     }
     if (fit.plan.nfe() == 0) return context.stopped("nothing yet: no plan was measured");
     fit.plan.model_sha256 = model.info().sha256;
+    fit.plan.made_with = record_of(teacher, model.info(), settings, settings.seeds, request.validation_seeds);
     fit.plan.fit_json = fit_report_json(
         fit, request.fit, {request.teacher_text, format_seeds(settings.seeds), format_seeds(request.validation_seeds)});
     return report(context, run, request.fit, fit);

@@ -9,6 +9,7 @@
 #include "evaluation/sweep.h"
 #include "framework/files/file.h"
 #include "neural/predictor/train_predictor.h"
+#include "pipeline/provenance.h"
 #include "pipeline/recording.h"
 #include "pipeline/seeds.h"
 #include "pipeline/stopwatch.h"
@@ -94,8 +95,9 @@ bool demo_record(DemoRun& run) {
   const Stopwatch watch;
   const Sampler teacher = teacher_of(run);
   const auto points = parse_save_at("all", teacher.grid.steps());
+  std::map<std::string, std::string> conditions = store_settings(run.settings.draw);
   const TrajectoryConfig config =
-      trajectory_config(run.model.info(), teacher, points, at::kFloat, {{"dtype", at::toString(run.context.dtype())}});
+      trajectory_config(run.model.info(), teacher, points, at::kFloat, std::move(conditions));
   std::vector<int64_t> seeds = run.settings.fit_seeds;
   seeds.insert(seeds.end(), run.settings.validation_seeds.begin(), run.settings.validation_seeds.end());
   TrajectoryWriter writer(run.folder.file(kStoreFolder), config, {});
@@ -129,8 +131,11 @@ bool demo_fit(DemoRun& run) {
     bar.close();
     if (fit.stopped) return false;
     fit.plan.model_sha256 = run.model.info().sha256;
+    const Sampler teacher = teacher_of(run);
+    fit.plan.made_with =
+        record_of(teacher, run.model.info(), run.settings.draw, run.settings.fit_seeds, run.settings.validation_seeds);
     fit.plan.fit_json = fit_report_json(fit, options,
-                                        {run.settings.teacher.solver, format_seeds(run.settings.fit_seeds),
+                                        {fit.plan.made_with.teacher, format_seeds(run.settings.fit_seeds),
                                          format_seeds(run.settings.validation_seeds)});
     run.folder.write(plan_name(nfe), fit.plan.to_json());
     done(run, "fit",

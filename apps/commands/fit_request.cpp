@@ -91,13 +91,18 @@ FitRequest fit_request(const OptionValues& options, const std::vector<int64_t>& 
   if (const std::string reason = fit.invalid_reason(); !reason.empty()) throw UsageError(reason);
   if (fit.initial) {
     const Final end = fit.initial->final_zero() ? Final::zero : Final::sigma_min;
+    if (options.asked("final") && options.text("final") != to_string(end))
+      throw UsageError(fmt::format("--final {}: the fit starts from --init-plan, which ends at {}; leave --final out",
+                                   options.text("final"), to_string(end)));
+    if (options.asked("restarts"))
+      throw UsageError("--restarts: with --init-plan the fit starts from that plan alone; leave one of them out");
     const PlanParameters space({.nfe = fit.nfe, .final = end, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
     (void)space.parameters(*fit.initial);  // throws when the plan lies elsewhere
   }
   request.teacher_text = options.text("teacher");
   request.teacher = parse_teacher(request.teacher_text);
-  request.teacher.sigma_min = fit.sigma_min;
-  request.teacher.sigma_max = fit.sigma_max;
+  if (options.has("sigma-min")) request.teacher.sigma_min = fit.sigma_min;
+  if (options.has("sigma-max")) request.teacher.sigma_max = fit.sigma_max;
   request.validation_seeds = parse_seeds(options.text("val-seeds"));
   for (const int64_t seed : request.validation_seeds) {
     if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())

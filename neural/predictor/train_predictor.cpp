@@ -1,6 +1,9 @@
 #include "neural/predictor/train_predictor.h"
 
+#include "datasets/store/seed_ranges.h"
+#include "framework/dtype_name.h"
 #include "framework/error.h"
+#include "framework/spec.h"
 #include "neural/predictor/step_features.h"
 #include "neural/training/adam.h"
 #include "neural/training/batch_order.h"
@@ -71,6 +74,40 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
   }
   fitted.weights = convert(unpack(layout, flat), at::kCPU, at::kDouble);
   return fitted;
+}
+
+// Stores have torch's names of data types.
+std::string readable_dtype(const std::string& stored) {
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16})
+    if (stored == c10::toString(dtype)) return dtype_name(dtype);
+  return stored;
+}
+
+// What the store says of its trajectories. Class, guidance and bounds are there where they were asked for.
+MadeWith made_with_of(const TrajectoryStore& store, const std::vector<int64_t>& rows) {
+  const TrajectoryConfig& config = store.config();
+  const auto setting = [&](const char* name) {
+    const auto found = config.settings.find(name);
+    return found == config.settings.end() ? std::string() : found->second;
+  };
+  MadeWith out;
+  out.recorded = true;
+  out.model_sha256 = config.model_sha256;
+  if (const std::string label = setting("class"); !label.empty())
+    out.label = parse_integer(label, "class of the store");
+  out.guidance = setting("guidance");
+  out.threshold = setting("threshold");
+  if (setting("clip") == "true") out.clip = 1.0;
+  out.dtype = readable_dtype(setting("dtype"));
+  out.teacher = config.solver + (config.solver.find(':') == std::string::npos ? ":" : ",");
+  // Where only some points were kept, the grid that was run is not known.
+  if (config.save_at.empty()) out.teacher += fmt::format("steps={},", config.steps);
+  out.teacher += fmt::format("schedule={},final={}", config.schedule, config.final);
+  out.teacher_sigmas = config.sigmas;
+  std::vector<int64_t> seeds;
+  for (const int64_t row : rows) seeds.push_back(store.seeds().at(static_cast<std::size_t>(row)));
+  out.seeds = SeedRanges(std::move(seeds)).text();
+  return out;
 }
 
 }  // namespace
@@ -167,6 +204,7 @@ TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTr
   }
   info.model_sha256 = config.model_sha256;
   info.sample_shape = config.sample_shape;
+  info.made_with = made_with_of(store, rows);
   return train_predictor(StepExamples::concat(parts), info, training, progress);
 }
 

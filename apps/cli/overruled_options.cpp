@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace stride {
 namespace {
@@ -44,7 +45,7 @@ std::vector<std::string> overruled(const OptionValues& options, const Sampler& s
   if (options.has("sigmas"))
     out.push_back(
         fmt::format("`sigmas`: only its ends have an effect: the policy {} chooses the steps between", policy));
-  const std::string own = options.has("solver") ? resolve_sampler_name(options.values("solver").front()).second : "";
+  const std::string own = options.has("solver") ? resolve_sampler_name(options.values("solver").front()).schedule : "";
   if (!own.empty())
     out.push_back(
         fmt::format("the schedule {} in `solver` {} has no effect: the policy {} chooses the steps of each "

@@ -140,15 +140,14 @@ class Engine final {
 
   // Buffers, kernels and clocks settle. On the CPU a single evaluation is enough.
   void warm_up(const Sampler& sampler, bool brief) const {
-    const auto n = std::min<std::size_t>(settings_.draw.seeds.size(), static_cast<std::size_t>(settings_.draw.batch));
-    const std::vector<int64_t> seeds(settings_.draw.seeds.begin(),
-                                     settings_.draw.seeds.begin() + static_cast<int64_t>(n));
+    const DrawSettings first =
+        slice_of(settings_.draw, 0, std::min(static_cast<int64_t>(settings_.draw.seeds.size()), settings_.draw.batch));
     if (!brief) {
-      (void)draw(sampler, denoiser_, for_seeds(settings_.draw, seeds));
+      (void)draw(sampler, denoiser_, first);
       return;
     }
     const Tensor x =
-        start_points(settings_.draw, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(n));
+        start_points(first, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(first.seeds.size()));
     const Tensor sigma = at::full({x.size(0)}, denoiser_.info().sigma_max, x.options().dtype(at::kDouble));
     const at::NoGradGuard no_grad;
     (void)denoiser_.evaluate(x, sigma,

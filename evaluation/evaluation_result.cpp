@@ -4,6 +4,7 @@
 #include "evaluation/metric_facts.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <cmath>
 #include <limits>
@@ -196,7 +197,7 @@ std::string to_json(const EvaluationResult& result) {
 
 EvaluationResult evaluation_from_json(const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_ordered_json_text(text, where);
     if (!json.is_object() || json.value("format", "") != kFormat) {
       throw InputError(
           fmt::format("{}: not the results of an evaluation; give a folder that `stride evaluate` or `stride "

@@ -38,7 +38,7 @@ struct SamplerResult {
   std::string final;
   std::string policy = "fixed";
   int64_t steps = 0;  ///< intervals of the grid; 0: the policy chooses
-  SampleCost cost;    ///< seconds: n × the median over batches of seconds a sample; peak_bytes: the largest
+  SampleCost cost;    ///< seconds: n × the median over batches of seconds per sample; peak_bytes: the largest
   std::vector<SampleCost> blocks;
   std::vector<MetricResult> metrics;
   int64_t not_finite = 0;                  ///< samples that ended with NaN or infinity

@@ -16,7 +16,7 @@ struct SamplerSweep {
   std::vector<std::string> solvers, schedules, policies;
   std::vector<Final> finals = {Final::zero};
   std::vector<int64_t> nfe, steps;  ///< one of the two
-  SamplerSpec base;                 ///< everything else
+  SamplerSpec base;                 ///< everything else; with an object of the caller's, `solvers` is its one name
 };
 [[nodiscard]] std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo& model,
                                                    const ModelCard* card, std::vector<std::string>& skipped);

@@ -28,9 +28,10 @@ bool makes_the_same(const GridBuilder& build, const SamplerSpec& spec, const Noi
   }
 }
 
-bool lives_on_timesteps(const std::string& solver) {
+bool lives_on_timesteps(const SamplerSpec& spec) {
+  if (spec.own_solver) return true;  // nobody knows
   try {
-    is_hybrid(solver) ? (void)make_hybrid(parse_hybrid(solver)) : (void)make_solver(solver);
+    is_hybrid(spec.solver) ? (void)make_hybrid(parse_hybrid(spec.solver)) : (void)make_solver(spec.solver);
     return false;
   } catch (const UsageError&) {
     return true;  // it was made before, with timesteps
@@ -60,7 +61,7 @@ std::vector<std::string> without_effect(const SamplerSpec& spec, const TimeGrid&
   if (!spec.noise_schedule.empty()) {
     const auto name = Spec::parse(spec.noise_schedule).name;
     const NoiseSchedule another = make_noise_schedule(Spec::parse(name == "cosine" ? "linear" : "cosine"));
-    if (makes_the_same(build, spec, another, grid, ends_only) && !lives_on_timesteps(spec.solver))
+    if (makes_the_same(build, spec, another, grid, ends_only) && !lives_on_timesteps(spec))
       out.push_back(fmt::format("`noise_schedule` {} has no effect: neither {} nor {} lives on timesteps",
                                 spec.noise_schedule, what, spec.solver));
   }

@@ -2,6 +2,7 @@
 
 #include "framework/dtype_name.h"
 #include "framework/error.h"
+#include "framework/text_list.h"
 #include "pipeline/guidance_text.h"
 #include "pipeline/seeds.h"
 #include "pipeline/teacher.h"
@@ -21,11 +22,12 @@ using Conditions = std::map<std::string, std::string>;
 // In canonical form, so that "2" and "2.0" are one guidance.
 Conditions conditions_of(const MadeWith& made, const ModelInfo& model) {
   DrawSettings settings;
-  settings.label = made.label;
   if (!made.guidance.empty()) settings.guidance = parse_guidance(made.guidance, model.sigma_data);
   if (!made.threshold.empty()) settings.guidance.threshold = parse_threshold(made.threshold);
   if (made.clip) settings.guidance.clip = *made.clip;
-  return conditions_of(settings);
+  Conditions out = conditions_of(settings);
+  if (!made.label.empty()) out["class"] = made.label;
+  return out;
 }
 
 std::string in_words(const Conditions& conditions, const std::vector<std::string>& names) {
@@ -36,6 +38,23 @@ std::string in_words(const Conditions& conditions, const std::vector<std::string
     words.push_back(value.empty() ? "no " + name : name + " " + value);
   }
   return fmt::format("{}", fmt::join(words, ", "));
+}
+
+// "class 3, and this run has class 7"; empty: they are the same.
+std::string difference(const Conditions& made, const Conditions& here) {
+  std::vector<std::string> differ;
+  for (const char* name : {"class", "guidance", "clip", "threshold"}) {
+    if (made.contains(name) != here.contains(name) || (made.contains(name) && made.at(name) != here.at(name)))
+      differ.emplace_back(name);
+  }
+  return differ.empty() ? std::string()
+                        : fmt::format("{}, and this run has {}", in_words(made, differ), in_words(here, differ));
+}
+
+// What was trained on several classes knows each of them.
+bool is_one_of(const std::string& labels, const Conditions& here) {
+  const std::vector<std::string> all = split_list(labels);
+  return std::find(all.begin(), all.end(), here.contains("class") ? here.at("class") : "none") != all.end();
 }
 
 int digits_of(const std::string& dtype) { return dtype == "float64" ? 2 : dtype == "float32" ? 1 : 0; }
@@ -56,7 +75,7 @@ MadeWith record_of(const Sampler& teacher, const ModelInfo& model, const DrawSet
   MadeWith out;
   out.recorded = true;
   out.model_sha256 = model.sha256;
-  out.label = settings.label;
+  if (settings.label) out.label = fmt::format("{}", *settings.label);
   out.guidance = guidance_text(settings.guidance);
   out.threshold = threshold_text(settings.guidance);
   if (std::isfinite(settings.guidance.clip)) out.clip = settings.guidance.clip;
@@ -70,18 +89,23 @@ MadeWith record_of(const Sampler& teacher, const ModelInfo& model, const DrawSet
 
 void require_made_for(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings) {
   if (!sampler.made || !sampler.made->made_with.recorded || sampler.spec.allow_model_mismatch) return;
-  const Conditions made = conditions_of(sampler.made->made_with, model);
+  Conditions made = conditions_of(sampler.made->made_with, model);
   const Conditions here = conditions_of(settings);
-  std::vector<std::string> differ;
-  for (const char* name : {"class", "guidance", "clip", "threshold"}) {
-    if (made.contains(name) != here.contains(name) || (made.contains(name) && made.at(name) != here.at(name)))
-      differ.emplace_back(name);
+  if (made.contains("class") && is_one_of(made.at("class"), here)) {
+    made.erase("class");
+    if (here.contains("class")) made["class"] = here.at("class");
   }
-  if (differ.empty()) return;
-  throw UsageError(
-      fmt::format("{} was made with {}, and this run has {}: it belongs to what it was made with; ask for the same, or "
-                  "`allow_model_mismatch` runs it all the same",
-                  sampler.made->path, in_words(made, differ), in_words(here, differ)));
+  if (const std::string what = difference(made, here); !what.empty())
+    throw UsageError(
+        fmt::format("{} was made with {}: it belongs to what it was made with; ask for the same, or "
+                    "`allow_model_mismatch` runs it all the same",
+                    sampler.made->path, what));
+}
+
+void require_recorded_for(const MadeFile& store, const ModelInfo& model, const DrawSettings& settings) {
+  if (const std::string what = difference(conditions_of(store.made_with, model), conditions_of(settings));
+      !what.empty())
+    throw UsageError(fmt::format("{} was recorded with {}: ask for the same", store.path, what));
 }
 
 std::vector<std::string> run_warnings(const Sampler& sampler, const DrawSettings& settings) {

@@ -21,6 +21,9 @@ namespace stride {
 /// guidance or bound, unless the spec allows it. (make_sampler has compared the model.)
 void require_made_for(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings);
 
+/// The same for a store that a plan is fitted to, by its record: all of its trajectories must be like the fit's.
+void require_recorded_for(const MadeFile& store, const ModelInfo& model, const DrawSettings& settings);
+
 /// One sentence for each thing that a reader of the results should know: the sampler's own warnings; a file that does
 /// not say what it was made with, or that was made in a higher precision; noise that nothing draws.
 [[nodiscard]] std::vector<std::string> run_warnings(const Sampler& sampler, const DrawSettings& settings);

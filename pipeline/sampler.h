@@ -9,6 +9,7 @@
 #include "framework/term.h"
 #include "pipeline/model_card.h"
 #include "solvers/made_with.h"
+#include "solvers/plan.h"
 
 #include <memory>
 #include <optional>
@@ -34,6 +35,11 @@ struct SamplerSpec {
   std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
   double strength = 1.0;                       ///< below 1: the end of the grid alone, from an image
   bool allow_model_mismatch = false;           ///< a plan or predictor made for another model, class or guidance
+
+  // Objects of the caller's in place of what `solver` and `policy` name.
+  std::shared_ptr<const Solver> own_solver = {};
+  std::shared_ptr<const Plan> own_plan = {};
+  std::shared_ptr<const StepController> own_policy = {};
   bool operator==(const SamplerSpec&) const = default;
 };
 
@@ -43,18 +49,18 @@ struct MadeFile {
   MadeWith made_with;
 };
 
-/// The same, built and checked against a model. Immutable; move-only.
+/// The same, built and checked against a model. Immutable.
 struct Sampler {
   SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
-  std::unique_ptr<const Solver> solver;
+  std::shared_ptr<const Solver> solver;
   TimeGrid grid;
-  std::unique_ptr<const StepController> controller;
-  std::unique_ptr<const Term> term;
+  std::shared_ptr<const StepController> controller;
+  std::shared_ptr<const Term> term;
   std::optional<MadeFile> made = {};  ///< of a plan or a learned policy; none: nothing was fitted or trained
   /// What was asked for and has no effect, and levels that the network was not trained on: one sentence each.
   std::vector<std::string> warnings = {};
   [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
-  /// Denoiser calls a sample by the solver's claim; none for adaptive policies.
+  /// Denoiser calls per sample by the solver's claim; none for adaptive policies and solvers that make no claim.
   [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
 };
 

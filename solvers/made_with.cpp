@@ -1,15 +1,31 @@
 #include "solvers/made_with.h"
 
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace stride {
+namespace {
+
+// One class is a number, as people have it; several are a text.
+nlohmann::ordered_json label_json(const std::string& label) {
+  if (label.empty()) return nullptr;
+  const bool number = label.find_first_not_of("0123456789") == std::string::npos;
+  return number ? nlohmann::ordered_json(std::stoll(label)) : nlohmann::ordered_json(label);
+}
+
+std::string label_from(const nlohmann::json& json) {
+  if (json.is_null()) return "";
+  return json.is_string() ? json.get<std::string>() : fmt::format("{}", json.get<int64_t>());
+}
+
+}  // namespace
 
 std::string to_json(const MadeWith& made_with) {
   nlohmann::ordered_json out = {{"model", made_with.model_sha256}};
-  out["class"] = made_with.label ? nlohmann::ordered_json(*made_with.label) : nlohmann::ordered_json(nullptr);
+  out["class"] = label_json(made_with.label);
   out["guidance"] = made_with.guidance;
   out["clip"] = made_with.clip ? nlohmann::ordered_json(*made_with.clip) : nlohmann::ordered_json(nullptr);
   out["threshold"] = made_with.threshold;
@@ -25,9 +41,9 @@ MadeWith made_with_from_json(const std::string& text, const std::string& where) 
   MadeWith out;
   out.recorded = true;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const nlohmann::json json = parse_json_text(text, where);
     json.at("model").get_to(out.model_sha256);
-    if (!json.at("class").is_null()) out.label = json.at("class").get<int64_t>();
+    out.label = label_from(json.at("class"));
     json.at("guidance").get_to(out.guidance);
     if (!json.at("clip").is_null()) out.clip = json.at("clip").get<double>();
     json.at("threshold").get_to(out.threshold);

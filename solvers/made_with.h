@@ -1,7 +1,6 @@
 // What a plan or a learned policy was made with: where else it may run follows from that.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +11,8 @@ namespace stride {
 struct MadeWith {
   /// False for a file from before this record: then at most the model and the seeds are known.
   bool recorded = false;
-  std::string model_sha256;  ///< empty: not known
-  std::optional<int64_t> label;
+  std::string model_sha256;             ///< empty: not known
+  std::string label;                    ///< "3"; of a predictor for several classes "3,1,none"; empty: none
   std::string guidance;                 ///< as parse_guidance takes it; empty: none
   std::string threshold;                ///< as parse_threshold takes it; empty: none
   std::optional<double> clip;           ///< bound on the denoised prediction, in data scale

@@ -32,6 +32,8 @@ struct Plan {
   [[nodiscard]] static Plan from_json(const std::string& text, const std::string& where);
   /// Doubles are written so that they read back bit for bit. Throws UsageError for an invalid plan.
   [[nodiscard]] std::string to_json() const;
+  /// Writes the file whole or not at all. Throws as to_json; ResourceError where the disk refuses.
+  void save(const std::string& path) const;
   /// Throws InputError when the file is missing, larger than any plan, or malformed.
   [[nodiscard]] static Plan load(const std::string& path);
 };

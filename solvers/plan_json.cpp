@@ -1,5 +1,7 @@
 // The plan's file format: JSON, `stride-plan` version 1 (contract).
 #include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/json_text.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>
@@ -36,14 +38,6 @@ std::vector<double> numbers(const json& list, const std::string& what, const std
   return values;
 }
 
-json parsed(const std::string& text, const std::string& where) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    malformed(where, fmt::format("not JSON (byte {})", error.byte));
-  }
-}
-
 void check_header(const json& root, const std::string& where) {
   if (!root.is_object()) malformed(where, "not a JSON object");
   const json& format = member(root, "format", where);
@@ -72,7 +66,7 @@ MadeWith before_the_record(const Plan& plan, const json& root) {
 }  // namespace
 
 Plan Plan::from_json(const std::string& text, const std::string& where) {
-  const json root = parsed(text, where);
+  const json root = parse_json_text(text, where);
   check_header(root, where);
   Plan plan;
   plan.sigmas = numbers(member(root, "sigmas", where), "'sigmas'", where);
@@ -114,9 +108,11 @@ std::string Plan::to_json() const {
     text += entry + ",\n";
   text += line("model", model_sha256);
   if (made_with.recorded) text += ",\n  \"made_with\": " + stride::to_json(made_with);
-  if (!fit_json.empty()) text += ",\n" + line("fit", parsed(fit_json, "the plan's fit report"));
+  if (!fit_json.empty()) text += ",\n" + line("fit", parse_json_text(fit_json, "the plan's fit report"));
   return text + "\n}\n";
 }
+
+void Plan::save(const std::string& path) const { write_file_atomic(path, to_json()); }
 
 Plan Plan::load(const std::string& path) {
   std::error_code error;

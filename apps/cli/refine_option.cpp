@@ -2,6 +2,8 @@
 
 #include "datasets/files/samples_file.h"
 #include "framework/files/hash.h"
+#include "pipeline/sample_source.h"
+#include "pipeline/seed_rows.h"
 #include "pipeline/start_images.h"
 
 #include <ATen/ATen.h>
@@ -29,8 +31,9 @@ Tensor a_row_a_seed(const Tensor& values, const Shape& sample, int64_t rows) {
   return all.expand(with_rows(rows, sample));
 }
 
-ReadInput read_file_of(const std::string& option, const std::string& path, const std::string& dataset) {
-  const Tensor stored = read_dataset(path, dataset);
+ReadInput read_file_of(const PictureRequest& from, const std::string& dataset) {
+  const std::string &option = from.option, &path = from.path;
+  const Tensor stored = rows_of_seeds(read_dataset(path, dataset), path, from.seeds);
   if (!stored.is_floating_point())
     throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, path, dataset));
   const Tensor values = stored.to(at::kDouble);
@@ -41,14 +44,15 @@ ReadInput read_file_of(const std::string& option, const std::string& path, const
 
 [[noreturn]] void refuse_shape(const std::string& what, const Tensor& values, const Shape& sample, int64_t rows,
                                const char* more) {
-  throw InputError(fmt::format("{} has the shape [{}], but this run needs [{}] (a row a seed) or [{}] (one for all){}",
-                               what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "),
-                               fmt::join(sample, ", "), more));
+  throw InputError(fmt::format(
+      "{} has the shape [{}], but this run needs [{}] (one row per seed; /seed beside it may say "
+      "which) or [{}] (one for all){}",
+      what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "), fmt::join(sample, ", "), more));
 }
 
 ReadInput read_start(const PictureRequest& from, const ModelInfo& model) {
   const auto rows = static_cast<int64_t>(from.seeds.size());
-  ReadInput read = is_picture_input(from.path) ? read_pictures(from, model) : read_file_of("start", from.path, "x");
+  ReadInput read = is_picture_input(from.path) ? read_pictures(from, model) : read_file_of(from, "x");
   const Tensor start = a_row_a_seed(read.values, model.shape, rows);
   if (!start.defined()) refuse_shape(fmt::format("--start {}: /x", from.path), read.values, model.shape, rows, "");
   return {start, std::move(read.sha256)};
@@ -56,8 +60,7 @@ ReadInput read_start(const PictureRequest& from, const ModelInfo& model) {
 
 ReadInput read_mask(const PictureRequest& from, const ModelInfo& model) {
   const auto rows = static_cast<int64_t>(from.seeds.size());
-  ReadInput read =
-      is_picture_input(from.path) ? read_mask_pictures(from, model) : read_file_of("mask", from.path, "mask");
+  ReadInput read = is_picture_input(from.path) ? read_mask_pictures(from, model) : read_file_of(from, "mask");
   if ((read.values < 0.0).logical_or(read.values > 1.0).any().item<bool>())
     throw InputError(fmt::format(
         "--mask {}: /mask must lie in 0 … 1: 1 where the sample is made anew, 0 where the start stays", from.path));
@@ -105,7 +108,7 @@ void read_refine(Context& context, const ModelInfo& model, DrawSettings& setting
     throw UsageError("--mask says which part of --start stays: add --start FILE");
   const auto read = [&](const char* option, auto* reader) -> Tensor {
     if (!options.has(option)) return {};
-    const std::string& path = options.text(option);
+    const std::string path = samples_of_run(options.text(option));
     ReadInput got = reader({option, path, settings.seeds}, model);
     context.add_input(path, got.sha256);
     return std::move(got.values);

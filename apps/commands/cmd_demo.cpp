@@ -31,7 +31,8 @@ class DemoCommand final : public Command {
     settings.nfe = parse_seeds(options.text("nfe"));
     settings.fit_seeds = parse_seeds(options.text("fit-seeds"));
     settings.validation_seeds = parse_seeds(options.text("val-seeds"));
-    settings.teacher = parse_teacher(options.text("teacher"));
+    settings.teacher_text = options.text("teacher");
+    settings.teacher = parse_teacher(settings.teacher_text);
     settings.iterations = options.integer("iterations");
     settings.draw = draw_settings(context, model.info());
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);

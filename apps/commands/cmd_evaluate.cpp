@@ -28,11 +28,17 @@ namespace {
 // "3-6,8", by the rules of --seeds.
 std::vector<int64_t> counts(const OptionValues& options, const std::string& name) {
   if (!options.has(name)) return {};
+  std::vector<int64_t> out;
   try {
-    return parse_seeds(options.text(name));
+    out = parse_seeds(options.text(name));
   } catch (const UsageError&) {
     throw UsageError(fmt::format("--{} {}: write numbers and ranges, e.g. 3-6,8", name, options.text(name)));
   }
+  constexpr std::size_t kMost = 1000;
+  if (out.size() > kMost)
+    throw UsageError(fmt::format("--{} {}: {} grids of each sampler are too many; give at most {}", name,
+                                 options.text(name), out.size(), kMost));
+  return out;
 }
 
 SamplerSweep sweep_of(const OptionValues& options) {
@@ -218,7 +224,7 @@ class EvaluateCommand final : public Command {
                        .repeatable = true},
                       {.name = "nfe",
                        .value = "LIST",
-                       .help = "evaluations a sample, e.g. 3-6,8 (default 4,6,8)",
+                       .help = "evaluations per sample, e.g. 3-6,8 (default 4,6,8)",
                        .group = "Samplers",
                        .key = "evaluate.nfe"},
                       {.name = "steps",

@@ -1,9 +1,10 @@
 // stride list: what there is, with traits and references.
 #include "apps/cli/command.h"
+#include "apps/cli/streams.h"
 #include "evaluation/solver_page.h"
 #include "evaluation/text_table.h"
 #include "framework/grids/time_grid.h"
-#include "framework/spec.h"
+#include "framework/named.h"
 #include "pipeline/model_card.h"
 #include "pipeline/policies.h"
 #include "solvers/named_variants.h"
@@ -11,12 +12,16 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace stride {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr auto kLeft = TextTable::Align::left;
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
@@ -26,6 +31,18 @@ Json or_null(const std::optional<T>& value) {
 template <class T>
 std::string or_dash(const std::optional<T>& value) {
   return value ? fmt::format("{}", *value) : "–";
+}
+
+// Each by itself, beside the one line that `options` is.
+Json option_list(const std::vector<OptionInfo>& options) {
+  Json out = Json::array();
+  for (const OptionInfo& option : options)
+    out.push_back({{"name", option.name},
+                   {"default", option.fallback},
+                   {"allowed", option.allowed},
+                   {"choices", option.choices},
+                   {"summary", option.summary}});
+  return out;
 }
 
 Json solver_json(const SolverTraits& traits) {
@@ -47,74 +64,93 @@ Json solver_json(const SolverTraits& traits) {
           {"masked", traits.masked},
           {"policy", traits.policy},
           {"nfe", costs},
-          {"options", traits.options},
+          {"options", options_text(traits.options)},
+          {"option_list", option_list(traits.options)},
           {"variants", traits.variants},
           {"also", traits.also},
           {"summary", traits.summary},
           {"reference", traits.reference}};
 }
 
+// How wide the text may be, and whether it says all.
+struct Layout {
+  std::size_t width;
+  bool details;
+};
+
 struct Listing {
   Json json = Json::array();
   std::string text;
 };
 
-// Papers below the table: they are long.
-class References final {
+// What is too long for the table, below it: a line a name, or more where it does not fit.
+class Notes final {
  public:
-  void add(const std::string& name, const std::string& reference) {
-    if (!reference.empty()) text_ += fmt::format("  {}: {}\n", name, reference);
+  Notes(const char* title, const Layout& layout) : title_(title), layout_(layout) {}
+  void add(const std::string& name, const std::string& note) {
+    if (note.empty()) return;
+    const auto lines = wrapped(fmt::format("{}: {}", name, note), layout_.width - 4);
+    text_ += fmt::format("  {}\n", fmt::join(lines, "\n    "));
   }
-  [[nodiscard]] std::string text() const { return text_.empty() ? "" : "\nReferences:\n" + text_; }
+  [[nodiscard]] std::string text() const {
+    return text_.empty() || !layout_.details ? "" : fmt::format("\n{}:\n{}", title_, text_);
+  }
 
  private:
+  const char* title_;
+  Layout layout_;
   std::string text_;
 };
 
-Listing list_solvers() {
+Listing list_solvers(const Layout& layout) {
   Listing out;
-  References references;
+  Notes references("References", layout);
   TextTable table({{"solver"},
                    {"order", TextTable::Align::right},
                    {"nfe of 10 steps", TextTable::Align::right},
-                   {"also called"},
-                   {"options"},
+                   {"also called", kLeft, true},
+                   {"options", kLeft, true},
                    {"what it is"}});
   for (const std::string& name : solver_names()) {
     const SolverTraits& traits = solver_traits(name);
     out.json.push_back(solver_json(traits));
     table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)),
-               fmt::format("{}", fmt::join(also_called(traits), ", ")), traits.options, traits.summary});
+               fmt::format("{}", fmt::join(also_called(traits), ", ")), options_text(traits.options), traits.summary});
     references.add(traits.name, traits.reference);
   }
-  out.text = table.text() + references.text();
+  out.text = table.text(layout.width, layout.details) + references.text();
   return out;
 }
 
-Listing list_schedules() {
+Listing list_schedules(const Layout& layout) {
   Listing out;
-  References references;
-  TextTable table({{"schedule"}, {"also called"}, {"options (the first value is the default)"}, {"what it is"}});
-  std::string differences;
+  Notes references("References", layout);
+  TextTable table({{"schedule"},
+                   {"also called", kLeft, true},
+                   {"options (the first value is the default)", kLeft, true},
+                   {"what it is"}});
+  Notes differences("Other numbers under the same name", layout);
   for (const GridTraits& traits : grid_traits()) {
     out.json.push_back({{"name", traits.name},
                         {"aliases", traits.aliases},
                         {"summary", traits.summary},
-                        {"options", traits.options},
+                        {"options", options_text(traits.options)},
+                        {"option_list", option_list(traits.options)},
                         {"differs", traits.differs},
                         {"reference", traits.reference},
                         {"needs_noise_schedule", traits.needs_noise_schedule}});
-    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
-    if (!traits.differs.empty()) differences += fmt::format("  {}: {}\n", traits.name, traits.differs);
+    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), options_text(traits.options),
+               traits.summary});
+    differences.add(traits.name, traits.differs);
     references.add(traits.name, traits.reference);
   }
-  out.text = table.text() + "\nOther numbers under the same name:\n" + differences + references.text();
+  out.text = table.text(layout.width, layout.details) + differences.text() + references.text();
   return out;
 }
 
-Listing list_models() {
+Listing list_models(const Layout& layout) {
   Listing out;
-  TextTable table({{"model"}, {"kind"}, {"shape"}, {"sigma"}, {"conditions"}, {"sha256"}});
+  TextTable table({{"model"}, {"kind"}, {"shape"}, {"sigma"}, {"conditions"}, {"sha256", kLeft, true}});
   for (const std::string& name : known_models()) {
     const ModelInfo info = find_model(name).card.info;
     std::vector<std::string> conditions;
@@ -136,36 +172,41 @@ Listing list_models() {
                fmt::format("{:g}–{:g}", info.sigma_min, info.sigma_max), fmt::format("{}", fmt::join(conditions, ", ")),
                info.sha256.substr(0, 12)});
   }
-  out.text = table.text();
+  out.text = table.text(layout.width, layout.details);
   return out;
 }
 
-Listing list_policies() {
+Listing list_policies(const Layout& layout) {
   Listing out;
-  References references;
-  TextTable table({{"policy"}, {"options"}, {"what it is"}});
+  Notes references("References", layout);
+  TextTable table({{"policy"}, {"options", kLeft, true}, {"what it is"}});
   for (const PolicyTraits& traits : policy_traits()) {
     out.json.push_back({{"name", traits.name},
                         {"summary", traits.summary},
-                        {"options", traits.options},
+                        {"options", options_text(traits.options)},
+                        {"option_list", option_list(traits.options)},
                         {"reference", traits.reference}});
-    table.add({traits.name, traits.options, traits.summary});
+    table.add({traits.name, options_text(traits.options), traits.summary});
     references.add(traits.name, traits.reference);
   }
-  out.text = table.text() + references.text();
+  out.text = table.text(layout.width, layout.details) + references.text();
   return out;
 }
 
-Listing list_noise_schedules() {
+Listing list_noise_schedules(const Layout& layout) {
   Listing out;
-  References references;
-  TextTable table(
-      {{"noise schedule"}, {"also called"}, {"largest sigma", TextTable::Align::right}, {"options"}, {"what it is"}});
+  Notes references("References", layout);
+  TextTable table({{"noise schedule"},
+                   {"also called", kLeft, true},
+                   {"largest sigma", TextTable::Align::right},
+                   {"options", kLeft, true},
+                   {"what it is"}});
   for (const NoiseScheduleTraits& traits : noise_schedule_traits()) {
     Json row = {{"name", traits.name},
                 {"aliases", traits.aliases},
                 {"summary", traits.summary},
-                {"options", traits.options},
+                {"options", options_text(traits.options)},
+                {"option_list", option_list(traits.options)},
                 {"reference", traits.reference}};
     std::string largest = "–";
     if (traits.name != "custom") {
@@ -176,17 +217,17 @@ Listing list_noise_schedules() {
       largest = fmt::format("{:.4g}", schedule.sigmas().back());
     }
     out.json.push_back(row);
-    table.add(
-        {traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, traits.options, traits.summary});
+    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, options_text(traits.options),
+               traits.summary});
     references.add(traits.name, traits.reference);
   }
-  out.text = table.text() + references.text();
+  out.text = table.text(layout.width, layout.details) + references.text();
   return out;
 }
 
 struct Kind {
   const char* name;
-  Listing (*make)();
+  Listing (*make)(const Layout& layout);
 };
 constexpr Kind kKinds[] = {{"solvers", list_solvers},
                            {"schedules", list_schedules},
@@ -207,27 +248,28 @@ class ListCommand final : public Command {
       context.print(solver_page());
       return ExitCode::ok;
     }
+    const Layout layout{static_cast<std::size_t>(std::max(terminal_width(STDOUT_FILENO, 100), 40)),
+                        context.options().flag("verbose")};
     std::string text;
     Json all = Json::object();
     bool found = false;
     for (const Kind& kind : kKinds) {
       if (!words.empty() && words[0] != kind.name) continue;
       found = true;
-      const Listing listing = kind.make();
+      const Listing listing = kind.make(layout);
       text += (text.empty() ? "" : "\n") + listing.text;
       all[kind.name] = listing.json;
     }
     if (!found) {
       std::vector<std::string> candidates;
       for (const Kind& kind : kKinds) candidates.emplace_back(kind.name);
-      const std::string guess = nearest(words[0], candidates);
-      throw UsageError(fmt::format("stride list {}: there is no such list{}", words[0],
-                                   guess.empty() ? "; there are " + names() : "; did you mean '" + guess + "'?"));
+      throw unknown_name("list", words[0], candidates, candidates);
     }
     if (context.json()) {
-      fmt::print("{}\n", (words.empty() ? all : all[words[0]]).dump());
+      write_result((words.empty() ? all : all[words[0]]).dump() + "\n");
     } else {
       context.print(text);
+      if (!layout.details) context.print("\n-v adds other names, options and papers; --json prints everything.\n");
     }
     return ExitCode::ok;
   }
@@ -246,7 +288,7 @@ class ListCommand final : public Command {
       .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper",
       .options = {{.name = "markdown",
                    .kind = ValueKind::flag,
-                   .help = "solvers as a page with a table a family, docs/solvers.md"}}};
+                   .help = "solvers as a page with a table per family, docs/solvers.md"}}};
 };
 
 }  // namespace

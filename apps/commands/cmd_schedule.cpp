@@ -1,6 +1,7 @@
 // stride schedule: print a grid of noise levels.
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
+#include "apps/cli/streams.h"
 #include "evaluation/text_table.h"
 
 #include <fmt/format.h>
@@ -30,7 +31,7 @@ class ScheduleCommand final : public Command {
     std::vector<double> timesteps;
     for (const double sigma : sigmas) timesteps.push_back(noise.timestep(sigma));
     if (context.json()) {
-      fmt::print("{}\n", nlohmann::json{{"sigmas", sigmas}, {"timesteps", timesteps}}.dump());
+      write_result(nlohmann::json{{"sigmas", sigmas}, {"timesteps", timesteps}}.dump() + "\n");
       return ExitCode::ok;
     }
     constexpr auto kRight = TextTable::Align::right;

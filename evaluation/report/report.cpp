@@ -4,6 +4,7 @@
 #include "evaluation/report/report_sections.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -119,7 +120,7 @@ std::string report_json(const ReportData& data) {
 
 void read_report_json(ReportData& data, const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_ordered_json_text(text, where);
     if (!json.is_object() || json.value("format", "") != "stride-report" || json.at("version").get<int>() != 1) {
       throw InputError(fmt::format(
           "{}: not a version 1 report description; remove it to build the report from the results alone", where));

@@ -122,7 +122,7 @@ std::string quality_section(const EvaluationResult& result) {
   if (has_metric(result, "rmse")) {
     Plot plot = metric_plot(result, "rmse", Horizontal::nfe);
     plot.title = "RMSE to the teacher against NFE";
-    plot.x_label = "network evaluations a sample (NFE)";
+    plot.x_label = "network evaluations per sample (NFE)";
     plot.y_label = "RMSE to the teacher";
     out += figure(
         "Distance to the teacher", plot,
@@ -137,7 +137,7 @@ std::string quality_section(const EvaluationResult& result) {
     if (!has_metric(result, metric) || (std::string(metric) == "fd-teacher" && has_metric(result, "fd"))) continue;
     Plot plot = metric_plot(result, metric, Horizontal::nfe);
     plot.title = fmt::format("Fréchet distance to {} against NFE", against);
-    plot.x_label = "network evaluations a sample (NFE)";
+    plot.x_label = "network evaluations per sample (NFE)";
     plot.y_label = "Fréchet distance";
     if (const MetricResult* teacher = result.teacher.metric(metric))
       plot.lines.push_back({teacher->all.value, "teacher"});
@@ -146,7 +146,7 @@ std::string quality_section(const EvaluationResult& result) {
     out += figure(
         title, plot,
         fmt::format(
-            "Fréchet distance to {} in the features of {}, {} samples a point; lower is better. Few samples bias it "
+            "Fréchet distance to {} in the features of {}, {} samples per point; lower is better. Few samples bias it "
             "upwards: compare at one count only. {}",
             against, result.features.empty() ? "a fixed network" : result.features, result.n,
             bars_note(result) + best_of));
@@ -160,7 +160,7 @@ namespace {
 std::string time_figure(const EvaluationResult& result, const std::string& metric, const EvaluationPart& part) {
   Plot plot = metric_plot(result, metric, Horizontal::seconds);
   plot.title = "Precision against time";
-  plot.x_label = "milliseconds a sample";
+  plot.x_label = "milliseconds per sample";
   plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
   return figure(
       part.name.empty() ? "What a sample costs" : "What a sample costs in " + part.name, plot,

@@ -84,7 +84,7 @@ std::string draw_counts(const std::vector<const SamplerResult*>& samplers, const
     svg.line(axis(tick.value), 6, axis(tick.value), bottom, "grid");
     svg.text(axis(tick.value), bottom + 16, tick.label, "tick", "middle");
   }
-  svg.text((label_width + width - 12) / 2, bottom + 36, "network evaluations a sample", "axis-label", "middle");
+  svg.text((label_width + width - 12) / 2, bottom + 36, "network evaluations per sample", "axis-label", "middle");
   svg.close_group();
   for (std::size_t i = 0; i < samplers.size(); ++i) {
     const double base = 6 + row_height * static_cast<double>(i + 1) - 2;

@@ -150,12 +150,13 @@ Rows chosen_rows(const EvaluationResult& result) {
 
 std::string results_table(const EvaluationResult& result, const Rows& samplers) {
   std::vector<HtmlColumn> columns = {{"sampler", "name", "small: noise schedule or policy, and end of the grid"},
-                                     {"NFE", "number", "network evaluations a sample, mean"}};
+                                     {"NFE", "number", "network evaluations per sample, mean"}};
   for (const auto& [name, title] : shown_metrics(result))
     columns.push_back({title, "number", "with its 95 % interval"});
-  columns.push_back({"passes", "number", "network passes a sample, mean: guidance makes two an evaluation"});
-  columns.push_back({"time", "number",
-                     result.parts.empty() ? "wall time a sample" : "wall time a sample, in the run named below it"});
+  columns.push_back({"passes", "number", "network passes per sample, mean: guidance makes two per evaluation"});
+  columns.push_back(
+      {"time", "number",
+       result.parts.empty() ? "wall time per sample" : "wall time per sample, in the run named below it"});
   columns.push_back({"peak", "number", "peak memory"});
   std::map<int64_t, Rows> by_nfe;
   Rows adaptive;

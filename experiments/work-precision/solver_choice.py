@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 
 # A solver as the study runs it. `order` is claimed with exact history, `start_order` from a run's own start; `cost` is
-# evaluations a step; `error_order` None where no policy can steer it. `fixed` tells a run on grids
+# evaluations per step; `error_order` None where no policy can steer it. `fixed` tells a run on grids
 # from one under policies.
 Solver = namedtuple("Solver", "name family order start_order cost error_order fixed")
 Choice = namedtuple("Choice", "solvers left_out")

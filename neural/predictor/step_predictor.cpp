@@ -1,6 +1,7 @@
 #include "neural/predictor/step_predictor.h"
 
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 #include "neural/predictor/step_features.h"
 
 #include <ATen/ATen.h>
@@ -55,7 +56,7 @@ std::string to_json(const PredictorInfo& info) {
 PredictorInfo from_json(const std::string& text, const std::string& where) {
   PredictorInfo info;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json_text(text, where);
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     if (json.at("features").get<std::vector<std::string>>() != step_feature_names())

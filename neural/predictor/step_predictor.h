@@ -13,7 +13,7 @@ namespace stride {
 
 /// What a predictor was made for and from.
 struct PredictorInfo {
-  std::string base = "dpmpp_2m";                    ///< the solver whose local error it knows
+  std::string base = "dpmpp_2m";                    ///< the solver whose local error it knows: canonical_solver
   std::string model_sha256;                         ///< of the denoiser behind the trajectories
   std::vector<int64_t> sample_shape;                ///< without the batch
   double sigma_min = 0.0, sigma_max = 0.0;          ///< the positive range of the trajectories

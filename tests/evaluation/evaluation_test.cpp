@@ -7,6 +7,7 @@
 #include "pipeline/teacher.h"
 
 #include <cmath>
+#include <set>
 
 using namespace stride;
 
@@ -130,7 +131,7 @@ TEST_CASE("evaluation: batches and blocks change no sample") {
   CHECK(again.block_sizes == std::vector<int64_t>{6, 7, 7, 7, 7, 7, 7});
 }
 
-TEST_CASE("evaluation: an adaptive policy has its own evaluations a sample, and its steps are kept") {
+TEST_CASE("evaluation: an adaptive policy has its own evaluations per sample, and its steps are kept") {
   const GaussianMixture model = mixture();
   EvaluationSettings wanted = settings();
   SamplerSpec adaptive = spec("heun", 10);
@@ -228,15 +229,18 @@ TEST_CASE("evaluation: an interrupted run is continued from what it saved") {
 
   EvaluationResult marked = saved;
   marked.samplers[0].metrics[0].all.value = 123.0;
-  int64_t batches_run = 0;
+  std::set<int64_t> seen;
   EvaluationHooks rest;
   rest.earlier = &marked;
-  rest.progress = [&](int64_t, int64_t, const std::string&) { return ++batches_run > 0; };
+  rest.progress = [&](int64_t done, int64_t, const std::string&) { return seen.insert(done), true; };
   const EvaluationResult whole = evaluate(model, nullptr, wanted, rest);
   CHECK(whole.complete);
   REQUIRE(whole.samplers.size() == 3);
   CHECK(value(whole.samplers[0], "rmse") == 123.0);
-  CHECK(batches_run == 6);
+  CHECK(seen.contains(8));  // the teacher runs again, also within its batches
+  CHECK(seen.contains(4));
+  CHECK_FALSE(seen.contains(24));  // and the sampler that is known does not
+  CHECK(seen.contains(40));
   CHECK(whole.samplers[2].cost.nfe_mean == 5);
 
   // Results of other seeds are not taken over.
@@ -275,9 +279,9 @@ TEST_CASE("evaluation: settings that cannot be are refused in words") {
   CHECK(wanted.invalid_reason().find("fid") != std::string::npos);
   wanted.metrics = {"fd"};
   wanted.features.reference = std::nullopt;
-  CHECK(wanted.invalid_reason().find("--ref") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`ref`") != std::string::npos);
   wanted.features.features = nullptr;
-  CHECK(wanted.invalid_reason().find("--features") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`features`") != std::string::npos);
   wanted.metrics = {"rmse"};
   CHECK(wanted.invalid_reason().empty());
   wanted.blocks = 17;

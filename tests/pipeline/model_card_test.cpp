@@ -172,7 +172,7 @@ TEST_CASE("model card: the models that come with the program load and match thei
     CHECK(model.info().name == name);
     CHECK(model.info().sha256.size() == 64);
   }
-  CHECK_THROWS_AS(find_model("digitz"), UsageError);
+  CHECK_THROWS_AS(find_model("digitz"), InputError);
   ::setenv("STRIDE_MODELS", "/nowhere", 1);
   CHECK_THROWS_WITH(find_model("cifar10"), contains("comes with the program"));
   ::unsetenv("STRIDE_MODELS");

@@ -90,7 +90,7 @@ TEST_CASE("provenance: a record says all that a result depends on") {
   const MadeWith made = made_of(conditioned());
   CHECK(made.recorded);
   CHECK(made.model_sha256 == digits_like().sha256);
-  CHECK(made.label == 3);
+  CHECK(made.label == "3");
   CHECK(made.guidance == "2:interval=0.3-5");
   CHECK(made.threshold == "0.9");
   CHECK_FALSE(made.clip);

@@ -197,10 +197,10 @@ TEST_CASE("plan file from disk runs as a solver by name", "[plan]") {
 TEST_CASE("plan file that is malformed is refused, saying where and what", "[plan]") {
   using nlohmann::json;
   const std::vector<std::pair<std::string, std::string>> bad{
-      {"", "not JSON"},
+      {"", "not valid JSON"},
       {"[1]", "not a JSON object"},
       {R"({"format":"stride-plan","version":1})", "'sigmas' is missing"},
-      {small_plan(true).to_json().substr(0, 40), "not JSON"},
+      {small_plan(true).to_json().substr(0, 40), "not valid JSON"},
       {with("format", "other"), "'format'"},
       {with("version", 2), "version 2"},
       {with("version", "1"), "version"},
@@ -237,7 +237,7 @@ TEST_CASE("plan file keeps what it was made with, and older readers' keys stay",
   Plan plan = small_plan(true);
   plan.made_with = {.recorded = true,
                     .model_sha256 = "abc",
-                    .label = 3,
+                    .label = "3",
                     .guidance = "2:interval=0.3-5",
                     .threshold = "0.9",
                     .clip = 1.0,
@@ -254,7 +254,7 @@ TEST_CASE("plan file keeps what it was made with, and older readers' keys stay",
   CHECK(json.at("model") == "abc");
   json["made_with"]["later"] = "kept for others";
   CHECK((Plan::from_json(json.dump(), "here").made_with == plan.made_with));
-  json["made_with"]["class"] = "three";
+  json["made_with"]["class"] = 3.5;
   CHECK_THROWS_AS(Plan::from_json(json.dump(), "here"), InputError);
   json["made_with"] = nullptr;
   CHECK_FALSE(Plan::from_json(json.dump(), "here").made_with.recorded);

@@ -16,9 +16,11 @@ nlohmann::ordered_json label_json(const std::string& label) {
   return number ? nlohmann::ordered_json(std::stoll(label)) : nlohmann::ordered_json(label);
 }
 
-std::string label_from(const nlohmann::json& json) {
+std::string label_from(const nlohmann::json& json, const std::string& where) {
   if (json.is_null()) return "";
-  return json.is_string() ? json.get<std::string>() : fmt::format("{}", json.get<int64_t>());
+  if (json.is_string()) return json.get<std::string>();
+  if (!json.is_number_integer()) throw InputError(fmt::format("{}: 'class' of 'made_with' is no class", where));
+  return fmt::format("{}", json.get<int64_t>());
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ MadeWith made_with_from_json(const std::string& text, const std::string& where) 
   try {
     const nlohmann::json json = parse_json_text(text, where);
     json.at("model").get_to(out.model_sha256);
-    out.label = label_from(json.at("class"));
+    out.label = label_from(json.at("class"), where);
     json.at("guidance").get_to(out.guidance);
     if (!json.at("clip").is_null()) out.clip = json.at("clip").get<double>();
     json.at("threshold").get_to(out.threshold);

@@ -11,15 +11,15 @@ namespace stride {
 struct MadeWith {
   /// False for a file from before this record: then at most the model and the seeds are known.
   bool recorded = false;
-  std::string model_sha256;             ///< empty: not known
-  std::string label;                    ///< "3"; of a predictor for several classes "3,1,none"; empty: none
-  std::string guidance;                 ///< as parse_guidance takes it; empty: none
-  std::string threshold;                ///< as parse_threshold takes it; empty: none
-  std::optional<double> clip;           ///< bound on the denoised prediction, in data scale
-  std::string dtype;                    ///< of the states: "float32"
-  std::string teacher;                  ///< as parse_teacher takes it, with steps, schedule and end
-  std::vector<double> teacher_sigmas;   ///< its levels
-  std::string seeds, validation_seeds;  ///< as parse_seeds takes them
+  std::string model_sha256 = {};                  ///< empty: not known
+  std::string label = {};                         ///< "3"; of a predictor for several classes "3,1,none"; empty: none
+  std::string guidance = {};                      ///< as parse_guidance takes it; empty: none
+  std::string threshold = {};                     ///< as parse_threshold takes it; empty: none
+  std::optional<double> clip = {};                ///< bound on the denoised prediction, in data scale
+  std::string dtype = {};                         ///< of the states: "float32"
+  std::string teacher = {};                       ///< as parse_teacher takes it, with steps, schedule and end
+  std::vector<double> teacher_sigmas = {};        ///< its levels
+  std::string seeds = {}, validation_seeds = {};  ///< as parse_seeds takes them
   bool operator==(const MadeWith&) const = default;
 };
 

@@ -132,7 +132,7 @@ std::map<std::string, Winners> winners_by_metric(const EvaluationResult& result,
   return out;
 }
 
-// Each solver on its best grid, and whatever is best in some metric.
+// Of each solver the run that ranks best, and whatever is best in some metric.
 Rows chosen_rows(const EvaluationResult& result) {
   std::set<const SamplerResult*> chosen;
   for (const SamplerGroup& group : sampler_groups(result)) chosen.insert(group.best.begin(), group.best.end());
@@ -282,11 +282,12 @@ std::string images_section(const EvaluationResult& result) {
     out += element("h3", fmt::format("{} network evaluations", nfe)) + strip_rows(rows);
   if (!adaptive.empty()) out += element("h3", "Adaptive policies") + strip_rows(adaptive);
   out +=
-      "</div>" + element("p",
-                         fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
-                                     "solver is shown on its best grid at that NFE. Narrow screens show fewer columns.",
-                                     result.strip_columns),
-                         "note");
+      "</div>" +
+      element("p",
+              fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
+                          "solver is shown by its run of the best {} at that NFE. Narrow screens show fewer columns.",
+                          result.strip_columns, ranking_metric(result)),
+              "note");
   return out + "</section>\n";
 }
 
@@ -302,7 +303,10 @@ std::string table_section(const EvaluationResult& result) {
                                   "intervals over blocks of seeds.";
   std::string out =
       "<section><h2>All numbers</h2>" +
-      element("p", "Each solver on its best grid at each NFE, and runs with the best value of some metric. " + marks,
+      element("p",
+              fmt::format(
+                  "At each NFE each solver's run of the best {}, and runs with the best value of another metric. {}",
+                  ranking_metric(result), marks),
               "note");
   out += results_table(result, chosen);
   if (all.size() > chosen.size()) {

@@ -121,7 +121,7 @@ const std::vector<Setting>& settings() {
       {"hybrid", {{"--hybrid", "ddim@3,heun@2"}}},
       {"hybrid with ranges", {{"--hybrid", "ddim@3:50-1,heun@2:1-0.01"}}},
       {"term", {{"--solver", "euler"}, {"--term", "sde:eta=1"}}},
-      {"steps", {{"--steps", "5"}}},
+      {"steps", {{"--steps", "6"}}},
       {"nfe", {{"--nfe", "13"}}},
       {"schedule", {{"--schedule", "exponential"}}},
       {"timesteps", {{"--schedule", "leading"}}},
@@ -159,7 +159,8 @@ std::optional<Words> together(const Setting& a, const Setting& b) {
 
 // What one says anyway of the other's subject, so that it adds nothing.
 bool says_the_same(const std::string& a, const std::string& b) {
-  const std::set<std::set<std::string>> known = {{"class", "guidance"},
+  const std::set<std::set<std::string>> known = {{"plan", "final"},
+                                                 {"class", "guidance"},
                                                  {"timesteps", "noise schedule"},
                                                  {"noise", "noise alone"},
                                                  {"noise schedule", "noise schedule alone"},

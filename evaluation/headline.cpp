@@ -41,7 +41,7 @@ std::string opponents_text(const std::vector<PlanComparison>& comparisons) {
   const std::string text = runs_text(all);
   const std::string of = text.substr(text.find(" of "));
   if (all_equal(counts))
-    return fmt::format("the lowest of {} runs{}{}", counts.front(), comparisons.size() > 1 ? " at each" : "", of);
+    return fmt::format("{}the lowest of {} runs{}", comparisons.size() > 1 ? "each time " : "", counts.front(), of);
   return fmt::format("the lowest of {} runs{}", joined(texts(counts)), of);
 }
 
@@ -50,6 +50,7 @@ std::string plans_text(const std::vector<PlanComparison>& comparisons) {
   for (const PlanComparison& comparison : comparisons) counts.push_back(comparison.plans.size());
   if (all_equal(counts) && counts.front() == 1) return comparisons.size() == 1 ? "the fitted plan" : "fitted plans";
   if (comparisons.size() == 1) return fmt::format("the best of {} fitted plans", counts.front());
+  if (all_equal(counts)) return fmt::format("the best of {} fitted plans each", counts.front());
   return fmt::format("the best of {} fitted plans", joined(texts(counts)));
 }
 

@@ -87,6 +87,9 @@ TEST_CASE("headline: one rival is named, several are counted and named, none is 
   // The best of several plans was chosen on these seeds.
   CHECK(has(headline(only({fitted, plan("other.json", 4, 0.05), classic("ipndm", 4, 0.12)})),
             "the best of 2 fitted plans has 75 % lower"));
+  CHECK(has(headline(only({fitted, plan("q.json", 5, 0.02), classic("ipndm", 4, 0.12), classic("dpmpp_2m", 4, 0.2),
+                           classic("ipndm", 5, 0.1), classic("dpmpp_2m", 5, 0.1)})),
+            "than each time the lowest of 2 runs of ipndm and dpmpp_2m on karras · zero"));
   SamplerResult seen = fitted;
   seen.seeds_seen = "10000-10063";
   CHECK(has(headline(only({seen, classic("ipndm", 4, 0.12)})), "chosen on, some of these seeds"));

@@ -4,6 +4,7 @@
 #include "datasets/metrics/kernel_distance.h"
 #include "datasets/metrics/manifold.h"
 #include "datasets/metrics/sliced_wasserstein.h"
+#include "evaluation/metric_facts.h"
 #include "framework/error.h"
 #include "framework/named.h"
 #include "framework/text_list.h"
@@ -51,7 +52,7 @@ bool wants(const std::vector<std::string>& metrics, const std::string& name) {
 }
 
 MetricResult result(const std::string& name, const BlockMetric& metric, const FeatureStamp& stamp = {}) {
-  return {name, metric.all, metric.blocks, stamp.quantisation, stamp.sha256};
+  return {name, within_range(name, metric.all), metric.blocks, stamp.quantisation, stamp.sha256};
 }
 
 const Tensor& features_of(const MetricSide& side, const std::string& metric) {

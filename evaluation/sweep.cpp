@@ -61,6 +61,8 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
   require_known(sweep.policies);
   std::vector<SamplerSpec> out;
   const auto add = [&](const SamplerSpec& spec) {
+    if (std::find(out.begin(), out.end(), spec) != out.end())
+      return skipped.push_back(in_words(spec) + ": asked for twice");
     (void)make_sampler(spec, model, card);
     out.push_back(spec);
   };
@@ -93,7 +95,10 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
         spec.nfe = spec.steps = std::nullopt;
         add_if_possible(spec);
       } else if (plan) {
-        add(spec);
+        SamplerSpec one = spec;  // the range and the noise schedule are for those that have no levels of their own
+        one.sigma_min = one.sigma_max = std::nullopt;
+        one.noise_schedule.clear();
+        add(one);
       } else {
         for (const SamplerSpec& one : fixed_specs(own, spec)) {
           const bool possible = !one.nfe || (solver && costs_exactly(*solver, *one.nfe, one.final));

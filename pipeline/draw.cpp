@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/models/masked_denoiser.h"
 #include "pipeline/file_noise.h"
+#include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -194,6 +195,7 @@ Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double
 }
 
 Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {
+  require_made_for(sampler, denoiser.info(), settings);
   const Drawing drawing(sampler, denoiser, settings, hooks);
   const auto total = static_cast<int64_t>(settings.seeds.size());
   Draws draws;

@@ -64,7 +64,8 @@ struct DrawHooks {
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
 };
 
-/// Draws one sample per seed, in chunks.
+/// Draws one sample per seed, in chunks. Throws UsageError where the sampler's file was made with another class or
+/// guidance (pipeline/provenance.h).
 [[nodiscard]] Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                          const DrawHooks& hooks = {});
 

@@ -3,8 +3,11 @@
 #include "framework/error.h"
 #include "framework/spec.h"
 #include "neural/networks/encoder_features.h"
+#include "neural/predictor/store_record.h"
 #include "pipeline/feature_card.h"
+#include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
+#include "pipeline/teacher.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -92,9 +95,8 @@ Sampler fit_teacher(const FitTask& task, const ModelInfo& model, const ModelCard
   if (task.fit.sigma_min != model.sigma_min) spec.sigma_min = task.fit.sigma_min;
   if (task.fit.sigma_max != model.sigma_max) spec.sigma_max = task.fit.sigma_max;
   Sampler teacher = make_sampler(spec, model, card, task.draw.device);
-  if (!teacher.fixed() || teacher.solver->traits().stochastic)
-    throw UsageError(
-        fmt::format("`teacher` {}: plans are fitted to the end points of a deterministic solver", task.teacher_text));
+  require_one_answer(teacher);
+  require_made_for(teacher, model, task.draw);
   return teacher;
 }
 
@@ -113,18 +115,24 @@ std::optional<FitData> teacher_end_points(const Sampler& teacher, const Denoiser
     return rows_of(task, denoiser.info(), seeds, start_points(both, denoiser.info(), task.fit.sigma_max, first, count),
                    ends.x.slice(0, first, first + count));
   };
-  return FitData{part(0, task.seeds), part(static_cast<int64_t>(task.seeds.size()), task.validation_seeds)};
+  return FitData{part(0, task.seeds), part(static_cast<int64_t>(task.seeds.size()), task.validation_seeds),
+                 record_of(teacher, denoiser.info(), task.draw, task.seeds, task.validation_seeds)};
 }
 
 FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denoiser, const FitTask& task) {
+  MadeWith made_with = made_with_of(store.config());
+  require_recorded_for({store.folder(), made_with}, denoiser.info(), task.draw);
+  made_with.seeds = format_seeds(task.seeds);
+  made_with.validation_seeds = format_seeds(task.validation_seeds);
   return {recorded(store, denoiser.info(), task, task.seeds),
-          recorded(store, denoiser.info(), task, task.validation_seeds)};
+          recorded(store, denoiser.info(), task, task.validation_seeds), std::move(made_with)};
 }
 
 PlanFitResult fit_to(const FitData& data, const Denoiser& denoiser, const FitTask& task, const ProgressFn& progress) {
   PlanFitResult result = fit_plan(denoiser, task.draw.guidance, data.train, data.validation, task.fit, progress);
   if (result.plan.nfe() == 0) return result;
   result.plan.model_sha256 = denoiser.info().sha256;
+  result.plan.made_with = data.made_with;
   result.plan.fit_json = fit_report_json(
       result, task.fit, {task.teacher_text, format_seeds(task.seeds), format_seeds(task.validation_seeds)});
   return result;

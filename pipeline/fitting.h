@@ -44,6 +44,7 @@ struct FitTask {
 /// The seeds of a fit, and those that the plan is chosen on.
 struct FitData {
   PlanFitData train, validation;
+  MadeWith made_with = {};  ///< what the plan will say: teacher, conditions, precision and seeds
 };
 
 /// Runs the teacher on all seeds, in one go; none when `progress` (in samples) ended that. Throws QualityError where a
@@ -52,7 +53,7 @@ struct FitData {
                                                         const FitTask& task, const ProgressFn& progress = {});
 
 /// Takes them from the first and last points of recorded trajectories. Throws InputError where a seed is not there or a
-/// trajectory did not end well.
+/// trajectory did not end well, UsageError where class, guidance or bounds are not those of the task.
 [[nodiscard]] FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denoiser, const FitTask& task);
 
 /// Fits within the memory of the task. The plan of the result says what it was made with, unless there is none:

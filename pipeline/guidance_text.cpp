@@ -5,6 +5,10 @@
 #include "framework/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <vector>
 
 namespace stride {
 namespace {
@@ -73,6 +77,28 @@ DynamicThreshold parse_threshold(const std::string& text) {
   if (const std::string reason = guidance.invalid_reason(); !reason.empty())
     throw UsageError(fmt::format("`threshold` {}: {}", text, reason));
   return *guidance.threshold;
+}
+
+std::string guidance_text(const Guidance& guidance) {
+  if (!guidance.active()) return "";
+  std::vector<std::string> options;
+  const Guidance plain;
+  if (guidance.rescale != plain.rescale) options.push_back(fmt::format("rescale={}", guidance.rescale));
+  if (guidance.rescale_of) options.push_back("rescale_of=" + guidance.rescale_of->name());
+  if (guidance.interval_low != plain.interval_low || guidance.interval_high != plain.interval_high)
+    options.push_back(fmt::format("interval={}-{}", guidance.interval_low, guidance.interval_high));
+  if (guidance.projected) {
+    options.push_back(fmt::format("apg={}", guidance.projected->eta));
+    if (guidance.projected->norm > 0.0) options.push_back(fmt::format("apg_norm={}", guidance.projected->norm));
+  }
+  return fmt::format("{}{}{}", guidance.scale, options.empty() ? "" : ":", fmt::join(options, ","));
+}
+
+std::string threshold_text(const Guidance& guidance) {
+  if (!guidance.threshold) return "";
+  const DynamicThreshold& threshold = *guidance.threshold;
+  return fmt::format("{}{}", threshold.ratio,
+                     std::isfinite(threshold.most) ? fmt::format(":max={}", threshold.most) : "");
 }
 
 Guidance make_guidance(const GuidanceText& text, double sigma_data) {

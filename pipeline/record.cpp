@@ -4,7 +4,6 @@
 #include "pipeline/recording.h"
 #include "pipeline/trajectory_tap.h"
 
-#include <c10/core/ScalarType.h>
 #include <fmt/format.h>
 
 namespace stride {
@@ -15,17 +14,6 @@ at::ScalarType stored_as(const RecordSettings& keep) {
     throw UsageError(fmt::format("`store_dtype` {}: there are float32 and float16", keep.store_dtype));
   if (keep.features_only) return at::kDouble;
   return keep.store_dtype == "float16" ? at::kHalf : at::kFloat;
-}
-
-// What else must agree when a store is gone on with, under the names of `stride record`.
-std::map<std::string, std::string> other_settings(const SampleSettings& settings, bool whole) {
-  std::map<std::string, std::string> out = {{"term", settings.term}, {"dtype", at::toString(settings.dtype)}};
-  if (whole) out["save_at"] = "all";
-  if (settings.label) out["class"] = fmt::format("{}", *settings.label);
-  if (!settings.guidance.empty()) out["guidance"] = settings.guidance;
-  if (!settings.threshold.empty()) out["threshold"] = settings.threshold;
-  if (settings.clip) out["clip"] = "true";
-  return out;
 }
 
 }  // namespace
@@ -40,8 +28,10 @@ TrajectoryStore record(const ModelChoice& model, const SolverChoice& solver, con
   const DrawSettings all = draw_settings(model, settings, seeds);
   const auto points = parse_save_at(keep.save_at, sampler.grid.steps());
   const bool whole = static_cast<int64_t>(points.size()) > sampler.grid.steps();
-  const TrajectoryConfig config =
-      trajectory_config(model.info(), sampler, points, stored_as(keep), other_settings(settings, whole));
+  std::map<std::string, std::string> others = store_settings(all);
+  others["term"] = settings.term;
+  if (whole) others["save_at"] = "all";
+  const TrajectoryConfig config = trajectory_config(model.info(), sampler, points, stored_as(keep), std::move(others));
   if (const std::string reason = config.invalid_reason(); !reason.empty()) throw UsageError(reason);
   WriterOptions writing;
   writing.shard_rows = keep.shard_rows;

@@ -1,6 +1,7 @@
 #include "pipeline/sample.h"
 
 #include "framework/error.h"
+#include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -67,7 +68,8 @@ SampleResult sample(const ModelChoice& model, const SolverChoice& solver, const 
   const Sampler sampler = make_sampler(model, solver, settings);
   DrawHooks hooks;
   hooks.progress = settings.progress;
-  SampleResult result{draw(sampler, model.denoiser(), draw_settings(model, settings, seeds), hooks), {}};
+  const DrawSettings drawing = draw_settings(model, settings, seeds);
+  SampleResult result{draw(sampler, model.denoiser(), drawing, hooks), {}, run_warnings(sampler, drawing)};
   if (sampler.fixed()) result.sigmas = at::tensor(sampler.grid.sigmas(), at::kDouble);
   return result;
 }

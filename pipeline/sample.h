@@ -34,13 +34,14 @@ struct SampleSettings {
   at::Device device = at::kCPU;         ///< where the denoiser is
   at::ScalarType dtype = at::kFloat;    ///< of the data; times are float64
   bool exact = false;                   ///< the same bits whatever the batch
-  bool allow_model_mismatch = false;    ///< run a plan or predictor that was made for another model
+  bool allow_model_mismatch = false;    ///< run a plan or predictor that was made otherwise
   ProgressFn progress = {};             ///< in samples
 };
 
 /// What became of the samples: see Draws for x, seeds, status, nfe and the other tensors, a row a sample.
 struct SampleResult : Draws {
   Tensor sigmas;  ///< float64 `[steps + 1]`; undefined under a policy that chooses each sample's own
+  std::vector<std::string> warnings;  ///< what a reader should know, a sentence each (pipeline/provenance.h)
 };
 
 /// One sample for each seed. Throws UsageError as make_sampler does, and on settings that do not go together.

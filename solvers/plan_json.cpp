@@ -47,6 +47,22 @@ void check_header(const json& root, const std::string& where) {
     malformed(where, fmt::format("version {} of the format; this program reads version {}", version.dump(), kVersion));
 }
 
+// Files from before the record name their seeds in the fit report.
+MadeWith before_the_record(const Plan& plan, const json& root) {
+  MadeWith out;
+  out.model_sha256 = plan.model_sha256;
+  const auto fit = root.find("fit");
+  if (fit == root.end() || !fit->is_object()) return out;
+  const auto text = [&](const char* key) {
+    const auto found = fit->find(key);
+    return found != fit->end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  out.teacher = text("teacher");
+  out.seeds = text("seeds");
+  out.validation_seeds = text("validation_seeds");
+  return out;
+}
+
 }  // namespace
 
 Plan Plan::from_json(const std::string& text, const std::string& where) {
@@ -72,6 +88,9 @@ Plan Plan::from_json(const std::string& text, const std::string& where) {
     if (!model->is_string()) malformed(where, "'model' is not text");
     plan.model_sha256 = model->get<std::string>();
   }
+  const auto made_with = root.find("made_with");
+  plan.made_with = made_with == root.end() || made_with->is_null() ? before_the_record(plan, root)
+                                                                   : made_with_from_json(made_with->dump(), where);
   return plan;
 }
 
@@ -88,6 +107,7 @@ std::string Plan::to_json() const {
                                    fmt::format("  \"weights\": [{}\n  ]", rows), line("scale_time", scale_time)})
     text += entry + ",\n";
   text += line("model", model_sha256);
+  if (made_with.recorded) text += ",\n  \"made_with\": " + stride::to_json(made_with);
   if (!fit_json.empty()) text += ",\n" + line("fit", parse_json_text(fit_json, "the plan's fit report"));
   return text + "\n}\n";
 }

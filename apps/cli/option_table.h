@@ -50,6 +50,9 @@ class OptionValues final {
   [[nodiscard]] bool has(const std::string& name) const;
   /// True if somebody gave it: in a file, with --set or on the command line.
   [[nodiscard]] bool given(const std::string& name) const;
+  /// True if somebody wants it so: given, and not the default that a configuration with every setting (config.toml,
+  /// --print-config) merely repeats.
+  [[nodiscard]] bool asked(const std::string& name) const;
 
   /// Typed access. Asking for an option that the table does not have, or with another type than the
   /// table's, is a std::logic_error; asking for one without a value a UsageError that names the option.

@@ -193,7 +193,7 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
     const auto [solver, own_schedule] = resolve_sampler_name(text);
     std::vector<std::string> schedules = one_or_all(options, "schedule", base.schedule);
     if (!own_schedule.empty()) {
-      if (options.given("schedule") && schedules != std::vector<std::string>{own_schedule})
+      if (options.asked("schedule") && schedules != std::vector<std::string>{own_schedule})
         throw UsageError(fmt::format("--solver '{}' says the schedule {}, --schedule says {}", text, own_schedule,
                                      fmt::join(schedules, ", ")));
       schedules = {own_schedule};

@@ -4,6 +4,7 @@
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/fit_request.h"
 #include "framework/files/file.h"
+#include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ class FitCommand final : public Command {
     const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
     const FitTask task = fit_task(context, model);
     const Sampler teacher = fit_teacher(task, model.info(), &model.source.card);
+    warn(context, run_warnings(teacher, task.draw));
     if (context.dry_run()) return context.plan(plan_of(context, model, task));
 
     note_model(context, model);

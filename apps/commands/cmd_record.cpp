@@ -36,6 +36,7 @@ class RecordCommand final : public Command {
     writing.shard_rows = options.integer("shard-rows");
     if (const std::string reason = writing.invalid_reason(); !reason.empty())
       throw UsageError("--shard-rows: " + reason);
+    check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler, config, ranks));
 
     note_model(context, model);

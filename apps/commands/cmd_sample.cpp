@@ -48,10 +48,13 @@ class SampleCommand final : public Command {
       throw UsageError("--invert walks from the whole image to its noise: leave --mask and --strength out");
     if (!inverts && options.flag("round-trip"))
       throw UsageError("--round-trip shows the error of --invert: add --invert");
+    if (!inverts && options.asked("invert-iterations"))
+      throw UsageError("--invert-iterations are of --invert: add --invert");
     const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info());
+    check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
 
     note_model(context, model);

@@ -20,6 +20,11 @@ class ScheduleCommand final : public Command {
     const ModelSource source = find_model(options.text("model"));
     const SamplerSpec spec = sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, source.card.info, &source.card);
+    std::vector<std::string> warnings = overruled(options, sampler);
+    // The noise schedule is in the timesteps that are printed, whatever the grid.
+    if (!options.has("noise-schedule"))
+      warnings.insert(warnings.end(), sampler.warnings.begin(), sampler.warnings.end());
+    warn(context, warnings);
     if (context.dry_run()) return context.plan(describe(sampler));
     const NoiseSchedule noise = noise_schedule_of(spec, &source.card);
     const auto& sigmas = sampler.grid.sigmas();

@@ -85,8 +85,9 @@ bool demo_record(DemoRun& run) {
   const Stopwatch watch;
   const Sampler teacher = teacher_of(run);
   const auto points = parse_save_at("all", teacher.grid.steps());
+  std::map<std::string, std::string> conditions = store_settings(run.settings.draw);
   const TrajectoryConfig config =
-      trajectory_config(run.model.info(), teacher, points, at::kFloat, {{"dtype", at::toString(run.context.dtype())}});
+      trajectory_config(run.model.info(), teacher, points, at::kFloat, std::move(conditions));
   std::vector<int64_t> seeds = run.settings.fit_seeds;
   seeds.insert(seeds.end(), run.settings.validation_seeds.begin(), run.settings.validation_seeds.end());
   TrajectoryWriter writer(run.folder.file(kStoreFolder), config, {});

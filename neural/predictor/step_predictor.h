@@ -3,6 +3,7 @@
 
 #include "framework/files/safetensors.h"
 #include "neural/networks/parameters.h"
+#include "solvers/made_with.h"
 
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct PredictorInfo {
   double tolerance_min = 0.0, tolerance_max = 0.0;  ///< the range of tolerances it was trained on
   double quantile = 0.4;                            ///< of the largest step that it aims at
   std::vector<int64_t> hidden = {32, 32};           ///< widths of the hidden layers
+  MadeWith made_with = {};                          ///< of the trajectories; not `recorded` in files from before
   bool operator==(const PredictorInfo&) const = default;
 };
 

@@ -1,8 +1,10 @@
 #include "neural/predictor/train_predictor.h"
 
+#include "datasets/store/seed_ranges.h"
 #include "framework/error.h"
 #include "neural/predictor/base_solver.h"
 #include "neural/predictor/step_features.h"
+#include "neural/predictor/store_record.h"
 #include "neural/training/adam.h"
 #include "neural/training/batch_order.h"
 #include "solvers/names.h"
@@ -186,6 +188,10 @@ TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTr
   info.base = canonical_solver(training.base);
   info.model_sha256 = config.model_sha256;
   info.sample_shape = config.sample_shape;
+  info.made_with = made_with_of(config);
+  std::vector<int64_t> seeds;
+  for (const int64_t row : rows) seeds.push_back(store.seeds().at(static_cast<std::size_t>(row)));
+  info.made_with.seeds = SeedRanges(std::move(seeds)).text();
   return train_predictor(StepExamples::concat(parts), info, training, progress);
 }
 

@@ -31,7 +31,7 @@ TEST_CASE("evaluate compares names, plans and policies on the same seeds", "[lib
   CHECK(result.samplers[3].cost.nfe_max == 3);
   CHECK(result.samplers[3].metric("rmse")->all.value < result.samplers[0].metric("rmse")->all.value);
   CHECK(result.samplers[4].adaptive());
-  CHECK_THAT(results_table(result), contains("ipndm") && contains("plan") && contains("pi:atol=0.1"));
+  CHECK_THAT(results_table(result), contains("ipndm") && contains("plan") && contains("pi atol=0.1"));
 }
 
 TEST_CASE("evaluate refuses what makes no sense", "[library]") {

@@ -288,6 +288,34 @@ TEST_CASE("evaluation: settings that cannot be are refused in words") {
   CHECK_FALSE(wanted.invalid_reason().empty());
 }
 
+TEST_CASE("evaluation: a stochastic teacher is refused where something is measured from it") {
+  const GaussianMixture model = mixture();
+  EvaluationSettings wanted = settings(16, 2);
+  wanted.teacher = spec("euler_ancestral", 8);
+  wanted.samplers = {spec("euler", 3)};
+  for (const char* metric : {"rmse", "psnr", "fd-teacher"}) {
+    wanted.metrics = {metric};
+    CHECK_THROWS_AS(evaluate(model, nullptr, wanted), UsageError);
+  }
+  wanted.metrics = {"fd"};
+  CHECK(evaluate(model, nullptr, wanted).complete);
+}
+
+TEST_CASE(
+    "evaluation: a sampler that starts elsewhere than the teacher is named, where samples are compared in pairs") {
+  const GaussianMixture model = mixture();
+  EvaluationSettings wanted = settings(16, 2);
+  SamplerSpec low = spec("euler", 3);
+  low.sigma_max = 5.0;
+  wanted.samplers = {spec("euler", 3), low};
+  const EvaluationResult result = evaluate(model, nullptr, wanted);
+  REQUIRE(result.warnings.size() == 1);
+  CHECK(result.warnings[0].find("starts at the noise level 5 and the teacher at 10") != std::string::npos);
+  CHECK(result.conditions.empty());
+  wanted.metrics = {"fd"};
+  CHECK(evaluate(model, nullptr, wanted).warnings.empty());
+}
+
 TEST_CASE("evaluation: the teacher's words") {
   const SamplerSpec plain = parse_teacher("heun");
   CHECK(plain.solver == "heun");
@@ -317,6 +345,11 @@ TEST_CASE("evaluation: a sweep has every combination that can be") {
   CHECK(specs.size() == 4 + 8 + 1);
   CHECK(skipped.size() == 4 + 1);
   for (const std::string& line : skipped) CHECK((line.find("heun") == 0 || line.find("ipndm under pi") == 0));
+  // What is asked for twice runs once.
+  sweep.solvers = {"ipndm", "ipndm"};
+  skipped.clear();
+  CHECK(sweep_specs(sweep, model.info(), nullptr, skipped).size() == 8);
+  CHECK(skipped.size() == 8 + 1 + 1);
   sweep.solvers = {"no_such_solver"};
   CHECK_THROWS_AS(sweep_specs(sweep, model.info(), nullptr, skipped), UsageError);
   sweep.solvers = {"heun", "ipndm"};

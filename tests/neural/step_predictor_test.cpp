@@ -49,6 +49,7 @@ StepPredictor random_predictor() {
   info.tolerance_min = 0.001;
   info.tolerance_max = 1.0;
   info.hidden = {16, 16};
+  info.made_with = {.recorded = true, .label = "3", .guidance = "2", .dtype = "float32", .seeds = "0-63"};
   const Layout layout = predictor_layout(info);
   const auto inputs = static_cast<int64_t>(step_feature_names().size()) + 1;
   auto g = generator(2);
@@ -162,6 +163,7 @@ TEST_CASE("step predictor: a file gives it back bit for bit, and a wrong one is 
   CHECK(refused([](auto& f) { f.tensors["more"] = at::ones({2}, at::kDouble); }));
   CHECK(refused([&](auto& f) { edit(f, "ln sigma", "sigma"); }));
   CHECK(refused([&](auto& f) { edit(f, "[16,16]", "[0,16]"); }));
+  CHECK(refused([&](auto& f) { edit(f, "\"class\":3", "\"class\":true"); }));
   CHECK(refused([&](auto& f) { edit(f, "\"version\":1", "\"version\":9"); }));
   CHECK(refused([&](auto& f) { edit(f, "stride-predictor", "x"); }));
   CHECK(refused([&](auto& f) { edit(f, "0.001", "-1"); }));

@@ -232,3 +232,32 @@ TEST_CASE("plan file that is malformed is refused, saying where and what", "[pla
     }
   }
 }
+
+TEST_CASE("plan file keeps what it was made with, and older readers' keys stay", "[plan]") {
+  Plan plan = small_plan(true);
+  plan.made_with = {.recorded = true,
+                    .model_sha256 = "abc",
+                    .label = "3",
+                    .guidance = "2:interval=0.3-5",
+                    .threshold = "0.9",
+                    .clip = 1.0,
+                    .dtype = "float32",
+                    .teacher = "heun:steps=32,schedule=karras,final=zero",
+                    .teacher_sigmas = {10.0, 0.1 + 0.2, 0.0},
+                    .seeds = "0-127",
+                    .validation_seeds = "1000-1127"};
+  const std::string text = plan.to_json();
+  CHECK((Plan::from_json(text, "here").made_with == plan.made_with));
+  auto json = nlohmann::json::parse(text);
+  CHECK(json.at("version") == 1);
+  CHECK(json.at("made_with").at("class") == 3);
+  CHECK(json.at("model") == "abc");
+  json["made_with"]["later"] = "kept for others";
+  CHECK((Plan::from_json(json.dump(), "here").made_with == plan.made_with));
+  json["made_with"]["class"] = 3.5;
+  CHECK_THROWS_AS(Plan::from_json(json.dump(), "here"), InputError);
+  json["made_with"] = nullptr;
+  CHECK_FALSE(Plan::from_json(json.dump(), "here").made_with.recorded);
+  plan.made_with = {};
+  CHECK(plan.to_json().find("made_with") == std::string::npos);
+}

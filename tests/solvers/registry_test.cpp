@@ -144,7 +144,7 @@ TEST_CASE("registry: a run repeats bit for bit, with one solver object and with 
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
     const Tensor first = run({*model, solver, noise, grid}, ids(4)).x;
     CHECK(same_bits(first, run({*model, solver, noise, grid}, ids(4)).x));
-    CHECK(same_bits(first, run({*model, solver_for(name), noise, grid}, ids(4)).x));
+    CHECK(same_bits(first, run({*model, *solver_for(name), noise, grid}, ids(4)).x));
   });
 }
 

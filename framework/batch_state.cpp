@@ -77,6 +77,15 @@ void copy_tensors(const std::vector<Tensor>& to, std::vector<Tensor> from) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
 }
 
+Tensor select_rows(const Tensor& field, const Tensor& rows) { return field.index_select(0, rows); }
+
+BatchState select_rows(const BatchState& field, const Tensor& rows) { return field.select(rows); }
+
+std::optional<Tensor> select_rows(const std::optional<Tensor>& field, const Tensor& rows) {
+  if (!field) return {};
+  return field->index_select(0, rows);
+}
+
 Tensor where_rows(const Tensor& keep, const Tensor& a, const Tensor& b) {
   std::vector<int64_t> shape(static_cast<std::size_t>(a.dim()), 1);
   shape[0] = keep.size(0);

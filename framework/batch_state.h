@@ -4,6 +4,7 @@
 #include "framework/tensor.h"
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace stride {
@@ -44,6 +45,11 @@ class BatchState final {
 /// Copies from[i] into the storage of to[i]. A source that lies in the storage of another target (a history that moved
 /// up by one) is read before that target is written.
 void copy_tensors(const std::vector<Tensor>& to, std::vector<Tensor> from);
+
+/// The rows `rows` (int64 `[n]`) of a field of a state, whatever it is.
+[[nodiscard]] Tensor select_rows(const Tensor& field, const Tensor& rows);
+[[nodiscard]] BatchState select_rows(const BatchState& field, const Tensor& rows);
+[[nodiscard]] std::optional<Tensor> select_rows(const std::optional<Tensor>& field, const Tensor& rows);
 
 /// Row-wise choice between two tensors that lead with B. Both sides are read: NaN on the side that is
 /// not chosen does not reach the result.

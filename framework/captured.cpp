@@ -21,19 +21,22 @@ namespace {
 constexpr int kWarmUpSteps = 3;
 
 RunState at_own_addresses(const RunState& state) {
-  std::map<std::string, Tensor> copies;
-  for (const auto& [name, tensor] : state.tensors()) copies.emplace(name, tensor.clone());
-  RunState own = RunState::from_tensors(copies);
+  RunState own = state.clone();
   own.least_index = 0;  // a graph serves states at any step
   return own;
 }
 
-void copy_constant(const RunConstant& to, const RunConstant& from) {
-  to.ids.copy_(from.ids);
-  to.grid.copy_(from.grid);
-  to.condition.copy_from(from.condition);
-  if (to.params) to.params->copy_(*from.params);
-}
+struct Copy {
+  void operator()(const char* /*name*/, const Tensor& to, const Tensor& from) const { to.copy_(from); }
+  void operator()(const char* name, const std::optional<Tensor>& to, const std::optional<Tensor>& from) const {
+    if (to.has_value() != from.has_value())
+      throw UsageError(
+          fmt::format("CapturedStep: the step was captured {} {}, and the state has {}; capture a step of its kind",
+                      to ? "with" : "without", name, to ? "none" : "some"));
+    if (to) to->copy_(*from);
+  }
+  void operator()(const char* /*name*/, const BatchState& to, const BatchState& from) const { to.copy_from(from); }
+};
 
 // A hidden look at the device throws while this lives.
 class ForbidSync final {
@@ -88,7 +91,7 @@ CapturedStep::CapturedStep(CapturedStep&&) noexcept = default;
 CapturedStep& CapturedStep::operator=(CapturedStep&&) noexcept = default;
 
 void CapturedStep::load(const RunState& state) {
-  copy_constant(impl_->state.constant, state.constant);
+  RunConstant::each(Copy{}, impl_->state.constant, state.constant);
   impl_->state.copy_from(state);
 }
 

@@ -6,9 +6,14 @@ namespace stride {
 
 RunResult close_run(const RunState& end, bool stopped) {
   const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
-  return {end.x,           end.constant.ids, end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
-          end.index,       end.rejected,     end.nfe,
-          end.model_evals, stopped};
+  return {end.x,
+          end.constant.ids,
+          end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          end.index.contiguous(),
+          end.rejected.contiguous(),
+          end.nfe.contiguous(),
+          end.model_evals.contiguous(),
+          stopped};
 }
 
 }  // namespace stride

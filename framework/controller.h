@@ -8,7 +8,7 @@ namespace stride {
 struct Decision {
   std::optional<Tensor> accept;  ///< bool `[B]`; none: every row accepts
   BatchState memory;             ///< the controller's next memory, for accepted and rejected rows alike
-  std::optional<Tensor> status;  ///< int8 `[B]`; none: `running` everywhere
+  std::optional<Tensor> status;  ///< int8 `[B]`; none: as before
 };
 
 /// A step policy. Implementations are final and immutable: all memory is in the BatchState.
@@ -19,6 +19,10 @@ class StepController {
   /// Steps before the last jump, where the host knows them (no look at the device is needed then);
   /// none for adaptive controllers.
   [[nodiscard]] virtual std::optional<int64_t> planned_steps() const noexcept = 0;
+
+  /// True: the rows' levels are those of RunState::constant.grid, one after the other, from the first on. What the
+  /// solver needs at each step is worked out in advance then (Solver::coefficients).
+  [[nodiscard]] virtual bool on_grid() const noexcept { return false; }
 
   /// Where the integration ends: the smallest positive σ of the run.
   [[nodiscard]] virtual double end() const noexcept = 0;

@@ -48,6 +48,11 @@ class Denoiser {
   /// (slots in the order of info().conditions; empty for unconditional models).
   [[nodiscard]] virtual Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const = 0;
 
+  /// Under `condition` and without it, for guidance: Evaluation::unconditional is set. The default makes two passes; a
+  /// model whose rows may differ in their conditions makes one of 2B rows.
+  [[nodiscard]] virtual Evaluation evaluate_both(const Tensor& x, const Times& sigma,
+                                                 const BatchState& condition) const;
+
   /// The condition that means "none", for guidance. Throws UsageError where the model has no such thing.
   [[nodiscard]] virtual BatchState null_condition(const BatchState& condition) const;
 

@@ -10,12 +10,12 @@ void Evaluator::spare(const Tensor& rows) {
 }
 
 Evaluation Evaluator::operator()(const Tensor& x, const Times& sigma) {
-  Evaluation result = denoiser_.evaluate(x, sigma, condition_);
+  Evaluation result =
+      guidance_.active() ? denoiser_.evaluate_both(x, sigma, condition_) : denoiser_.evaluate(x, sigma, condition_);
   cost_.nfe += 1;
-  cost_.model_evals += 1;
+  cost_.model_evals += guidance_.active() ? 2 : 1;
   if (guidance_.active()) {
-    const Tensor without = denoiser_.evaluate(x, sigma, denoiser_.null_condition(condition_)).denoised;
-    cost_.model_evals += 1;
+    const Tensor without = *result.unconditional;
     const Tensor inside = (sigma >= guidance_.interval_low).logical_and(sigma <= guidance_.interval_high);
     const Tensor with = result.denoised;
     result.denoised = where_rows(inside, guided(guidance_, with, without, x, sigma), with);

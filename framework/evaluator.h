@@ -6,7 +6,8 @@
 
 namespace stride {
 
-/// What one step spent, a row. `nfe` counts denoiser calls as papers do, `model_evals` network passes.
+/// What one step spent, a row. `nfe` counts denoiser calls as papers do, `model_evals` network passes of
+/// one row each: guidance makes two, in one batch or not.
 struct StepCost {
   int64_t nfe = 0;
   std::optional<Tensor> spared;  ///< int64 `[B]`: of the calls in `nfe`, those that a row had no use for

@@ -15,6 +15,7 @@ class FixedGrid final : public StepController {
   [[nodiscard]] std::optional<int64_t> planned_steps() const noexcept override {
     return steps_ - (final_zero_ ? 1 : 0);
   }
+  [[nodiscard]] bool on_grid() const noexcept override { return true; }
   [[nodiscard]] double end() const noexcept override { return end_; }
   [[nodiscard]] bool final_zero() const noexcept override { return final_zero_; }
   [[nodiscard]] BatchState init(const RunConstant& constant, const Tensor& x, const Times& sigma) const override;

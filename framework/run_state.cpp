@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <string_view>
 
 namespace stride {
 namespace {
@@ -21,6 +22,61 @@ BatchState read_state(const std::map<std::string, Tensor>& in, const std::string
     slots.push_back(found->second);
   return BatchState(std::move(slots));
 }
+
+// One function a kind of field, for RunState::each.
+struct Save {
+  std::map<std::string, Tensor>& out;
+  void operator()(const char* name, const Tensor& field) const { out.emplace(name, field); }
+  void operator()(const char* name, const std::optional<Tensor>& field) const {
+    if (field) out.emplace(name, *field);
+  }
+  void operator()(const char* name, const BatchState& field) const { add_state(out, name, field); }
+};
+
+struct Read {
+  const std::map<std::string, Tensor>& in;
+  [[nodiscard]] const Tensor& get(const char* name) const {
+    const auto found = in.find(name);
+    if (found == in.end())
+      throw InputError(fmt::format("saved run state: '{}' is missing; the file is not one, or was cut", name));
+    return found->second;
+  }
+  void operator()(const char* name, Tensor& field) const { field = get(name); }
+  void operator()(const char* name, std::optional<Tensor>& field) const {
+    if (in.contains(name)) field = in.at(name);
+  }
+  void operator()(const char* name, BatchState& field) const { field = read_state(in, name); }
+};
+
+struct Join {
+  void operator()(const char* /*name*/, Tensor& to, const Tensor& a, const Tensor& b) const { to = at::cat({a, b}); }
+  void operator()(const char* name, std::optional<Tensor>& to, const std::optional<Tensor>& a,
+                  const std::optional<Tensor>& b) const {
+    to.reset();
+    if (a && b) to = at::cat({*a, *b});
+    TORCH_INTERNAL_ASSERT(a.has_value() == b.has_value() || std::string_view(name) != "params",
+                          "params in one state only");
+  }
+  void operator()(const char* /*name*/, BatchState& to, const BatchState& a, const BatchState& b) const {
+    to = BatchState::concat(a, b);
+  }
+};
+
+struct Clone {
+  void operator()(const char* /*name*/, Tensor& field) const { field = field.clone(); }
+  void operator()(const char* /*name*/, std::optional<Tensor>& field) const {
+    if (field) field = field->clone();
+  }
+  void operator()(const char* /*name*/, BatchState& field) const { field = field.clone(); }
+};
+
+struct Gather {
+  std::vector<Tensor>& out;
+  void operator()(const char* /*name*/, const Tensor& field) const { out.push_back(field); }
+  void operator()(const char* /*name*/, const BatchState& field) const {
+    out.insert(out.end(), field.slots().begin(), field.slots().end());
+  }
+};
 
 }  // namespace
 
@@ -42,90 +98,63 @@ const char* to_string(Status status) noexcept {
 
 Tensor RunState::running() const { return status == static_cast<int8_t>(Status::running); }
 
+Tensor RunState::everywhere(int64_t value) const {
+  if (!numbers.defined() || value >= numbers.size(0)) return at::full({batch()}, value, index.options());
+  return numbers.narrow(0, value, 1).expand({batch()});
+}
+
+RunState RunState::handed_over(BatchState memory_of_solver) const {
+  RunState next = *this;
+  next.history = std::move(memory_of_solver);
+  next.constant.coefficients.reset();
+  return next;
+}
+
+RunState RunState::clone() const {
+  RunState own = *this;
+  each(Clone{}, own);
+  own.shared = {};
+  return own;
+}
+
 RunState RunState::select(const Tensor& rows) const {
-  const auto pick = [&](const Tensor& t) { return t.index_select(0, rows); };
-  return {constant.select(rows), pick(x),   pick(sigma),       pick(index), pick(rejected),
-          pick(status),          pick(nfe), pick(model_evals), pick(draws), history.select(rows),
-          memory.select(rows),   lockstep,  least_index};
+  RunState selected = *this;
+  each([&](const char* /*name*/, auto& to, const auto& from) { to = select_rows(from, rows); }, selected, *this);
+  return selected;
 }
 
 RunState RunState::concat(const RunState& a, const RunState& b) {
-  const auto join = [](const Tensor& s, const Tensor& t) { return at::cat({s, t}); };
-  TORCH_INTERNAL_ASSERT(a.constant.params.has_value() == b.constant.params.has_value(), "params in one state only");
-  RunConstant constant{join(a.constant.ids, b.constant.ids),
-                       BatchState::concat(a.constant.condition, b.constant.condition),
-                       join(a.constant.grid, b.constant.grid),
-                       {}};
-  if (a.constant.params) constant.params = join(*a.constant.params, *b.constant.params);
-  return {std::move(constant),
-          join(a.x, b.x),
-          join(a.sigma, b.sigma),
-          join(a.index, b.index),
-          join(a.rejected, b.rejected),
-          join(a.status, b.status),
-          join(a.nfe, b.nfe),
-          join(a.model_evals, b.model_evals),
-          join(a.draws, b.draws),
-          BatchState::concat(a.history, b.history),
-          BatchState::concat(a.memory, b.memory),
-          false,
-          std::min(a.least_index, b.least_index)};
+  RunState both = a;
+  each(Join{}, both, a, b);
+  both.lockstep = false;
+  both.least_index = std::min(a.least_index, b.least_index);
+  both.shared = {};
+  return both;
 }
 
 void RunState::copy_from(const RunState& from) const {
   // All at once: the history of `from` may hold this state's own x and sigma.
-  const auto changing = [](const RunState& state) {
-    std::vector<Tensor> out{state.x,      state.sigma, state.index,       state.rejected,
-                            state.status, state.nfe,   state.model_evals, state.draws};
-    for (const BatchState* part : {&state.history, &state.memory})
-      out.insert(out.end(), part->slots().begin(), part->slots().end());
-    return out;
-  };
-  copy_tensors(changing(*this), changing(from));
+  std::vector<Tensor> own, others;
+  each_changing(Gather{own}, *this);
+  each_changing(Gather{others}, from);
+  copy_tensors(own, std::move(others));
 }
 
 std::map<std::string, Tensor> RunState::tensors() const {
-  std::map<std::string, Tensor> out{{"x", x},
-                                    {"sigma", sigma},
-                                    {"index", index},
-                                    {"rejected", rejected},
-                                    {"status", status},
-                                    {"nfe", nfe},
-                                    {"model_evals", model_evals},
-                                    {"draws", draws},
-                                    {"ids", constant.ids},
-                                    {"grid", constant.grid},
-                                    {"lockstep", at::full({1}, lockstep ? 1 : 0, at::kLong)},
+  std::map<std::string, Tensor> out{{"lockstep", at::full({1}, lockstep ? 1 : 0, at::kLong)},
                                     {"least_index", at::full({1}, least_index, at::kLong)}};
-  if (constant.params) out.emplace("params", *constant.params);
-  add_state(out, "condition", constant.condition);
-  add_state(out, "history", history);
-  add_state(out, "memory", memory);
+  each(Save{out}, *this);
   return out;
 }
 
 RunState RunState::from_tensors(const std::map<std::string, Tensor>& in) {
-  const auto get = [&](const char* name) {
-    const auto found = in.find(name);
-    if (found == in.end())
-      throw InputError(fmt::format("saved run state: '{}' is missing; the file is not one, or was cut", name));
-    return found->second;
-  };
-  RunConstant constant{get("ids"), read_state(in, "condition"), get("grid"), {}};
-  if (in.contains("params")) constant.params = get("params");
-  return {std::move(constant),
-          get("x"),
-          get("sigma"),
-          get("index"),
-          get("rejected"),
-          get("status"),
-          get("nfe"),
-          get("model_evals"),
-          get("draws"),
-          read_state(in, "history"),
-          read_state(in, "memory"),
-          get("lockstep").item<int64_t>() != 0,
-          get("least_index").item<int64_t>()};
+  RunState state;
+  const Read read{in};
+  each(read, state);
+  state.lockstep = read.get("lockstep").item<int64_t>() != 0;
+  state.least_index = read.get("least_index").item<int64_t>();
+  if (state.lockstep) state.shared.index = state.least_index;
+  return state;
 }
 
 }  // namespace stride

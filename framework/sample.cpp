@@ -47,14 +47,14 @@ class Run final {
   /// Rows end at different steps: every few attempts the host asks which, and those leave the batch.
   [[nodiscard]] std::pair<RunState, bool> adaptive(const RunState& start) const {
     const int64_t poll_every = start.x.is_cuda() ? options_.poll_every : 1;
-    std::vector<RunState> ended;
+    std::vector<RunState> ended;  // as they stood; the last jump is made once, for all
     std::vector<Tensor> ended_rows;
     RunState active = start;
     Tensor rows = at::arange(start.batch(), start.constant.ids.options());
     bool stopped = false;
     const auto retire = [&](const Tensor& which) {
       if (which.numel() == 0) return;
-      ended.push_back(last(active.select(which)));
+      ended.push_back(active.select(which));
       ended_rows.push_back(rows.index_select(0, which));
     };
     for (int64_t attempt = 1; rows.numel() > 0 && attempt <= options_.max_steps && !stopped; ++attempt) {
@@ -77,7 +77,7 @@ class Run final {
     }
     RunState all = ended.at(0);
     for (std::size_t i = 1; i < ended.size(); ++i) all = RunState::concat(all, ended[i]);
-    return {all.select(at::cat(ended_rows).argsort()), stopped};
+    return {last(all.select(at::cat(ended_rows).argsort())), stopped};
   }
 
  private:

@@ -29,6 +29,19 @@ struct RunConstant {
   BatchState condition;          ///< in the order of the model's conditions
   Tensor grid;                   ///< float64 `[B, N+1]`, decreasing; the last may be 0 (the last jump)
   std::optional<Tensor> params;  ///< learned, float64 `[B, P]`
+  /// Solver::coefficients of `grid`, float64 `[B, N, K]`; none: each step works its own out. They hold for a memory
+  /// that the solver itself has filled since the start (RunState::handed_over).
+  std::optional<Tensor> coefficients = {};
+
+  /// f(name, field of each of `of`) for every field.
+  template <class F, class... Constants>
+  static void each(F f, Constants&... of) {
+    f("ids", of.ids...);
+    f("condition", of.condition...);
+    f("grid", of.grid...);
+    f("params", of.params...);
+    f("coefficients", of.coefficients...);
+  }
 
   [[nodiscard]] RunConstant select(const Tensor& rows) const;
 };
@@ -80,6 +93,8 @@ class Step final {
 
   [[nodiscard]] const Term& term() const noexcept { return problem_.term; }
   [[nodiscard]] const RunConstant& constant() const noexcept { return constant_; }
+  /// This step's of RunConstant::coefficients, float64 `[B, K]`; none: the solver works them out.
+  [[nodiscard]] std::optional<Tensor> coefficients() const;
   [[nodiscard]] const StepCost& cost() const noexcept { return evaluator_.cost(); }
 
   /// The same step for the rows `rows` (int64 `[n]`) alone; `constant` is theirs, and outlives the part. For solvers
@@ -88,6 +103,8 @@ class Step final {
   void charge(const Tensor& rows, const StepCost& spent) { parts_.emplace_back(rows, spent); }
   /// What each row spent, parts included: int64 `[B]`.
   [[nodiscard]] Tensor row_cost(int64_t StepCost::*what) const;
+  /// The same where every row spent as much, as far as the host knows.
+  [[nodiscard]] std::optional<int64_t> common_cost(int64_t StepCost::*what) const;
 
  private:
   [[nodiscard]] Tensor draw(const Tensor& like, const Times& from, const Times& to, NoiseKind kind);
@@ -118,6 +135,10 @@ class Solver {
   /// Memory before the first step. The default is an empty History of traits().history entries, or
   /// nothing where that is 0.
   [[nodiscard]] virtual BatchState init(const Tensor& x) const;
+
+  /// What `step` reads from Step::coefficients at each of the N steps of `grid` `[B, N+1]`: float64 `[B, N, K]`, for
+  /// rows that begin with `init` and keep to the grid. None (the default): nothing is worked out in advance.
+  [[nodiscard]] virtual std::optional<Tensor> coefficients(const Tensor& grid) const;
 
   /// From Step::from to Step::to > 0. Pure: the same arguments give the same result, bit for bit.
   [[nodiscard]] virtual StepResult step(Step& step, const Tensor& x, const BatchState& history) const = 0;

@@ -95,11 +95,7 @@ TimeGrid::TimeGrid(std::vector<double> sigmas) : sigmas_(std::move(sigmas)) {
 }
 
 Tensor TimeGrid::rows(int64_t batch, const at::Device& device) const {
-  return at::tensor(sigmas_, at::TensorOptions().dtype(at::kDouble))
-      .to(device)
-      .unsqueeze(0)
-      .expand({batch, -1})
-      .contiguous();
+  return at::tensor(sigmas_, at::TensorOptions().dtype(at::kDouble)).to(device).unsqueeze(0).expand({batch, -1});
 }
 
 const std::vector<GridTraits>& grid_traits() {

@@ -28,7 +28,7 @@ struct DynamicThreshold {
 
 /// Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598): D = D_u + scale·(D_c − D_u) inside the
 /// interval of noise levels [low, high] (Kynkäänniemi et al. 2024, arXiv:2404.07724), D_c outside it. Both
-/// passes run for the whole batch, and both are counted, wherever guidance is active. Bounds on the denoised
+/// predictions are made for the whole batch, and both are counted, wherever guidance is active. Bounds on the denoised
 /// prediction come last, with or without guidance. Everything here looks at one sample at a time.
 struct Guidance {
   double scale = 1.0;    ///< 1: the conditional pass alone

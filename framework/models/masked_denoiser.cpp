@@ -22,6 +22,11 @@ Parts split(const BatchState& condition) {
   return {BatchState(std::move(inner)), slots[own], slots[own + 1], slots[own + 2]};
 }
 
+// What the network sees.
+Tensor seen(const Parts& parts, const Tensor& x, const Times& sigma) {
+  return at::lerp(noised(parts.image, parts.noise, sigma), x, parts.mask);
+}
+
 }  // namespace
 
 MaskedDenoiser::MaskedDenoiser(const Denoiser& inner) : inner_(inner), info_(inner.info()) {
@@ -37,8 +42,12 @@ BatchState MaskedDenoiser::condition(const BatchState& inner, const Tensor& imag
 
 Evaluation MaskedDenoiser::evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const {
   const Parts parts = split(condition);
-  const Tensor seen = at::lerp(noised(parts.image, parts.noise, sigma), x, parts.mask);
-  return inner_.evaluate(seen, sigma, parts.inner);
+  return inner_.evaluate(seen(parts, x, sigma), sigma, parts.inner);
+}
+
+Evaluation MaskedDenoiser::evaluate_both(const Tensor& x, const Times& sigma, const BatchState& condition) const {
+  const Parts parts = split(condition);
+  return inner_.evaluate_both(seen(parts, x, sigma), sigma, parts.inner);
 }
 
 BatchState MaskedDenoiser::null_condition(const BatchState& condition) const {

@@ -25,6 +25,8 @@ class MaskedDenoiser final : public Denoiser {
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
+  [[nodiscard]] Evaluation evaluate_both(const Tensor& x, const Times& sigma,
+                                         const BatchState& condition) const override;
   [[nodiscard]] BatchState null_condition(const BatchState& condition) const override;
   [[nodiscard]] Tensor constrain(const Tensor& denoised, const BatchState& condition) const override;
 

@@ -55,6 +55,15 @@ Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const 
   return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, std::move(log_variance)};
 }
 
+Evaluation NetworkDenoiser::evaluate_both(const Tensor& x, const Times& sigma, const BatchState& condition) const {
+  const int64_t n = x.size(0);
+  const BatchState both = BatchState::concat(condition, network_->null_condition(condition));
+  const Evaluation all = evaluate(at::cat({x, x}), at::cat({sigma, sigma}), both);
+  Evaluation result{all.denoised.narrow(0, 0, n), all.denoised.narrow(0, n, n), {}};
+  if (all.log_variance) result.log_variance = all.log_variance->narrow(0, 0, n);
+  return result;
+}
+
 BatchState NetworkDenoiser::null_condition(const BatchState& condition) const {
   return network_->null_condition(condition);
 }

@@ -9,7 +9,8 @@
 
 namespace stride {
 
-/// What a foreign or native network looks like: (input `[B, …]`, time `[B]`, conditions) → output `[B, …]`.
+/// What a foreign or native network looks like: (input `[B, …]`, time `[B]`, conditions) → output `[B, …]`. A row's
+/// output depends on its own input, time and conditions alone, and B is free.
 class Network {
  public:
   virtual ~Network() = default;
@@ -39,6 +40,9 @@ class NetworkDenoiser final : public Denoiser {
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
+  /// One pass of 2B rows.
+  [[nodiscard]] Evaluation evaluate_both(const Tensor& x, const Times& sigma,
+                                         const BatchState& condition) const override;
   [[nodiscard]] BatchState null_condition(const BatchState& condition) const override;
   [[nodiscard]] const Network& network() const noexcept { return *network_; }
 

@@ -1,5 +1,6 @@
 // DPM-Solver++(2M) for the reverse SDE: Lu et al. 2022 (arXiv:2211.01095), SDE-DPM-Solver++(2M), for η = 1;
 // k-diffusion's sample_dpmpp_2m_sde for any η. η = 0 with solver_type = midpoint is dpmpp_2m.
+#include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/sde_path.h"
 
@@ -17,19 +18,30 @@ class Dpmpp2mSde final : public Method {
   Dpmpp2mSde(const SolverTraits& traits, const SdeOptions& sde, bool heun)
       : Method(claims(traits, sde, 2, 2)), sde_(sde), heun_(heun) {}
 
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const History past = History::from_state(history, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const auto [h, z] = sde_step_size(step.from, step.to, sde_.eta);
-    const Times r = (past[0].sigma / step.from).log() / h;
-    const Times gain = heun_ ? phi(2, z) / phi(1, z) / r : 0.5 / r;
-    const Tensor weight = per_sample(at::where(past.count() > 0, gain, at::zeros_like(h)), x);
+    const Tensor weight = coefficients_at(step, x, past, rule()).front();
     const Tensor data = denoised + weight * (denoised - past[0].denoised);
     const Tensor slope = (x - denoised) / per_sample(step.from, x);
     return {SdePath(step, x, sde_).at(step.to, data), past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 
  private:
+  // The factor of the difference of the last two D.
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) -> std::vector<Tensor> {
+      const auto [h, z] = sde_step_size(times.from, times.to, sde_.eta);
+      const Times r = (times.past[0] / times.from).log() / h;
+      const Times gain = heun_ ? phi(2, z) / phi(1, z) / r : 0.5 / r;
+      return {at::where(times.count > 0, gain, at::zeros_like(h))};
+    };
+  }
+
   SdeOptions sde_;
   bool heun_;
 };

@@ -1,5 +1,6 @@
 // DPM-Solver++(3M) for the reverse SDE: k-diffusion's sample_dpmpp_3m_sde. Its second difference enters with the
 // weight φ₃; the parabola through the last three D has 2φ₃ (exact = true), without which the order is 2.
+#include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/multistep_start.h"
 #include "solvers/shared/sde_path.h"
@@ -24,28 +25,39 @@ class Dpmpp3mSde final : public Method {
     start.claim_cost(traits_);
   }
 
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const History past = History::from_state(history, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const auto [h, z] = sde_step_size(step.from, step.to, sde_.eta);
-    const Times slope_share = phi(2, z) / phi(1, z);
-    const Times bend_share = second_ * phi(3, z) / phi(1, z);
-    const Times r0 = (past[0].sigma / step.from).log() / h;
-    const Times r1 = (past[1].sigma / past[0].sigma).log() / h;
-    // D′ ≈ δ₀ + (δ₀ − δ₁) r₀/(r₀ + r₁) and D″ ≈ (δ₀ − δ₁)/(r₀ + r₁) of the differences δ₀, δ₁, sorted by difference.
-    const Times bend = (slope_share * r0 + bend_share) / (r0 + r1);
-    const Times zero = at::zeros_like(h);
-    const Times one_past = at::where(past.count() > 0, slope_share / r0, zero);
-    const Times newest = at::where(past.count() > 1, (slope_share + bend) / r0, one_past);
-    const Times oldest = at::where(past.count() > 1, bend / r1, zero);
-    const Tensor data = denoised + per_sample(newest, x) * (denoised - past[0].denoised) -
-                        per_sample(oldest, x) * (past[0].denoised - past[1].denoised);
+    const std::vector<Tensor> factors = coefficients_at(step, x, past, rule());
+    const Tensor data =
+        denoised + factors[0] * (denoised - past[0].denoised) - factors[1] * (past[0].denoised - past[1].denoised);
     const Tensor slope = (x - denoised) / per_sample(step.from, x);
     const Tensor next = with_start(start_, step, x, slope, past.count(), SdePath(step, x, sde_).at(step.to, data));
     return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 
  private:
+  // The factors of D_0 − D_1 and of D_1 − D_2.
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) -> std::vector<Tensor> {
+      const auto [h, z] = sde_step_size(times.from, times.to, sde_.eta);
+      const Times slope_share = phi(2, z) / phi(1, z);
+      const Times bend_share = second_ * phi(3, z) / phi(1, z);
+      const Times r0 = (times.past[0] / times.from).log() / h;
+      const Times r1 = (times.past[1] / times.past[0]).log() / h;
+      // D′ ≈ δ₀ + (δ₀ − δ₁) r₀/(r₀ + r₁) and D″ ≈ (δ₀ − δ₁)/(r₀ + r₁) of the differences δ₀, δ₁, sorted by difference.
+      const Times bend = (slope_share * r0 + bend_share) / (r0 + r1);
+      const Times zero = at::zeros_like(h);
+      const Times one_past = at::where(times.count > 0, slope_share / r0, zero);
+      return {at::where(times.count > 1, (slope_share + bend) / r0, one_past),
+              at::where(times.count > 1, bend / r1, zero)};
+    };
+  }
+
   SdeOptions sde_;
   double second_;
   MultistepStart start_;

@@ -1,5 +1,6 @@
 // ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) in the form for σ(t) = t (VE), whose noise function
 // φ(σ) scales how much of x a step keeps. Their integrals over a step are Gauss–Legendre sums in ln σ here.
+#include "solvers/shared/coefficients.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
@@ -35,31 +36,42 @@ class ErSde final : public Method {
     traits_.history = options.order - 1;
   }
 
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const History past = History::from_state(history, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const Times shrink = shape(step.to) / shape(step.from);
-    const Times keep = step.to / step.from * shrink;
-    Tensor next = per_sample(keep, x) * x + per_sample(1.0 - keep, x) * denoised;
-    const auto [newest, oldest] = difference_weights(step, past);
-    if (options_.order > 1) next = next + per_sample(newest, x) * (denoised - past[0].denoised);
-    if (options_.order > 2) next = next + per_sample(oldest, x) * (past[0].denoised - past[1].denoised);
-    if (sde_.draws())
-      next = next + per_sample(sde_.s_noise * step.to * (1.0 - shrink.square()).sqrt(), x) * step.noise(x);
+    const std::vector<Tensor> factors = coefficients_at(step, x, past, rule());
+    Tensor next = factors[0] * x + factors[1] * denoised;
+    if (options_.order > 1) next = next + factors[3] * (denoised - past[0].denoised);
+    if (options_.order > 2) next = next + factors[4] * (past[0].denoised - past[1].denoised);
+    if (sde_.draws()) next = next + factors[2] * step.noise(x);
     const Tensor slope = (x - denoised) / per_sample(step.from, x);
     return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 
  private:
+  // What x, D and unit normals count for, and the factors of D_0 − D_1 and D_1 − D_2.
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) -> std::vector<Tensor> {
+      const Times shrink = shape(times.to) / shape(times.from);
+      const Times keep = times.to / times.from * shrink;
+      const auto [newest, oldest] = difference_weights(times);
+      return {keep, 1.0 - keep, sde_.s_noise * times.to * (1.0 - shrink.square()).sqrt(), newest, oldest};
+    };
+  }
+
   // φ(σ)/σ.
   [[nodiscard]] Times shape(const Times& sigma) const {
     if (options_.paper) return (0.3 * sigma.log()).exp().exp() + 10.0;
     return (options_.eta * sigma.log()).exp();
   }
 
-  // Factors of D_0 − D_1 and D_1 − D_2: derivatives by backward differences, times ∫ (φ(σ_to)/φ(u) − 1) du and
+  // Derivatives by backward differences, times ∫ (φ(σ_to)/φ(u) − 1) du and
   // ∫ (φ(σ_to)/φ(u) − 1)(u − σ) du over the step.
-  [[nodiscard]] std::pair<Times, Times> difference_weights(const Step& step, const History& past) const {
+  [[nodiscard]] std::pair<Times, Times> difference_weights(const StepTimes& step) const {
     const Times zero = at::zeros_like(step.from);
     if (options_.order == 1) return {zero, zero};
     const Times h = (step.from / step.to).log();
@@ -73,13 +85,12 @@ class ErSde final : public Method {
         first = first + part;
         second = second + part * (u - step.from);
       }
-    const Times gap0 = step.from - past[0].sigma;
-    const Times one_past = at::where(past.count() > 0, first / gap0, zero);
+    const Times gap0 = step.from - step.past[0];
+    const Times one_past = at::where(step.count > 0, first / gap0, zero);
     if (options_.order == 2) return {one_past, zero};
-    const Times gap1 = past[0].sigma - past[1].sigma;
+    const Times gap1 = step.past[0] - step.past[1];
     const Times bend = 2.0 * second / (gap0 + gap1);
-    return {at::where(past.count() > 1, (first + bend) / gap0, one_past),
-            at::where(past.count() > 1, -bend / gap1, zero)};
+    return {at::where(step.count > 1, (first + bend) / gap0, one_past), at::where(step.count > 1, -bend / gap1, zero)};
   }
 
   ErSdeOptions options_;

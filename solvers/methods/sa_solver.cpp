@@ -1,5 +1,6 @@
 // SA-Solver: Xue et al. 2023 (arXiv:2309.05019) alg. 1, data prediction: a stochastic Adams predictor (eq. 14–15) and
 // corrector (eq. 17–18). τ² is the η of the reverse SDE.
+#include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential_adams.h"
 #include "solvers/shared/multistep.h"
 #include "solvers/shared/sde_path.h"
@@ -41,28 +42,20 @@ class SaSolver final : public Method {
         .state({at::zeros_like(x), at::zeros_like(x), at::zeros({x.size(0)}, x.options().dtype(at::kLong))});
   }
 
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const History past = History::from_state(history, x, kExtras);
     Tensor denoised = step.denoise(x, step.from);
-    const Tensor start = corrected(step, x, denoised, past, history);
+    const std::vector<Tensor> factors = coefficients_at(step, x, past, rule());
+    const Tensor start = corrected(factors, x, denoised, past, history);
     if (options_.pece) denoised = step.denoise(start, step.from);
-    const Times eta = strength(step.to);
-    std::vector<std::vector<Times>> orders;
-    std::vector<Times> nodes{step.from};
-    for (int64_t k = 0; k < options_.predictor; ++k) {
-      orders.push_back(exponential_adams_weights(step.from, step.to, eta, nodes));
-      if (k < past.capacity()) nodes.push_back(past[k].sigma);
-    }
-    const SdeJump jump = sde_jump(step.from, step.to, eta);
-    if (options_.simple_order_2 && options_.predictor > 1) {
-      const Times h = (step.from / step.to).log();
-      const Times older = -0.5 * (1.0 + eta) * h.square() / (past[0].sigma / step.from).log();
-      orders[1] = {jump.gain - older, older};
-    }
-    const Tensor order = at::minimum(past.count(), steps_left(step) - 1).clamp_min(0);
+    const auto own = factors.end() - (2 + options_.predictor);
     Tensor noise = at::zeros_like(x);
-    if (traits_.stochastic) noise = per_sample(options_.s_noise * jump.noise_std, x) * step.noise(x);
-    const Tensor next = per_sample(jump.keep, x) * start + mix(denoised, past, weights_by_count(order, orders)) + noise;
+    if (traits_.stochastic) noise = own[1] * step.noise(x);
+    const Tensor next = own[0] * start + mix(denoised, past, {own + 2, factors.end()}) + noise;
     const Tensor slope = (start - denoised) / per_sample(step.from, x);
     return {
         next, past.push({step.from, denoised, slope}).state({start, noise, at::ones_like(past.count())}), denoised, {}};
@@ -71,33 +64,76 @@ class SaSolver final : public Method {
   [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor first = step.denoise(x, step.from);
     if (!options_.pece) return {first, history, first, {}};
-    const Tensor last =
-        step.denoise(corrected(step, x, first, History::from_state(history, x, kExtras), history), step.from);
+    const History past = History::from_state(history, x, kExtras);
+    const std::vector<Tensor> factors = coefficients_at(step, x, past, rule());
+    const Tensor last = step.denoise(corrected(factors, x, first, past, history), step.from);
     return {last, history, last, {}};
   }
 
  private:
-  // x at Step::from by the corrector, which knows D there; x itself where no step of this method came before.
-  [[nodiscard]] Tensor corrected(Step& step, const Tensor& x, const Tensor& denoised, const History& past,
-                                 const BatchState& history) const {
-    if (options_.corrector == 0) return x;
-    const Times& from = past[0].sigma;
-    const Times eta = strength(step.from);
-    std::vector<std::vector<Times>> orders;
-    std::vector<Times> nodes{step.from};
-    for (int64_t k = 0; k < options_.corrector; ++k) {
-      orders.push_back(exponential_adams_weights(from, step.from, eta, nodes));
-      if (k < past.capacity()) nodes.push_back(past[k].sigma);
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) {
+      std::vector<Tensor> all;
+      if (options_.corrector > 0) all = corrector(times);
+      const std::vector<Tensor> last = predictor(times);
+      all.insert(all.end(), last.begin(), last.end());
+      return all;
+    };
+  }
+
+  // What x and unit normals count for, then the weights of the values at times.from and before.
+  [[nodiscard]] std::vector<Tensor> predictor(const StepTimes& times) const {
+    const Times eta = strength(times.to);
+    std::vector<std::vector<Times>> orders = weights(times, times.from, times.to, eta, options_.predictor);
+    const SdeJump jump = sde_jump(times.from, times.to, eta);
+    if (options_.simple_order_2 && options_.predictor > 1) {
+      const Times h = (times.from / times.to).log();
+      const Times older = -0.5 * (1.0 + eta) * h.square() / (times.past[0] / times.from).log();
+      orders[1] = {jump.gain - older, older};
     }
-    const SdeJump jump = sde_jump(from, step.from, eta);
+    const Tensor order = at::minimum(times.count, steps_left(times) - 1).clamp_min(0);
+    std::vector<Tensor> all{jump.keep, options_.s_noise * jump.noise_std};
+    const std::vector<Times> mixed = weights_by_count(order, orders);
+    all.insert(all.end(), mixed.begin(), mixed.end());
+    return all;
+  }
+
+  // Of the last step, from the level before to times.from: what its x counts for, then the weights.
+  [[nodiscard]] std::vector<Tensor> corrector(const StepTimes& times) const {
+    const Times& before = times.past[0];
+    const Times eta = strength(times.from);
+    std::vector<std::vector<Times>> orders = weights(times, before, times.from, eta, options_.corrector);
+    const SdeJump jump = sde_jump(before, times.from, eta);
     if (options_.simple_order_2 && options_.corrector > 1) {
-      const Times newest = 0.5 * (1.0 + eta) * (from / step.from).log();
+      const Times newest = 0.5 * (1.0 + eta) * (before / times.from).log();
       orders[1] = {newest, jump.gain - newest};
     }
+    const Tensor order = at::minimum(times.count, steps_left(times)).clamp_min(0);
+    std::vector<Tensor> all = weights_by_count(order, orders);
+    all.insert(all.begin(), jump.keep);
+    return all;
+  }
+
+  // Of each order up to `most`, over [to, from], with values at times.from and before.
+  [[nodiscard]] static std::vector<std::vector<Times>> weights(const StepTimes& times, const Times& from,
+                                                               const Times& to, const Times& eta, int64_t most) {
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> nodes{times.from};
+    for (std::size_t k = 0; k < static_cast<std::size_t>(most); ++k) {
+      orders.push_back(exponential_adams_weights(from, to, eta, nodes));
+      if (k < times.past.size()) nodes.push_back(times.past[k]);
+    }
+    return orders;
+  }
+
+  // x at Step::from by the corrector, which knows D there; x itself where no step of this method came before.
+  [[nodiscard]] Tensor corrected(const std::vector<Tensor>& factors, const Tensor& x, const Tensor& denoised,
+                                 const History& past, const BatchState& history) const {
+    if (options_.corrector == 0) return x;
     const std::size_t own = history.size() - kExtras;
-    const Tensor order = at::minimum(past.count(), steps_left(step)).clamp_min(0);
-    const Tensor better = per_sample(jump.keep, x) * history[own] +
-                          mix(denoised, past, weights_by_count(order, orders)) + history[own + 1];
+    const auto begin = factors.begin() + 1;
+    const Tensor better =
+        factors[0] * history[own] + mix(denoised, past, {begin, begin + options_.corrector}) + history[own + 1];
     return where_rows(history[own + 2] > 0, better, x);
   }
 
@@ -117,10 +153,8 @@ class SaSolver final : public Method {
 
   // Steps before the last jump, this one included: the order comes down towards it, as in the authors' code. Many,
   // where the grid has no last jump.
-  [[nodiscard]] static Tensor steps_left(const Step& step) {
-    const Tensor& grid = step.constant().grid;
-    const int64_t last = grid.size(1) - 1;
-    return at::where(grid.select(1, last) == 0.0, last - 1 - step.index, at::full_like(step.index, last));
+  [[nodiscard]] static Tensor steps_left(const StepTimes& times) {
+    return at::where(times.end == 0.0, times.left() - 1, at::full_like(times.index, times.steps));
   }
 
   SaOptions options_;

@@ -1,5 +1,6 @@
 // UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1 and 2, of the denoised image. The corrector mends the last step
 // with the evaluation that the next one makes anyway; its result is where the next step starts.
+#include "solvers/shared/coefficients.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
@@ -24,20 +25,17 @@ class UniPc final : public Solver {
 
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
+
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const History past = History::from_state(history, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const Tensor left = steps_left(step);
-    const Tensor begin = options_.corrector ? corrected(step, x, denoised, past, left) : x;
-    std::vector<std::vector<Times>> orders;
-    std::vector<Times> times;
-    for (int64_t k = 0; k < options_.order; ++k) {
-      orders.push_back(weights(step.from, step.to, log_nodes(step.from, step.to, times), k == 1));
-      if (k + 1 < options_.order) times.push_back(past[k].sigma);
-    }
-    const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left) - 1), orders);
-    const Tensor predicted =
-        combine(per_sample(step.to / step.from, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
+    const std::vector<Tensor> factors = coefficients_at(step, x, past, rule());
+    const auto predictor = factors.end() - (1 + options_.order);
+    const Tensor begin = options_.corrector ? corrected({factors.begin(), predictor}, x, denoised, past) : x;
+    const Tensor predicted = extrapolated({predictor, factors.end()}, begin, denoised, past);
     // The slope is the one of the corrected state, so that D + σ·slope is where this step started.
     const Tensor slope = (begin - denoised) / per_sample(step.from, x);
     const Tensor next = with_start(options_.start, step, begin, slope, past.count(), predicted);
@@ -45,25 +43,60 @@ class UniPc final : public Solver {
   }
 
  private:
-  // The state at step.from again, from the level before and with D at step.from as one more value: UniC of the order
-  // that the last step had. Rows without a last step keep x, and so do those whose last step belonged to a high start.
-  [[nodiscard]] Tensor corrected(const Step& step, const Tensor& x, const Tensor& denoised, const History& past,
-                                 const Tensor& left) const {
-    const Times before = past[0].sigma;
-    const Tensor begin = past[0].denoised + per_sample(before, x) * past[0].slope;
-    std::vector<std::vector<Times>> orders{{at::zeros_like(before)}};
-    std::vector<Times> times;
-    for (int64_t k = 1; k <= options_.order; ++k) {
-      std::vector<Times> nodes = log_nodes(before, step.from, times);
-      nodes.insert(nodes.begin(), at::ones_like(before));
-      orders.push_back(weights(before, step.from, nodes, k == 1));
-      if (k < options_.order) times.push_back(past[k].sigma);
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) {
+      std::vector<Tensor> all;
+      if (options_.corrector) all = corrector(times);
+      const std::vector<Tensor> last = predictor(times);
+      all.insert(all.end(), last.begin(), last.end());
+      return all;
+    };
+  }
+
+  // keep, then the weights of the values at times.from and before.
+  [[nodiscard]] std::vector<Tensor> predictor(const StepTimes& times) const {
+    std::vector<std::vector<Times>> orders;
+    std::vector<Times> past;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(options_.order); ++k) {
+      orders.push_back(weights(times.from, times.to, log_nodes(times.from, times.to, past), k == 1));
+      if (orders.size() < static_cast<std::size_t>(options_.order)) past.push_back(times.past[k]);
     }
-    const std::vector<Times> mixed = weights_by_count(at::minimum(past.count(), limit(left + 1)), orders);
-    const Tensor mended =
-        combine(per_sample(step.from / before, x) * begin, denoised, past, mixed, &HistoryEntry::denoised);
-    const Tensor started = at::logical_or(step.index > options_.start.steps, past.count() > options_.start.steps);
-    return where_rows(started.logical_and(past.count() > 0), mended, x);
+    std::vector<Tensor> all = weights_by_count(at::minimum(times.count, limit(times.left()) - 1), orders);
+    all.insert(all.begin(), times.to / times.from);
+    return all;
+  }
+
+  // Of the last step, from the level before to times.from, with D at times.from as one more value: UniC of the order
+  // that the step had. Whether there is one to mend (1, else 0), the level before, keep, and the weights. Rows without
+  // a last step have none, and so do those whose last step belonged to a high start.
+  [[nodiscard]] std::vector<Tensor> corrector(const StepTimes& times) const {
+    const Times& before = times.past[0];
+    std::vector<std::vector<Times>> orders{{at::zeros_like(before)}};
+    std::vector<Times> past;
+    for (std::size_t k = 1; k <= static_cast<std::size_t>(options_.order); ++k) {
+      std::vector<Times> nodes = log_nodes(before, times.from, past);
+      nodes.insert(nodes.begin(), at::ones_like(before));
+      orders.push_back(weights(before, times.from, nodes, k == 1));
+      if (orders.size() <= static_cast<std::size_t>(options_.order)) past.push_back(times.past[k]);
+    }
+    const Tensor started = (times.index > options_.start.steps).logical_or(times.count > options_.start.steps);
+    std::vector<Tensor> all{started.logical_and(times.count > 0).to(at::kDouble), before, times.from / before};
+    const std::vector<Times> mixed = weights_by_count(at::minimum(times.count, limit(times.left() + 1)), orders);
+    all.insert(all.end(), mixed.begin(), mixed.end());
+    return all;
+  }
+
+  // The state at the step's beginning again.
+  [[nodiscard]] static Tensor corrected(const std::vector<Tensor>& factors, const Tensor& x, const Tensor& denoised,
+                                        const History& past) {
+    const Tensor begin = past[0].denoised + factors[1] * past[0].slope;
+    const Tensor mended = extrapolated({factors.begin() + 2, factors.end()}, begin, denoised, past);
+    return at::where(factors[0] > 0.0, mended, x);
+  }
+
+  [[nodiscard]] static Tensor extrapolated(const std::vector<Tensor>& factors, const Tensor& begin,
+                                           const Tensor& denoised, const History& past) {
+    return combine(factors[0] * begin, denoised, past, {factors.begin() + 1, factors.end()}, &HistoryEntry::denoised);
   }
 
   // Weights of the polynomial through `nodes`; with two values and `shortcut` the paper's 1/2 of B(h) for the

@@ -1,6 +1,7 @@
 #include "solvers/shared/linear_multistep.h"
 
 #include "solvers/plan.h"
+#include "solvers/shared/coefficients.h"
 
 #include <ATen/ATen.h>
 
@@ -15,6 +16,10 @@ class LinearMultistep final : public Solver {
       : traits_(std::move(traits)), rule_(std::move(rule)), options_(options) {}
 
   [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+
+  [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
+    return coefficients_of(grid, traits_.history, rule());
+  }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Memory memory = look(step, x, history);
@@ -40,21 +45,31 @@ class LinearMultistep final : public Solver {
     return {History::from_state(history, x), {step.from, denoised, (x - denoised) / per_sample(step.from, x)}};
   }
 
-  [[nodiscard]] Tensor extrapolated(const Step& step, const Tensor& x, const Memory& memory) const {
+  [[nodiscard]] CoefficientRule rule() const {
+    return [this](const StepTimes& times) { return keep_and_weights(times); };
+  }
+
+  // The weights of the values, newest first, and before them what x keeps where that is not all.
+  [[nodiscard]] std::vector<Tensor> keep_and_weights(const StepTimes& times) const {
     std::vector<std::vector<Times>> orders;
-    std::vector<Times> times;
-    for (int64_t k = 0; k < options_.order; ++k) {
-      orders.push_back(rule_.weights(step.from, step.to, times));
-      if (k < memory.past.capacity()) times.push_back(memory.past[k].sigma);
+    std::vector<Times> past;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(options_.order); ++k) {
+      orders.push_back(rule_.weights(times.from, times.to, past));
+      if (k < times.past.size()) past.push_back(times.past[k]);
     }
-    Tensor count = memory.past.count();
-    if (options_.lower_order_final && step.constant().grid.size(1) - 1 < kShortRun)
-      count = at::minimum(count, steps_left(step) - 1);
-    const std::vector<Times> weights = weights_by_count(count, orders);
-    if (rule_.of_denoised)
-      return combine(per_sample(step.to / step.from, x) * x, memory.newest.denoised, memory.past, weights,
-                     &HistoryEntry::denoised);
-    return combine(x, memory.newest.slope, memory.past, weights);
+    Tensor count = times.count;
+    if (options_.lower_order_final && times.steps < kShortRun) count = at::minimum(count, times.left() - 1);
+    std::vector<Tensor> all = weights_by_count(count, orders);
+    if (rule_.of_denoised) all.insert(all.begin(), times.to / times.from);
+    return all;
+  }
+
+  [[nodiscard]] Tensor extrapolated(const Step& step, const Tensor& x, const Memory& memory) const {
+    std::vector<Tensor> weights = coefficients_at(step, x, memory.past, rule());
+    if (!rule_.of_denoised) return combine(x, memory.newest.slope, memory.past, weights);
+    const Tensor kept = weights.front() * x;
+    weights.erase(weights.begin());
+    return combine(kept, memory.newest.denoised, memory.past, weights, &HistoryEntry::denoised);
   }
 
   SolverTraits traits_;

@@ -93,6 +93,4 @@ Tensor combine(const Tensor& x, const Tensor& newest, const History& past, const
   return sum;
 }
 
-Tensor steps_left(const Step& step) { return step.constant().grid.size(1) - 1 - step.index; }
-
 }  // namespace stride

@@ -38,7 +38,4 @@ namespace stride {
 [[nodiscard]] Tensor combine(const Tensor& x, const Tensor& newest, const History& past,
                              const std::vector<Times>& weights, Tensor HistoryEntry::*value = &HistoryEntry::slope);
 
-/// Steps of the grid that each row has left, this one included: int64 `[B]`.
-[[nodiscard]] Tensor steps_left(const Step& step);
-
 }  // namespace stride

@@ -1,6 +1,7 @@
 #include "framework/error.h"
 #include "framework/evaluator.h"
 #include "framework/models/gaussian_mixture.h"
+#include "framework/models/masked_denoiser.h"
 #include "framework/models/network_denoiser.h"
 
 #include "tests/catch_torch.h"
@@ -94,6 +95,49 @@ TEST_CASE("denoiser: guidance mixes two passes inside its interval and counts th
   const Guidance rescaled{.scale = 3.0, .rescale = 1.0, .interval_low = 0.0, .interval_high = 100.0};
   const Tensor out = Evaluator(model, rescaled, label)(x, sigma).denoised;
   CHECK(at::allclose(out.std(1), conditional.std(1)));
+}
+
+TEST_CASE("denoiser: guidance makes one pass of 2B rows through a network", "[denoiser]") {
+  // Says its rows' labels plus their inputs, and its variance in a second channel; counts passes and rows.
+  class Labelled final : public Network {
+   public:
+    explicit Labelled(std::vector<int64_t>& rows) : rows_(rows) {}
+    [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const override {
+      rows_.push_back(input.size(0));
+      const Tensor said = input + per_sample(condition[0] + time, input);
+      return at::cat({said, 10.0 * said}, 1);
+    }
+    [[nodiscard]] BatchState null_condition(const BatchState& condition) const override {
+      return BatchState({at::full_like(condition[0], -1)});
+    }
+
+   private:
+    std::vector<int64_t>& rows_;
+  };
+  std::vector<int64_t> rows;
+  const std::shared_ptr<const Parameterisation> edm = make_parameterisation("edm", 0.5);
+  const NetworkDenoiser model(info({2}), std::make_shared<Labelled>(rows), edm, TimeInput::c_noise);
+  const Tensor x = at::randn({3, 2}, at::kDouble);
+  const Tensor sigma = at::tensor({0.1, 1.0, 3.0}, at::kDouble);
+  const BatchState label({at::tensor({0, 1, 1}, at::kLong)});
+  const Evaluation with = model.evaluate(x, sigma, label);
+  const Evaluation without = model.evaluate(x, sigma, model.null_condition(label));
+  rows.clear();
+  Evaluator evaluator(model, {.scale = 3.0}, label);
+  const Evaluation got = evaluator(x, sigma);
+  CHECK(rows == std::vector<int64_t>{6});
+  CHECK(evaluator.cost().nfe == 1);
+  CHECK(evaluator.cost().model_evals == 2);
+  CHECK(got.denoised.equal(without.denoised + 3.0 * (with.denoised - without.denoised)));
+  CHECK(got.unconditional->equal(without.denoised));
+  CHECK(got.log_variance->equal(*with.log_variance));
+  rows.clear();
+  const MaskedDenoiser masked(model);
+  const Tensor mask = at::ones_like(x);
+  const Evaluation inpainted =
+      Evaluator(masked, {.scale = 3.0}, MaskedDenoiser::condition(label, x, mask, x))(x, sigma);
+  CHECK(rows == std::vector<int64_t>{6});
+  CHECK(inpainted.denoised.equal(got.denoised));
 }
 
 TEST_CASE("denoiser: every parameterisation of one ideal network gives the same D", "[denoiser]") {

@@ -18,7 +18,7 @@ ARROWS = {
     "apps": {"evaluation"},
     "bench": {"apps"},
     "examples": {"evaluation"},
-    "tests": {"apps", "tests"},
+    "tests": {"apps", "bench", "tests"},
 }
 # Inside a folder, where one sub-folder must not see another.
 INNER_ARROWS = {

@@ -68,7 +68,7 @@ TEST_CASE("hybrid: the second method goes on from the first one's state and eval
       state = advance(problem, *a, controller, state, &step);
       seen = seen.push({before.sigma, step.denoised, (before.x - step.denoised) / per_sample(before.sigma, before.x)});
     }
-    state.history = seen.state();
+    state = state.handed_over(seen.state());
     for (int i = 4; i < 8; ++i) state = advance(problem, *b, controller, state);
     state = finish(problem, *b, state);
     const auto both = hybrid(first + "@4," + second + "@5");

@@ -79,7 +79,7 @@ double flow_error(const Flow& flow, const Solver& solver, int64_t steps, double 
       const Tensor denoised = flow.denoiser->evaluate(x, sigma, {}).denoised;
       history = history.push({sigma, denoised, (x - denoised) / level});
     }
-    state.history = history.state({state.history.slots().end() - extras, state.history.slots().end()});
+    state = state.handed_over(history.state({state.history.slots().end() - extras, state.history.slots().end()}));
   }
   const ProbabilityFlow term;
   const RunResult result = sample({*flow.denoiser, term, noise}, solver, FixedGrid(grid), state);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 
 namespace stride {
 namespace {
@@ -47,6 +48,29 @@ TEST_CASE("pi: the error at the end is of the size of the absolute tolerance, wh
       CHECK(error > 0.01 * tolerance);  // else most of the evaluations were for nothing
     }
   }
+}
+
+TEST_CASE("pi: the last jump is made once, for all rows in their order, whenever each of them ended", "[pi]") {
+  const auto model = three_components();
+  const auto solver = make_solver("heun");
+  const PiOptions options{.atol = 0.01, .end = 0.05, .final_zero = true};
+  std::set<int64_t> sizes;
+  std::vector<Tensor> jumps;
+  SampleOptions watched;
+  watched.observer = [&](const RunState& before, const RunState&, const StepResult& step, bool last) {
+    sizes.insert(before.batch());
+    if (!last) return;
+    CHECK(same_bits(before.constant.ids, ids(32)));
+    jumps.push_back(step.denoised);
+  };
+  const RunResult result =
+      run({*model, *solver, PhiloxNoise(), TimeGrid({80.0, options.end})}, PiController(options), ids(32), watched);
+  REQUIRE(result.ok());
+  CHECK(sizes.size() > 2);  // rows left on the way
+  REQUIRE(jumps.size() == 1);
+  CHECK(same_bits(result.x, jumps[0]));
+  for (int64_t i = 0; i < 32; i += 7)
+    CHECK(same_bits(adaptive(*model, *solver, options, ids(1, i)).x, result.x.narrow(0, i, 1)));
 }
 
 TEST_CASE("pi: the next step follows from this error and the last one", "[pi]") {

@@ -57,6 +57,7 @@ RunState start_run(const Solver& solver, const StepController& controller, RunCo
   RunState state;
   state.numbers = at::arange(kNumbers, x.options().dtype(at::kLong));
   // A grid that gradients are wanted for would carry the infinities of unused entries into them.
+  constant.coefficients.reset();
   if (controller.on_grid() && !constant.grid.requires_grad())
     constant.coefficients = solver.coefficients(constant.grid);
   state.history = solver.init(x);

@@ -21,18 +21,18 @@ class Content final : public StepController {
   Decision decide(const RunState& state, const Step& step, const StepResult& result,
                   const SolverTraits&) const override {
     const Tensor moved = (result.denoised - state.memory[0]).to(at::kDouble).square().mean(1).sqrt();
-    const Times length = (0.05 / (moved + 1e-6)).clamp(0.1, 1.5);
+    const Times length = (0.05 / (moved + 1e-6)).clamp(0.1, 0.5);
     const Tensor status = at::where(step.to <= end(), 0, -1).to(at::kChar);  // Status::ok, Status::running
     return {{}, BatchState({result.denoised, length}), status};
   }
 };
 
 int main() {
-  const GaussianMixture points({.shape = {1}}, {.weights = {1, 1}, .means = {{-1}, {1}}, .std = {0.1, 0.1}});
+  const GaussianMixture points({.shape = {1}}, {.weights = {1, 1}, .means = {{-1}, {1}}, .std = {0.3, 0.3}});
   const auto own = sample(points, "dpmpp_2m", {.policy = std::make_shared<Content>()}, "0-255");
   const auto fine = sample(points, "heun", {.steps = 200}, "0-255");
   const double error = (own.x - fine.x).square().mean().sqrt().item<double>();
   const double least = own.nfe.min().item<double>(), most = own.nfe.max().item<double>();
-  std::printf("%.0f to %.0f evaluations a sample, RMSE %.4f\n", least, most, error);
+  std::printf("%.0f to %.0f evaluations per sample, RMSE %.4f\n", least, most, error);
   return error < 0.05 && least < most ? 0 : 1;
 }

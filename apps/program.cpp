@@ -4,16 +4,18 @@
 #include "apps/cli/build_info.h"
 #include "apps/cli/flag_names.h"
 #include "apps/cli/interrupt.h"
+#include "apps/cli/outputs.h"
+#include "apps/cli/streams.h"
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
-#include "framework/spec.h"
+#include "framework/named.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <new>
 #include <set>
@@ -23,11 +25,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-int help_width() {
-  winsize size{};
-  const bool terminal = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return std::clamp(terminal ? static_cast<int>(size.ws_col) : 100, 60, 120);
-}
+int help_width() { return std::clamp(terminal_width(STDOUT_FILENO, 100), 60, 120); }
 
 std::string program_help(const std::vector<std::unique_ptr<Command>>& commands) {
   std::string out = "stride: diffusion samplers that learn their steps\n\nstride COMMAND [options]\n\nCommands:\n";
@@ -50,10 +48,7 @@ const Command& find_command(const std::vector<std::unique_ptr<Command>>& command
     if (command->info().name == name) return *command;
     names.push_back(command->info().name);
   }
-  const std::string guess = nearest(name, names);
-  throw UsageError(
-      fmt::format("stride has no {} '{}'{}", name.starts_with("-") ? "option" : "command", name,
-                  guess.empty() ? "; stride --help lists the commands" : "; did you mean '" + guess + "'?"));
+  throw unknown_name(name.starts_with("-") ? "option" : "command", name, names, names);
 }
 
 OptionValues settled(const CommandInfo& info, const Words& words, const OptionValues& typed) {
@@ -98,7 +93,7 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
   OptionValues typed(full_table(info));
   apply_command_line(typed, rest);
   if (typed.flag("help")) {
-    fmt::print("{}", command_help(info, help_width()));
+    write_result(command_help(info, help_width()));
     return ExitCode::ok;
   }
   if (info.arguments.empty() && !typed.arguments().empty()) {
@@ -108,9 +103,10 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
   OptionValues values =
       info.common.run && typed.has("resume") ? resumed(info, rest, typed) : settled(info, rest, typed);
   if (values.flag("print-config")) {
-    fmt::print("{}", values.to_toml(info.name));
+    write_result(values.to_toml(info.name));
     return ExitCode::ok;
   }
+  check_outputs(values);
   Words line = {"stride"};
   line.insert(line.end(), words.begin(), words.end());
   const InterruptGuard guard;
@@ -121,20 +117,20 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
 ExitCode dispatch(const Words& words, std::optional<Context>& context) {
   const auto commands = make_commands();
   if (words.empty()) {
-    fmt::print(stderr, "{}", program_help(commands));
+    write_message(program_help(commands));
     return ExitCode::usage;
   }
   const std::string& first = words.front();
   if (first == "--version") {
-    fmt::print("stride {}\n", stride_version());
+    write_result(fmt::format("stride {}\n", stride_version()));
     return ExitCode::ok;
   }
   if (first == "help" && words.size() > 1) {
-    fmt::print("{}", command_help(find_command(commands, words[1]).info(), help_width()));
+    write_result(command_help(find_command(commands, words[1]).info(), help_width()));
     return ExitCode::ok;
   }
   if (first == "--help" || first == "-h" || first == "help") {
-    fmt::print("{}", program_help(commands));
+    write_result(program_help(commands));
     return ExitCode::ok;
   }
   return run_command(find_command(commands, first), words, context);
@@ -149,6 +145,35 @@ std::set<std::string> option_names() {
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// What is large in a run that found no memory, by the options that say so.
+std::string memory_advice(const std::optional<Context>& context) {
+  struct Size {
+    const char* option;
+    int64_t usual;
+  };
+  constexpr Size kSizes[] = {{"steps", 1000}, {"nfe", 1000}, {"jumps", 100}, {"minibatch", 1024}, {"fit-rows", 4096}};
+  std::vector<std::string> large;
+  if (context) {
+    const OptionValues& options = context->options();
+    const auto seeds = static_cast<int64_t>(context->seeds().size());
+    if (seeds > 100'000) large.push_back(fmt::format("fewer --seeds than {}", seeds));
+    for (const auto& [option, usual] : kSizes) {
+      if (!options.has(option)) continue;
+      for (const std::string& text : options.values(option)) {
+        int64_t value = 0;
+        const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (end.ec == std::errc() && value > usual)
+          large.push_back(fmt::format("a smaller --{} than {}", option, value));
+      }
+    }
+    const int64_t batch = std::min(context->batch(), std::max<int64_t>(seeds, 1));
+    if (batch > 1) large.push_back(fmt::format("a smaller --batch than {}", batch));
+    if (options.knows("oom") && options.text("oom") != "backoff") large.emplace_back("--oom backoff");
+  }
+  if (large.empty()) return "out of memory";
+  return fmt::format("out of memory; try {}", fmt::join(large, ", or "));
+}
 
 int report(std::optional<Context>& context, ExitCode code, const std::string& message) {
   if (context) {
@@ -165,20 +190,20 @@ int run_program(const Words& words) {
   std::optional<Context> context;
   try {
     const ExitCode code = dispatch(words, context);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-      throw ResourceError("standard output could not be written: disk full, or closed");
+    if (!results_written()) throw ResourceError("standard output could not be written: disk full, or closed");
     return static_cast<int>(code);
   } catch (const Error& error) {
     return report(context, exit_code(error.kind()), with_flags(error.what(), option_names()));
   } catch (const c10::OutOfMemoryError& error) {
     return report(context, ExitCode::resources,
-                  first_line(error.what_without_backtrace()) + " Try a smaller --batch, or --oom backoff.");
+                  fmt::format("{} ({})", memory_advice(context), first_line(error.what_without_backtrace())));
   } catch (const c10::Error& error) {
     const std::string message = first_line(error.what_without_backtrace());
     const bool memory = message.find("DefaultCPUAllocator") != std::string::npos;
-    return report(context, memory ? ExitCode::resources : ExitCode::run_failed, message);
+    if (memory) return report(context, ExitCode::resources, memory_advice(context));
+    return report(context, ExitCode::run_failed, message);
   } catch (const std::bad_alloc&) {
-    return report(context, ExitCode::resources, "out of memory; try a smaller --batch");
+    return report(context, ExitCode::resources, memory_advice(context));
   } catch (const std::exception& error) {
     return report(context, ExitCode::run_failed, first_line(error.what()));
   }

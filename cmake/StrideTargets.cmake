@@ -24,11 +24,15 @@ function(stride_library name)
   foreach(excluded IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
   endforeach()
+  # Headers alone, which no user of the library sees: none has to find them.
+  list(TRANSFORM arg_PRIVATE REPLACE "^nlohmann_json::nlohmann_json$" "$<BUILD_INTERFACE:nlohmann_json::nlohmann_json>")
   add_library(stride_${name} STATIC ${sources})
   add_library(Stride::${name} ALIAS stride_${name})
   set_target_properties(stride_${name} PROPERTIES EXPORT_NAME ${name})
   target_include_directories(stride_${name} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/stride>)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    # <stride/folder/file.h> for others, "folder/file.h" for Stride's own headers.
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/stride>)
   target_link_options(stride_${name} INTERFACE ${STRIDE_TORCH_FIRST})
   target_link_libraries(stride_${name} PUBLIC ${TORCH_LIBRARIES} ${arg_PUBLIC}
                         PRIVATE $<BUILD_INTERFACE:stride_flags> ${arg_PRIVATE})

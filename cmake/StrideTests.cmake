@@ -19,7 +19,7 @@ set(STRIDE_TEST_ENVIRONMENT "OMP_NUM_THREADS=2;OMP_WAIT_POLICY=PASSIVE;STRIDE_VE
 
 # stride_test(NAME [SPLIT] [ON_DEVICE] [TIMEOUT SECONDS] links...): one test program test_NAME of tests/NAME/*.cpp and its
 # ctest entries: NAME runs everything but [slow] and [cuda]; NAME.slow and NAME.cuda run those (a test that is
-# both is in NAME.slow.cuda). A start of LibTorch takes a second, so an entry a test case would take longer
+# both is in NAME.slow.cuda). A start of LibTorch takes a second, so one entry per test case would take longer
 # than the tests; SPLIT makes an entry a source file, NAME.FILE, where a program runs long. ON_DEVICE: NAME.on_cuda
 # runs the plain tests with STRIDE_TEST_DEVICE=cuda. Which tags occur
 # is looked up in the sources when ctest starts: see tests/tools/suite.cmake.

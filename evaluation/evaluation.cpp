@@ -3,10 +3,16 @@
 #include "datasets/images/png_data.h"
 #include "datasets/metrics/metrics.h"
 #include "datasets/metrics/mixture_metrics.h"
+#include "evaluation/evaluation_warnings.h"
+#include "evaluation/labels.h"
 #include "evaluation/measure.h"
+#include "evaluation/metric_facts.h"
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "pipeline/model_card.h"
+#include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
+#include "pipeline/teacher.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -43,6 +49,9 @@ class Engine final {
         std::make_unique<Sampler>(make_sampler(settings.teacher, denoiser.info(), card, settings.draw.device));
     for (const SamplerSpec& spec : settings.samplers)
       samplers_.push_back(make_sampler(spec, denoiser.info(), card, settings.draw.device));
+    if (settings.measured_from_teacher()) require_one_answer(*teacher_sampler_);
+    require_made_for(*teacher_sampler_, denoiser.info(), settings.draw);
+    for (const Sampler& sampler : samplers_) require_made_for(sampler, denoiser.info(), settings.draw);
     total_ = static_cast<int64_t>(samplers_.size() + 1) * bounds_.back();
     stamp_ = {settings.features.quantisation, settings.features.sha256};
     reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
@@ -71,6 +80,7 @@ class Engine final {
       SamplerResult one;
       if (const SamplerResult* known = find_earlier(sampler)) {
         one = *known;
+        one.seeds_seen = seeds_seen(sampler, settings_.draw.seeds);
         done_ += bounds_.back();
       } else {
         const bool first = warm.insert(sampler.spec.solver + "\n" + sampler.spec.policy).second;
@@ -81,6 +91,7 @@ class Engine final {
         one = std::move(now->result);
       }
       result.samplers.push_back(std::move(one));
+      set_tags(result);
       tell(result);
     }
     result.complete = true;
@@ -104,6 +115,10 @@ class Engine final {
     out.device = settings_.draw.device.str();
     out.dtype = dtype_name(settings_.draw.dtype);
     out.batch = settings_.draw.batch;
+    out.conditions = conditions_of(settings_.draw);
+    if (settings_.draw.init.defined()) out.conditions["init"] = "a file's normals";
+    if (settings_.draw.noise.defined()) out.conditions["noise"] = "a file's normals";
+    out.warnings = evaluation_warnings(*teacher_sampler_, samplers_, settings_);
     out.strip_columns = is_image_shape(model.shape) ? std::min(settings_.images, out.n) : 0;
     const FeatureSetup& features = settings_.features;
     out.reference_floor = std::numeric_limits<double>::quiet_NaN();
@@ -123,24 +138,16 @@ class Engine final {
     return out;
   }
 
-  static std::string dtype_name(at::ScalarType dtype) {
-    return dtype == at::kDouble  ? "float64"
-           : dtype == at::kFloat ? "float32"
-           : dtype == at::kHalf  ? "float16"
-                                 : "bfloat16";
-  }
-
   // Buffers, kernels and clocks settle. On the CPU a single evaluation is enough.
   void warm_up(const Sampler& sampler, bool brief) const {
-    const auto n = std::min<std::size_t>(settings_.draw.seeds.size(), static_cast<std::size_t>(settings_.draw.batch));
-    const std::vector<int64_t> seeds(settings_.draw.seeds.begin(),
-                                     settings_.draw.seeds.begin() + static_cast<int64_t>(n));
+    const DrawSettings first =
+        slice_of(settings_.draw, 0, std::min(static_cast<int64_t>(settings_.draw.seeds.size()), settings_.draw.batch));
     if (!brief) {
-      (void)draw(sampler, denoiser_, for_seeds(settings_.draw, seeds));
+      (void)draw(sampler, denoiser_, first);
       return;
     }
     const Tensor x =
-        start_points(settings_.draw, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(n));
+        start_points(first, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(first.seeds.size()));
     const Tensor sigma = at::full({x.size(0)}, denoiser_.info().sigma_max, x.options().dtype(at::kDouble));
     const at::NoGradGuard no_grad;
     (void)denoiser_.evaluate(x, sigma,
@@ -170,9 +177,9 @@ class Engine final {
     if (hooks_.earlier == nullptr) return false;
     const EvaluationResult& then = *hooks_.earlier;
     return then.model_sha256 == now.model_sha256 && then.seeds == now.seeds && then.block_sizes == now.block_sizes &&
-           then.dtype == now.dtype && then.features_sha256 == now.features_sha256 &&
-           then.quantisation == now.quantisation && then.reference == now.reference &&
-           identity(then.teacher) == identity(unmeasured(*teacher_sampler_)) &&
+           then.dtype == now.dtype && then.conditions == now.conditions &&
+           then.features_sha256 == now.features_sha256 && then.quantisation == now.quantisation &&
+           then.reference == now.reference && identity(then.teacher) == identity(unmeasured(*teacher_sampler_)) &&
            then.teacher.sigmas == unmeasured(*teacher_sampler_).sigmas;
   }
 
@@ -186,6 +193,7 @@ class Engine final {
   std::optional<Measured> measure(const Sampler& sampler, const std::string& label) {
     const auto go_on = [&](int64_t now) { return !hooks_.progress || hooks_.progress(done_ + now, total_, label); };
     std::optional<Measured> measured = measure_sampler(sampler, denoiser_, settings_, bounds_, go_on);
+    if (measured) measured->result.seeds_seen = seeds_seen(sampler, settings_.draw.seeds);
     done_ += bounds_.back();
     return measured;
   }
@@ -207,9 +215,12 @@ class Engine final {
       add(result, set_metrics(settings_.metrics, "", side, reference_, bounds_, stamp_));
     if (!mixture_) return;
     const MixtureMetric exact = mixture_metric(*mixture_, side.x, bounds_);
-    add(result, {{"exact-fd", exact.frechet.all, exact.frechet.blocks}});
-    if (!exact.w2.blocks.empty()) add(result, {{"exact-w2", exact.w2.all, exact.w2.blocks}});
-    if (!exact.nll.blocks.empty()) add(result, {{"exact-nll", exact.nll.all, exact.nll.blocks}});
+    const auto add_exact = [&](const std::string& name, const BlockMetric& metric) {
+      add(result, {{name, within_range(name, metric.all), metric.blocks}});
+    };
+    add_exact("exact-fd", exact.frechet);
+    if (!exact.w2.blocks.empty()) add_exact("exact-w2", exact.w2);
+    if (!exact.nll.blocks.empty()) add_exact("exact-nll", exact.nll);
   }
 
   void compare(Measured& measured) const {
@@ -266,6 +277,10 @@ std::string EvaluationSettings::invalid_reason() const {
       return fmt::format("the metric {} needs at least {} real samples in `ref`", metric, needs.samples);
   }
   return "";
+}
+
+bool EvaluationSettings::measured_from_teacher() const {
+  return any_needs(*this, &MetricNeeds::teacher) || any_needs(*this, &MetricNeeds::paired);
 }
 
 EvaluationResult evaluate(const Denoiser& denoiser, const ModelCard* card, const EvaluationSettings& settings,

@@ -25,6 +25,8 @@ struct EvaluationSettings {
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;
+  /// Whether some metric compares with the teacher's samples.
+  [[nodiscard]] bool measured_from_teacher() const;
 };
 
 struct EvaluationHooks {
@@ -39,7 +41,8 @@ struct EvaluationHooks {
 /// all, so "rmse" compares a sampler's end point with the teacher's from the same noise. Seconds are wall time in the
 /// sampler; a warm-up comes before the clock starts (one batch of each solver and policy on CUDA, one short run on the
 /// CPU). A sampler that left some sample non-finite has NaN metrics. Throws UsageError for invalid settings and
-/// samplers.
+/// samplers, for a stochastic teacher where a metric is measured from it, and for plans and predictors that were made
+/// with another model, class or guidance.
 [[nodiscard]] EvaluationResult evaluate(const Denoiser& denoiser, const ModelCard* card,
                                         const EvaluationSettings& settings, const EvaluationHooks& hooks = {});
 

@@ -1,7 +1,10 @@
 #include "evaluation/evaluation_result.h"
 
+#include "evaluation/labels.h"
+#include "evaluation/metric_facts.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <cmath>
 #include <limits>
@@ -117,6 +120,7 @@ Json sampler_json(const SamplerResult& sampler) {
   if (!sampler.nfe_counts.empty()) out["nfe_counts"] = sampler.nfe_counts;
   if (!sampler.plan_json.empty()) out["plan"] = Json::parse(sampler.plan_json);
   if (!sampler.policy_sha256.empty()) out["policy_sha256"] = sampler.policy_sha256;
+  if (!sampler.seeds_seen.empty()) out["seeds_seen"] = sampler.seeds_seen;
   return out;
 }
 
@@ -131,11 +135,9 @@ SamplerResult sampler_from(const Json& json) {
   out.not_finite = json.at("not_finite").get<int64_t>();
   out.gave_up = json.at("gave_up").get<int64_t>();
   for (const auto& [name, metric] : json.at("metrics").items()) {
-    out.metrics.push_back({name,
-                           {number(metric.at("value")), number(metric.at("low")), number(metric.at("high"))},
-                           numbers(metric.at("blocks")),
-                           metric.value("quantisation", "none"),
-                           metric.value("features_sha256", "")});
+    out.metrics.push_back(
+        {name, within_range(name, {number(metric.at("value")), number(metric.at("low")), number(metric.at("high"))}),
+         numbers(metric.at("blocks")), metric.value("quantisation", "none"), metric.value("features_sha256", "")});
   }
   for (const Json& block : json.at("blocks")) out.blocks.push_back(cost_from(block));
   out.sigmas = numbers(json.at("sigmas"));
@@ -146,6 +148,7 @@ SamplerResult sampler_from(const Json& json) {
     out.nfe_counts = json.at("nfe_counts").get<std::vector<std::pair<int64_t, int64_t>>>();
   if (json.contains("plan")) out.plan_json = json.at("plan").dump(2);
   if (json.contains("policy_sha256")) out.policy_sha256 = json.at("policy_sha256").get<std::string>();
+  out.seeds_seen = json.value("seeds_seen", "");
   return out;
 }
 
@@ -177,6 +180,9 @@ std::string to_json(const EvaluationResult& result) {
   out["device"] = result.device;
   out["dtype"] = result.dtype;
   out["batch"] = result.batch;
+  out["conditions"] = Json::object();
+  for (const auto& [name, text] : result.conditions) out["conditions"][name] = text;
+  out["warnings"] = result.warnings;
   out["features"] = {
       {"name", result.features}, {"sha256", result.features_sha256}, {"quantisation", result.quantisation}};
   out["reference"] = {{"name", result.reference}, {"n", result.reference_n}, {"floor", number(result.reference_floor)}};
@@ -191,7 +197,7 @@ std::string to_json(const EvaluationResult& result) {
 
 EvaluationResult evaluation_from_json(const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_ordered_json_text(text, where);
     if (!json.is_object() || json.value("format", "") != kFormat) {
       throw InputError(
           fmt::format("{}: not the results of an evaluation; give a folder that `stride evaluate` or `stride "
@@ -213,6 +219,8 @@ EvaluationResult evaluation_from_json(const std::string& text, const std::string
     out.device = json.at("device").get<std::string>();
     out.dtype = json.at("dtype").get<std::string>();
     out.batch = json.at("batch").get<int64_t>();
+    out.conditions = json.value("conditions", std::map<std::string, std::string>());
+    out.warnings = json.value("warnings", std::vector<std::string>());
     out.features = json.at("features").at("name").get<std::string>();
     out.features_sha256 = json.at("features").at("sha256").get<std::string>();
     out.quantisation = json.at("features").value("quantisation", "none");
@@ -223,6 +231,7 @@ EvaluationResult evaluation_from_json(const std::string& text, const std::string
     out.complete = json.at("complete").get<bool>();
     out.teacher = sampler_from(json.at("teacher"));
     for (const Json& sampler : json.at("samplers")) out.samplers.push_back(sampler_from(sampler));
+    set_tags(out);
     return out;
   } catch (const Json::exception& error) {
     throw InputError(

@@ -14,7 +14,7 @@ namespace stride {
 /// One metric of one sampler. The interval is explained in datasets/metrics/intervals.h.
 struct MetricResult {
   std::string name;                   ///< as in docs/evaluation.md: "rmse", "rmse-p95", "fd", "precision-teacher", …
-  Estimate all;                       ///< of all samples together
+  Estimate all;                       ///< of all samples together; the interval within what the metric can be
   std::vector<double> blocks;         ///< of each block of seeds by itself; empty where a block has no such value
   std::string quantisation = "none";  ///< what pixels went through before the feature network saw them
   std::string features_sha256 = "";   ///< of the feature network; empty: the metric uses none
@@ -38,7 +38,7 @@ struct SamplerResult {
   std::string final;
   std::string policy = "fixed";
   int64_t steps = 0;  ///< intervals of the grid; 0: the policy chooses
-  SampleCost cost;    ///< seconds: n × the median over batches of seconds a sample; peak_bytes: the largest
+  SampleCost cost;    ///< seconds: n × the median over batches of seconds per sample; peak_bytes: the largest
   std::vector<SampleCost> blocks;
   std::vector<MetricResult> metrics;
   int64_t not_finite = 0;                  ///< samples that ended with NaN or infinity
@@ -48,12 +48,23 @@ struct SamplerResult {
   std::vector<std::pair<int64_t, int64_t>> nfe_counts;  ///< adaptive policies: (NFE, samples that took it), ascending
   std::string plan_json;                                ///< the plan file, where it is one
   std::string policy_sha256;                            ///< of the file that the policy names; empty: none
-  std::string strip_png;  ///< the first samples side by side, PNG bytes; empty: not images
+  std::string seeds_seen;  ///< seeds of the run that the plan or policy was fitted, trained or chosen on
+  std::string tag;         ///< what tells it from rows of the same label (evaluation/labels.h); not kept in files
+  std::size_t part = 0;    ///< of a report of several runs: which of EvaluationResult::parts; not kept in files
+  std::string strip_png;   ///< the first samples side by side, PNG bytes; empty: not images
 
   [[nodiscard]] bool is_plan() const { return sampler.rfind("plan", 0) == 0; }
   [[nodiscard]] bool adaptive() const { return policy != "fixed"; }
   /// None: nullptr.
   [[nodiscard]] const MetricResult* metric(const std::string& name) const;
+};
+
+/// One of the runs that a report joins: seconds and bytes are of its machine.
+struct EvaluationPart {
+  std::string name;  ///< its folder
+  std::string device, dtype;
+  int64_t batch = 0;
+  double teacher_seconds = 0;  ///< per sample
 };
 
 /// Samplers compared on one model, one set of seeds and one teacher.
@@ -67,7 +78,9 @@ struct EvaluationResult {
   std::vector<std::string> block_seeds;  ///< of each block, as parse_seeds takes them
   std::string device, dtype;
   int64_t batch = 0;
-  std::string features;  ///< name of the feature network; empty: none
+  std::map<std::string, std::string> conditions;  ///< class, guidance, bounds and starts by name, where there are any
+  std::vector<std::string> warnings;              ///< what a reader should know, a sentence each
+  std::string features;                           ///< name of the feature network; empty: none
   std::string features_sha256;
   std::string quantisation = "none";  ///< rule for the pixels that it sees: "none" or "uint8"
   std::string reference;              ///< what FD is measured against; empty: nothing
@@ -77,6 +90,7 @@ struct EvaluationResult {
   bool complete = false;       ///< false: stopped before the last sampler
   SamplerResult teacher;
   std::vector<SamplerResult> samplers;
+  std::vector<EvaluationPart> parts;  ///< of a report of several runs; not kept in files
 };
 
 /// The header of results.csv: the contract's columns.

@@ -1,7 +1,9 @@
 #include "evaluation/evaluation_summary.h"
 
 #include "datasets/metrics/metrics.h"
+#include "evaluation/metric_facts.h"
 #include "evaluation/text_table.h"
+#include "evaluation/winners.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,17 +22,26 @@ double value_of(const SamplerResult& sampler, const std::string& metric) {
 }
 
 // NaN is worse than everything.
-bool better(double a, double b) { return !std::isnan(a) && (std::isnan(b) || a < b); }
+bool better(double a, double b, const std::string& metric) {
+  return !std::isnan(a) && (std::isnan(b) || (higher_is_better(metric) ? a > b : a < b));
+}
 
-// What samplers are ranked by: RMSE to the teacher where it was measured, else a distance between sets.
-std::string ranking_metric(const EvaluationResult& result) {
-  for (const char* name : {"rmse", "fd", "fd-teacher", "fd-inf", "fd-inf-teacher", "kid", "kid-teacher", "exact-fd",
-                           "swd", "swd-teacher", "feature-distance"}) {
-    for (const SamplerResult& sampler : result.samplers) {
-      if (sampler.metric(name) != nullptr) return name;
-    }
+bool same_file(const SamplerResult& a, const SamplerResult& b) {
+  return source_of(a) == source_of(b) && a.policy_sha256 == b.policy_sha256;
+}
+
+// Lines of one name get the tags of their first rows.
+void name_apart(std::vector<SamplerGroup>& groups, const std::vector<const SamplerResult*>& first,
+                const std::vector<EvaluationPart>& parts) {
+  std::map<std::string, std::vector<std::size_t>> same;
+  for (std::size_t i = 0; i < groups.size(); ++i) same[groups[i].label].push_back(i);
+  for (const auto& [label, places] : same) {
+    std::vector<const SamplerResult*> rows;
+    for (const std::size_t place : places) rows.push_back(first[place]);
+    const std::vector<std::string> tags = distinct_tags(rows, parts);
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (!tags[i].empty()) groups[places[i]].label += fmt::format(" ({})", tags[i]);
   }
-  return "rmse";
 }
 
 using ByNfe = std::map<int64_t, const SamplerResult*>;
@@ -40,9 +51,14 @@ ByNfe best_fixed(const EvaluationResult& result, bool plans, const std::string& 
   for (const SamplerResult& sampler : result.samplers) {
     if (sampler.adaptive() || sampler.is_plan() != plans || sampler.metric(metric) == nullptr) continue;
     const SamplerResult*& slot = best[nfe_of(sampler)];
-    if (slot == nullptr || better(value_of(sampler, metric), value_of(*slot, metric))) slot = &sampler;
+    if (slot == nullptr || better(value_of(sampler, metric), value_of(*slot, metric), metric)) slot = &sampler;
   }
   return best;
+}
+
+std::vector<const SamplerResult*> at_nfe(std::vector<const SamplerResult*> rows, int64_t nfe) {
+  std::erase_if(rows, [&](const SamplerResult* row) { return nfe_of(*row) != nfe; });
+  return rows;
 }
 
 std::vector<int64_t> sizes(const SamplerResult& sampler) {
@@ -72,41 +88,22 @@ std::optional<std::vector<double>> between(const ByNfe& fixed, double nfe) {
   return out;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
-  }
-  return out;
-}
-
-// "predictor tol=0.01": name and options, without the file that an argument names.
-std::string policy_label(const std::string& policy) {
-  std::size_t end = policy.find(':');
-  std::string out = policy.substr(0, end);
-  while (end < policy.size()) {
-    const std::size_t begin = end + 1;
-    end = std::min(policy.find(',', begin), policy.size());
-    const std::string item = policy.substr(begin, end - begin);
-    if (item.find('=') != std::string::npos) out += " " + item;
-  }
-  return out;
-}
-
 }  // namespace
 
-std::string solver_label(const SamplerResult& sampler) { return sampler.is_plan() ? "fitted plan" : sampler.sampler; }
-
-std::string full_label(const SamplerResult& sampler) {
-  std::string out = solver_label(sampler);
-  if (sampler.adaptive()) out = policy_label(sampler.policy) + " · " + out;
-  if (!sampler.schedule.empty() && !sampler.is_plan() && !sampler.adaptive()) out += " · " + sampler.schedule;
-  return out + " · " + sampler.final;
+std::string ranking_metric(const EvaluationResult& result) {
+  for (const char* name : {"rmse", "fd", "fd-teacher", "fd-inf", "fd-inf-teacher", "kid", "kid-teacher", "exact-fd",
+                           "swd", "swd-teacher", "feature-distance"}) {
+    for (const SamplerResult& sampler : result.samplers) {
+      if (sampler.metric(name) != nullptr) return name;
+    }
+  }
+  return "rmse";
 }
 
-std::vector<SamplerGroup> sampler_groups(const EvaluationResult& result) {
-  const std::string metric = ranking_metric(result);
+std::vector<SamplerGroup> sampler_groups(const EvaluationResult& result, const std::string& by) {
+  const std::string metric = by.empty() ? ranking_metric(result) : by;
   std::vector<SamplerGroup> groups;
+  std::vector<const SamplerResult*> first;  // of each group
   for (const SamplerResult& sampler : result.samplers) {
     const auto kind = sampler.adaptive()  ? SamplerGroup::Kind::adaptive
                       : sampler.is_plan() ? SamplerGroup::Kind::plan
@@ -114,21 +111,30 @@ std::vector<SamplerGroup> sampler_groups(const EvaluationResult& result) {
     const std::string policy = sampler.policy.substr(0, sampler.policy.find(':'));
     const std::string label =
         kind == SamplerGroup::Kind::adaptive ? policy + " · " + solver_label(sampler) : solver_label(sampler);
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const SamplerGroup& g) { return g.label == label && g.kind == kind; });
-    if (group == groups.end()) group = groups.insert(groups.end(), {kind, label, {}, {}});
+    std::size_t place = 0;
+    const auto belongs = [&](const SamplerGroup& g) {
+      const bool one_file = kind != SamplerGroup::Kind::adaptive || same_file(*first[place], sampler);
+      return g.label == label && g.kind == kind && one_file;
+    };
+    while (place < groups.size() && !belongs(groups[place])) ++place;
+    if (place == groups.size()) {
+      groups.push_back({kind, label, {}, {}});
+      first.push_back(&sampler);
+    }
+    SamplerGroup* const group = &groups[place];
     auto rival = std::find_if(group->best.begin(), group->best.end(), [&](const SamplerResult* other) {
       return kind != SamplerGroup::Kind::adaptive && nfe_of(*other) == nfe_of(sampler);
     });
     if (rival == group->best.end()) {
       group->best.push_back(&sampler);
-    } else if (better(value_of(sampler, metric), value_of(**rival, metric))) {
+    } else if (better(value_of(sampler, metric), value_of(**rival, metric), metric)) {
       group->others.push_back(*rival);
       *rival = &sampler;
     } else {
       group->others.push_back(&sampler);
     }
   }
+  name_apart(groups, first, result.parts);
   for (SamplerGroup& group : groups) {
     std::stable_sort(group.best.begin(), group.best.end(), [](const SamplerResult* a, const SamplerResult* b) {
       return a->cost.nfe_mean < b->cost.nfe_mean;
@@ -139,6 +145,13 @@ std::vector<SamplerGroup> sampler_groups(const EvaluationResult& result) {
   return groups;
 }
 
+std::vector<const SamplerResult*> fixed_runs(const EvaluationResult& result, bool plans) {
+  std::vector<const SamplerResult*> out;
+  for (const SamplerResult& sampler : result.samplers)
+    if (!sampler.adaptive() && sampler.is_plan() == plans) out.push_back(&sampler);
+  return out;
+}
+
 std::vector<PlanComparison> plan_comparisons(const EvaluationResult& result) {
   const ByNfe plans = best_fixed(result, true, "rmse");
   const ByNfe classics = best_fixed(result, false, "rmse");
@@ -147,7 +160,12 @@ std::vector<PlanComparison> plan_comparisons(const EvaluationResult& result) {
   for (const auto& [nfe, plan] : plans) {
     const auto classic = classics.find(nfe);
     if (classic == classics.end()) continue;
-    PlanComparison comparison = {nfe, plan, classic->second, {}, std::nullopt};
+    PlanComparison comparison;
+    comparison.nfe = nfe;
+    comparison.plan = plan;
+    comparison.classic = classic->second;
+    comparison.plans = at_nfe(fixed_runs(result, true), nfe);
+    comparison.opponents = at_nfe(fixed_runs(result, false), nfe);
     comparison.rmse = paired_ratio(plan->metric("rmse")->blocks, classic->second->metric("rmse")->blocks, sizes(*plan));
     const auto fd = classics_fd.find(nfe);
     if (fd != classics_fd.end() && plan->metric("fd") != nullptr) {
@@ -175,53 +193,6 @@ std::vector<PolicyComparison> policy_comparisons(const EvaluationResult& result)
   return out;
 }
 
-std::string headline(const EvaluationResult& result) {
-  const std::vector<PlanComparison> comparisons = plan_comparisons(result);
-  if (!comparisons.empty()) {
-    std::vector<std::string> steps;
-    std::vector<std::string> changes;
-    bool all_lower = true;
-    bool clear = true;
-    for (const PlanComparison& comparison : comparisons) {
-      all_lower = all_lower && comparison.rmse.value < 0;
-      clear = clear && (std::isnan(comparison.rmse.high) || comparison.rmse.high < 0);
-    }
-    for (const PlanComparison& comparison : comparisons) {
-      steps.push_back(fmt::format("{}", comparison.nfe));
-      changes.push_back(all_lower ? percent_text(comparison.rmse.value) : change_text(comparison.rmse.value));
-    }
-    if (all_lower) {
-      return fmt::format(
-          "At {} network evaluations, fitted plans have {} lower RMSE to the teacher than the best classic sampler "
-          "on its best grid{}.",
-          joined(steps), joined(changes), clear ? "" : "; not all of these differences are clear of zero");
-    }
-    return fmt::format(
-        "At {} network evaluations, fitted plans change the RMSE to the teacher by {} against the best classic "
-        "sampler on its best grid.",
-        joined(steps), joined(changes));
-  }
-  const std::string metric = ranking_metric(result);
-  ByNfe best = best_fixed(result, false, metric);
-  for (const auto& [nfe, plan] : best_fixed(result, true, metric)) best[nfe] = plan;
-  if (best.empty()) return fmt::format("{} samplers were run; none has a metric to compare.", result.samplers.size());
-  const std::string what = metric == "rmse"         ? "RMSE to the teacher"
-                           : metric == "fd"         ? "Fréchet distance to the real data"
-                           : metric == "fd-teacher" ? "Fréchet distance to the teacher"
-                                                    : metric;
-  std::string out;
-  for (const auto& [nfe, sampler] : {*best.begin(), *best.rbegin()}) {
-    const std::string part = fmt::format("at {} network evaluations {} ({})", nfe, full_label(*sampler),
-                                         number_text(value_of(*sampler, metric)));
-    if (out.empty()) {
-      out = fmt::format("Lowest {}: {}", what, part);
-    } else if (nfe != best.begin()->first) {
-      out += ", " + part;
-    }
-  }
-  return out + ".";
-}
-
 int64_t not_finite(const EvaluationResult& result) {
   int64_t bad = result.teacher.not_finite;
   for (const SamplerResult& sampler : result.samplers) bad += sampler.not_finite;
@@ -237,31 +208,37 @@ std::string comparison_text(const EvaluationResult& result) {
   if (!plans.empty()) {
     TextTable table({{"NFE", TextTable::Align::right},
                      {"fitted plan", TextTable::Align::right},
-                     {"best classic", TextTable::Align::right},
+                     {"lowest other", TextTable::Align::right},
                      {"which", TextTable::Align::left},
+                     {"of runs", TextTable::Align::right},
                      {"change", TextTable::Align::right},
                      {"95 % interval", TextTable::Align::left}});
+    std::vector<const SamplerResult*> opponents;
     for (const PlanComparison& row : plans) {
-      table.add({fmt::format("{}", row.nfe), number_text(value_of(*row.plan, "rmse")),
-                 number_text(value_of(*row.classic, "rmse")), full_label(*row.classic), change_text(row.rmse.value),
-                 interval(row.rmse)});
+      opponents.insert(opponents.end(), row.opponents.begin(), row.opponents.end());
+      const std::string which = row.plan->tag.empty() ? "" : fmt::format(" ({})", row.plan->tag);
+      table.add({fmt::format("{}", row.nfe), number_text(value_of(*row.plan, "rmse")) + which,
+                 number_text(value_of(*row.classic, "rmse")), full_label(*row.classic),
+                 fmt::format("{}", row.opponents.size()), change_text(row.rmse.value), interval(row.rmse)});
     }
-    out += "RMSE to the teacher, fitted plans against the best classic sampler at equal NFE\n" + table.text();
+    out += fmt::format("RMSE to the teacher, fitted plans against the lowest of the other runs at equal NFE: {}\n{}",
+                       runs_text(opponents), table.text());
   }
   const std::vector<PolicyComparison> policies = policy_comparisons(result);
   if (!policies.empty()) {
     TextTable table({{"policy", TextTable::Align::left},
                      {"mean NFE", TextTable::Align::right},
                      {"RMSE", TextTable::Align::right},
-                     {"against classic", TextTable::Align::right},
-                     {"against plan", TextTable::Align::right}});
+                     {"against others", TextTable::Align::right},
+                     {"against plans", TextTable::Align::right}});
     for (const PolicyComparison& row : policies) {
       table.add({full_label(*row.policy), number_text(row.policy->cost.nfe_mean),
                  number_text(value_of(*row.policy, "rmse")), row.classic ? change_text(row.classic->value) : "–",
                  row.plan ? change_text(row.plan->value) : "–"});
     }
-    out += (out.empty() ? "" : "\n") + std::string("Adaptive policies against fixed grids of the same mean NFE\n") +
-           table.text();
+    const std::vector<const SamplerResult*> others = fixed_runs(result, false);
+    out += fmt::format("{}RMSE of adaptive policies against the lowest of the other runs at the same mean NFE{}\n{}",
+                       out.empty() ? "" : "\n", others.empty() ? "" : ": " + runs_text(others), table.text());
   }
   return out;
 }

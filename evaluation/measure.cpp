@@ -49,10 +49,9 @@ void share(const std::vector<BatchCost>& batches, int64_t begin, int64_t end, Sa
 // The levels that the first samples visited: a run of its own, so that looking costs no measured time.
 std::vector<std::vector<double>> record_paths(const Sampler& sampler, const Denoiser& denoiser,
                                               const DrawSettings& settings, int64_t count) {
-  std::vector<int64_t> seeds(
-      settings.seeds.begin(),
-      settings.seeds.begin() + std::min<int64_t>(count, static_cast<int64_t>(settings.seeds.size())));
-  if (seeds.empty()) return {};
+  const DrawSettings some =
+      slice_of(settings, 0, std::min<int64_t>(count, static_cast<int64_t>(settings.seeds.size())));
+  if (some.seeds.empty()) return {};
   std::map<int64_t, std::vector<double>> paths;
   DrawHooks hooks;
   hooks.observe = [&](const Tensor&) -> Observer {
@@ -68,9 +67,9 @@ std::vector<std::vector<double>> record_paths(const Sampler& sampler, const Deno
       }
     };
   };
-  (void)draw(sampler, denoiser, for_seeds(settings, seeds), hooks);
+  (void)draw(sampler, denoiser, some, hooks);
   std::vector<std::vector<double>> out;
-  for (const int64_t seed : seeds) out.push_back(paths[seed]);
+  for (const int64_t seed : some.seeds) out.push_back(paths[seed]);
   return out;
 }
 
@@ -87,6 +86,7 @@ SamplerResult unmeasured(const Sampler& sampler) {
     out.sigmas = sampler.grid.sigmas();
   }
   const Spec solver = is_hybrid(sampler.spec.solver) ? Spec{} : Spec::parse(sampler.spec.solver);
+  if (sampler.spec.own_plan) out.plan_json = sampler.spec.own_plan->to_json();
   if (solver.name == "plan" && !solver.argument.empty()) out.plan_json = read_file(solver.argument);
   const Spec policy = Spec::parse(sampler.spec.policy);
   if (!policy.argument.empty()) out.policy_sha256 = sha256(read_file(policy.argument));
@@ -106,9 +106,11 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
   for (int64_t first = 0; first < total; first += batch) {
     const int64_t end = std::min(total, first + batch);
     if (!go_on(first)) return std::nullopt;
-    const auto seeds = settings.draw.seeds.begin();
     const PeakMemory memory(settings.draw.device);
-    const Draws draws = draw(sampler, denoiser, for_seeds(settings.draw, {seeds + first, seeds + end}));
+    DrawHooks hooks;
+    hooks.progress = [&](int64_t done, int64_t, const std::string&) { return go_on(first + done); };
+    const Draws draws = draw(sampler, denoiser, slice_of(settings.draw, first, end - first), hooks);
+    if (draws.stopped) return std::nullopt;
     batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});
     seconds_a_sample.push_back(batches.back().seconds_a_sample);
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))

@@ -4,8 +4,10 @@
 #include "datasets/metrics/kernel_distance.h"
 #include "datasets/metrics/manifold.h"
 #include "datasets/metrics/sliced_wasserstein.h"
+#include "evaluation/metric_facts.h"
 #include "framework/error.h"
-#include "framework/spec.h"
+#include "framework/named.h"
+#include "framework/text_list.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -21,25 +23,25 @@ namespace {
 constexpr int64_t kSubset = 1000;  // samples in each of 100 subsets, as papers report KID
 constexpr const char* kTeacher = "-teacher";
 
-const std::vector<std::pair<std::string, MetricNeeds>>& known_metrics() {
+const std::vector<Named<Card, MetricNeeds>>& known_metrics() {
   static const auto all = [] {
-    std::vector<std::pair<std::string, MetricNeeds>> out = {
-        {"rmse", {.paired = true}},
-        {"psnr", {.paired = true}},
-        {"feature-distance", {.features = true, .paired = true}},
-        {"fd", {.features = true, .samples = 2}},
-        {"fd-inf", {.features = true, .samples = 8}},
-        {"kid", {.features = true, .samples = 2}},
-        {"prdc", {.features = true, .samples = ManifoldOptions{}.density_k + 1}},
-        {"swd", {}}};
+    std::vector<Named<Card, MetricNeeds>> out = {
+        {{.name = "rmse"}, {.paired = true}},
+        {{.name = "psnr"}, {.paired = true}},
+        {{.name = "feature-distance"}, {.features = true, .paired = true}},
+        {{.name = "fd"}, {.features = true, .samples = 2}},
+        {{.name = "fd-inf"}, {.features = true, .samples = 8}},
+        {{.name = "kid"}, {.features = true, .samples = 2}},
+        {{.name = "prdc"}, {.features = true, .samples = ManifoldOptions{}.density_k + 1}},
+        {{.name = "swd"}, {}}};
     const std::size_t count = out.size();
     for (std::size_t i = 3; i < count; ++i) {
-      MetricNeeds needs = out[i].second;
+      MetricNeeds needs = out[i].value;
       needs.teacher = true;
-      out[i].second.reference = true;
-      out.emplace_back(out[i].first + kTeacher, needs);
+      out[i].value.reference = true;
+      out.push_back({{.name = out[i].card.name + kTeacher}, needs});
     }
-    out.push_back({"exact", {.mixture = true, .samples = 2}});
+    out.push_back({{.name = "exact"}, {.mixture = true, .samples = 2}});
     return out;
   }();
   return all;
@@ -50,7 +52,7 @@ bool wants(const std::vector<std::string>& metrics, const std::string& name) {
 }
 
 MetricResult result(const std::string& name, const BlockMetric& metric, const FeatureStamp& stamp = {}) {
-  return {name, metric.all, metric.blocks, stamp.quantisation, stamp.sha256};
+  return {name, within_range(name, metric.all), metric.blocks, stamp.quantisation, stamp.sha256};
 }
 
 const Tensor& features_of(const MetricSide& side, const std::string& metric) {
@@ -69,32 +71,16 @@ const Tensor& samples_of(const MetricSide& side, const std::string& metric) {
 
 }  // namespace
 
-std::string metric_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, needs] : known_metrics()) names.push_back(name);
-  return fmt::format("{}", fmt::join(names, ", "));
-}
+std::string metric_names() { return fmt::format("{}", fmt::join(names_of(known_metrics()), ", ")); }
 
-MetricNeeds metric_needs(const std::string& metric) {
-  std::vector<std::string> names;
-  for (const auto& [name, needs] : known_metrics()) {
-    if (name == metric) return needs;
-    names.push_back(name);
-  }
-  const std::string guess = nearest(metric, names);
-  throw UsageError(fmt::format("unknown metric '{}'{}; there are {}", metric,
-                               guess.empty() ? "" : "; did you mean '" + guess + "'?", metric_names()));
-}
+MetricNeeds metric_needs(const std::string& metric) { return named("metric", metric, known_metrics()).value; }
 
 std::vector<std::string> parse_metrics(const std::string& text) {
   std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string name = text.substr(begin, end - begin);
+  for (const std::string& name : split_list(text)) {
     (void)metric_needs(name);
     if (wants(out, name)) throw UsageError(fmt::format("the metric {} is named twice", name));
     out.push_back(name);
-    begin = end + 1;
   }
   return out;
 }

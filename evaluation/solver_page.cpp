@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace stride {
 namespace {
@@ -23,6 +24,7 @@ Written by `stride list solvers`, as Markdown, from the solvers' traits: change 
 - **order**: of the error before the last jump, on the probability flow, with a history of exact evaluations; **own start**: as a run begins. **strong order**: of a path's error, on one Brownian tree; for a solver that draws no noise of its own, under a stochastic term. In brackets, what the order suite measured on flows whose answer is known (`docs/results/orders.json`).
 - **error estimate**: the order of the local error that it estimates; with one, a solver runs under the adaptive policies.
 - **NFE**: calls of the denoiser, of a step and of a run of 10 steps whose last is the jump to σ = 0.
+- **options**: the first value of a choice is the default, and what a number may be is in brackets; [Options](#options) says what each does.
 - Names are read without regard to case, and with spaces, `-` and `_` alike.
 - **reference**: the paper with its equation, algorithm or table; where we know no number for it, the equation itself. There x' is the next state, D the denoised image, eps = (x − D)/σ, d(x) the drift; h = ln(σ/σ') in equations with e^−h or e^−z, else σ' − σ; phi_1(z) = (e^z − 1)/z, phi_2(z) = (e^z − 1 − z)/z²; dpmpp_3m's d1 and d2 are the first and second difference quotients of D.
 )";
@@ -70,14 +72,27 @@ class Page final {
         numbers += family == "learned" ? number_row(name, traits) : number_row(name);
         for (const std::string& options : traits.variants) numbers += number_row(name + ":" + options);
         words += row({code(name), traits.summary, fmt::format("{}", fmt::join(also_called(traits), ", ")),
-                      code(traits.options), fmt::format("{}", fmt::join(traits.also, ", ")), traits.reference});
+                      code(options_text(traits.options)), fmt::format("{}", fmt::join(traits.also, ", ")),
+                      traits.reference});
       }
       out += "\n## " + title(family) + '\n' + numbers + words;
     }
-    return out;
+    return out + "\n## Options\n" + option_rows();
   }
 
  private:
+  // What each option does, and who takes it; solvers that say the same of one share a row.
+  [[nodiscard]] static std::string option_rows() {
+    std::map<std::pair<std::string, std::string>, std::vector<std::string>> takers;
+    for (const std::string& name : solver_names())
+      for (const OptionInfo& option : solver_traits(name).options)
+        takers[{option.text(), option.summary}].push_back(code(name));
+    std::string out = table({"option", "what it does", "solvers"});
+    for (const auto& [option, names] : takers)
+      out += row({code(option.first), option.second, fmt::format("{}", fmt::join(names, ", "))});
+    return out;
+  }
+
   // In the order in which people meet them; a new one comes last.
   [[nodiscard]] static std::vector<std::string> families() {
     std::vector<std::string> out{"one-step", "multistep", "stochastic"};

@@ -5,7 +5,7 @@
 
 namespace stride {
 
-/// A Markdown page with a table a family: orders claimed and measured, evaluations, error estimate, options, papers.
+/// A Markdown page with a table per family: orders claimed and measured, evaluations, error estimate, options, papers.
 [[nodiscard]] std::string solver_page();
 
 }  // namespace stride

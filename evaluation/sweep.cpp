@@ -22,18 +22,11 @@ std::string in_words(const SamplerSpec& spec) {
 }
 
 void require_known(const std::vector<std::string>& policies) {
-  std::vector<std::string> known;
-  for (const PolicyTraits& traits : policy_traits()) known.push_back(traits.name);
-  for (const std::string& policy : policies) {
-    const std::string name = Spec::parse(policy).name;
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string near = nearest(name, known);
-    throw UsageError(fmt::format("`policy` {}: no such policy{}; there are {}", policy,
-                                 near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
-  }
+  for (const std::string& policy : policies) (void)policy_traits(Spec::parse(policy).name);
 }
 
 bool costs_exactly(const Solver& solver, int64_t nfe, Final final) {
+  if (!solver.traits().nfe) return false;
   for (int64_t steps = 1; steps <= nfe + 1; ++steps) {
     if (solver.traits().nfe(steps, final == Final::zero) == nfe) return true;
   }
@@ -68,6 +61,8 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
   require_known(sweep.policies);
   std::vector<SamplerSpec> out;
   const auto add = [&](const SamplerSpec& spec) {
+    if (std::find(out.begin(), out.end(), spec) != out.end())
+      return skipped.push_back(in_words(spec) + ": asked for twice");
     (void)make_sampler(spec, model, card);
     out.push_back(spec);
   };
@@ -81,26 +76,32 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
   };
   const NoiseSchedule noise_schedule = noise_schedule_of(sweep.base, card);
   for (const std::string& text : sweep.solvers) {
-    const auto [name, own_schedule] = resolve_sampler_name(text);
-    const bool hybrid = is_hybrid(name);
+    const bool own_object = sweep.base.own_solver || sweep.base.own_plan;
+    const auto [name, own_schedule] = own_object ? SamplerName{text, ""} : resolve_sampler_name(text);
+    const bool hybrid = !own_object && is_hybrid(name);
+    const bool plan = sweep.base.own_plan || (!hybrid && !own_object && Spec::parse(name).name == "plan");
     SamplerSweep own = sweep;
     if (!own_schedule.empty()) own.schedules = {own_schedule};
     if (hybrid) own.nfe = own.steps = {};
-    const std::unique_ptr<Solver> solver = hybrid ? nullptr : make_solver(name, {&noise_schedule});
+    std::shared_ptr<const Solver> solver = sweep.base.own_solver;
+    if (!hybrid && !own_object) solver = make_solver(name, {&noise_schedule});
     SamplerSpec spec = sweep.base;
     spec.solver = name;
     for (const std::string& policy : sweep.policies) {
       spec.policy = policy;
-      if (policy != "fixed") {
+      if (policy != "fixed" || sweep.base.own_policy) {
         spec.schedule = sweep.schedules.front();
         spec.final = sweep.finals.front();
         spec.nfe = spec.steps = std::nullopt;
         add_if_possible(spec);
-      } else if (!hybrid && Spec::parse(name).name == "plan") {
-        add(spec);
+      } else if (plan) {
+        SamplerSpec one = spec;  // the range and the noise schedule are for those that have no levels of their own
+        one.sigma_min = one.sigma_max = std::nullopt;
+        one.noise_schedule.clear();
+        add(one);
       } else {
         for (const SamplerSpec& one : fixed_specs(own, spec)) {
-          const bool possible = !one.nfe || costs_exactly(*solver, *one.nfe, one.final);
+          const bool possible = !one.nfe || (solver && costs_exactly(*solver, *one.nfe, one.final));
           possible ? add(one) : add_if_possible(one);
         }
       }

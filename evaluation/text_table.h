@@ -12,6 +12,7 @@ class TextTable final {
   struct Column {
     std::string title;
     Align align = Align::left;
+    bool detail = false;  ///< left out of text(width) unless details are asked for
   };
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
@@ -19,10 +20,15 @@ class TextTable final {
   void add(std::vector<std::string> cells);
   /// Titles, a rule, the rows; two spaces between columns; UTF-8 counted by code point.
   [[nodiscard]] std::string text() const;
+  /// The same in at most `width` columns: the widest columns wrap within theirs.
+  [[nodiscard]] std::string text(std::size_t width, bool details) const;
 
  private:
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// `text` in lines of at most `width` code points, broken at spaces where there are any; at least one line.
+[[nodiscard]] std::vector<std::string> wrapped(const std::string& text, std::size_t width);
 
 }  // namespace stride

@@ -13,7 +13,7 @@ namespace stride {
 class CapturedStep final {
  public:
   /// Warms up on copies of `example` with host–device synchronisation forbidden, then captures. Throws UsageError
-  /// when the state is not on a CUDA device or the solver's steps differ (SolverTraits::branches), and c10::Error where
+  /// when the state is not on a CUDA device or the solver's steps differ (SolverNeeds::branches), and c10::Error where
   /// some part of the step would synchronise.
   CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller, const RunState& example);
   ~CapturedStep();

@@ -22,7 +22,7 @@ class History final {
   /// An empty history for `x` `[B, …]`.
   [[nodiscard]] static History empty(int64_t capacity, const Tensor& x);
   /// A view of `state`; no slots are the history of capacity 0 of a method that looks at none, shaped by `x`. The
-  /// last `extras` slots (SolverTraits::extras) are a method's own and are left out.
+  /// last `extras` slots (SolverNeeds::extras) are a method's own and are left out.
   [[nodiscard]] static History from_state(const BatchState& state, const Tensor& x, int64_t extras = 0);
   /// The slots, then a method's own.
   [[nodiscard]] BatchState state(std::vector<Tensor> extras = {}) const;

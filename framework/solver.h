@@ -4,6 +4,7 @@
 #include "framework/evaluator.h"
 #include "framework/history.h"
 #include "framework/noise/noise.h"
+#include "framework/solver_traits.h"
 #include "framework/term.h"
 
 #include <functional>
@@ -87,7 +88,7 @@ class Step final {
   /// method may leave out evaluations that only rows below have a use for.
   [[nodiscard]] int64_t least_index() const noexcept { return least_index_; }
   /// Every row's index is least_index(), as far as the host knows. A method that branches on it (and so does other
-  /// work at each step) says so in SolverTraits::branches.
+  /// work at each step) says so in SolverNeeds::branches.
   [[nodiscard]] bool aligned() const noexcept { return aligned_; }
 
   [[nodiscard]] const Term& term() const noexcept { return problem_.term; }
@@ -122,31 +123,6 @@ struct StepResult {
   BatchState history;           ///< the solver's next memory
   Tensor denoised;              ///< the first evaluation of the step, at Step::from
   std::optional<Tensor> error;  ///< local error estimate `[B, …]`, where the method has one
-};
-
-/// Claims; the registry-driven tests measure them.
-struct SolverTraits {
-  std::string name = {};
-  std::vector<std::string> aliases = {};
-  std::string family = {};                  ///< "one-step", "multistep", "stochastic", "learned"
-  std::optional<int> order = {};            ///< global order with an exact start; none: makes no claim
-  std::optional<int> start_order = {};      ///< global order with the method's own start
-  std::optional<int> error_order = {};      ///< order of the error estimate's method + 1, where there is one
-  std::optional<double> strong_order = {};  ///< for stochastic methods, additive noise
-  int64_t history = 0;                      ///< past evaluations it reads
-  int64_t extras = 0;                       ///< tensors of its own memory, after the history's slots
-  bool stochastic = false;                  ///< it draws noise of its own
-  bool masked = false;                      ///< its steps differ in evaluations (Step::denoise_for)
-  bool branches = false;                    ///< the host chooses each step's work by its place: cannot be captured
-  bool integrates_sde = false;              ///< it honours a stochastic Term
-  std::string policy = {};                  ///< the step policy it is made for; empty: a fixed grid
-  std::string reference = {};               ///< paper and equation
-  std::string summary = {};                 ///< one line for people
-  std::string options = {};                 ///< the options it takes, for `stride list solvers`
-  std::vector<std::string> variants = {};   ///< options that the suites run besides the defaults, e.g. "order=2"
-  std::vector<std::string> also = {};       ///< who else has it: "k-diffusion", "diffusers", "ComfyUI", …
-  /// Evaluations of a run of N steps; `final_zero`: the last step is the jump to 0.
-  std::function<int64_t(int64_t steps, bool final_zero)> nfe = {};
 };
 
 /// A sampler. Implementations are final and immutable: all memory is in the BatchState.

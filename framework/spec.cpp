@@ -1,9 +1,9 @@
 #include "framework/spec.h"
 
 #include "framework/error.h"
+#include "framework/text_list.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,15 +11,6 @@
 #include <numeric>
 
 namespace stride {
-namespace {
-
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
-}
-
-}  // namespace
 
 Spec Spec::parse(const std::string& text) {
   Spec spec;
@@ -27,21 +18,18 @@ Spec Spec::parse(const std::string& text) {
   spec.name = trimmed(std::string_view(text).substr(0, colon));
   if (spec.name.empty()) throw UsageError(fmt::format("'{}' has no name; write NAME or NAME:key=value,…", text));
   if (colon == std::string::npos) return spec;
-  std::string_view rest = std::string_view(text).substr(colon + 1);
-  for (bool first = true, more = true; more; first = false) {
-    const auto comma = rest.find(',');
-    const std::string_view item = rest.substr(0, comma);
-    more = comma != std::string_view::npos;
-    if (more) rest.remove_prefix(comma + 1);
+  const std::vector<std::string> items = split_list(std::string_view(text).substr(colon + 1));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string& item = items[i];
     const auto equals = item.find('=');
-    if (equals == std::string_view::npos && first) {
-      spec.argument = trimmed(item);
-      if (!spec.argument.empty()) continue;
+    if (equals == std::string::npos && i == 0 && !item.empty()) {
+      spec.argument = item;
+      continue;
     }
-    const std::string key = trimmed(item.substr(0, equals));
-    if (equals == std::string_view::npos || key.empty())
+    const std::string key = trimmed(std::string_view(item).substr(0, equals));
+    if (equals == std::string::npos || key.empty())
       throw UsageError(fmt::format("'{}': '{}' is not key=value", text, item));
-    if (!spec.options.emplace(key, trimmed(item.substr(equals + 1))).second)
+    if (!spec.options.emplace(key, trimmed(std::string_view(item).substr(equals + 1))).second)
       throw UsageError(fmt::format("'{}': '{}' is given twice", text, key));
   }
   return spec;
@@ -59,55 +47,6 @@ std::string Spec::text() const {
     separator = ',';
   }
   return out;
-}
-
-double OptionReader::number(const std::string& key, double fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback
-                                      : parse_number(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
-}
-
-int64_t OptionReader::integer(const std::string& key, int64_t fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end()
-             ? fallback
-             : parse_integer(found->second, fmt::format("{} '{}': {}", what_, spec_.name, key));
-}
-
-bool OptionReader::flag(const std::string& key, bool fallback) {
-  const std::string value = word(key, fallback ? "true" : "false");
-  if (value == "true" || value == "1" || value == "yes") return true;
-  if (value == "false" || value == "0" || value == "no") return false;
-  throw UsageError(fmt::format("{} '{}': {} must be true or false, not '{}'", what_, spec_.name, key, value));
-}
-
-std::string OptionReader::word(const std::string& key, const std::string& fallback) {
-  known_.insert(key);
-  const auto found = spec_.options.find(key);
-  return found == spec_.options.end() ? fallback : found->second;
-}
-
-std::string OptionReader::argument(const std::string& missing_message) {
-  argument_read_ = true;
-  if (spec_.argument.empty()) throw UsageError(fmt::format("{} '{}': {}", what_, spec_.name, missing_message));
-  return spec_.argument;
-}
-
-void OptionReader::done() const {
-  if (!argument_read_ && !spec_.argument.empty())
-    throw UsageError(fmt::format("{} '{}': '{}' is not key=value", what_, spec_.name, spec_.argument));
-  for (const auto& [key, value] : spec_.options) {
-    if (known_.contains(key)) continue;
-    const std::vector<std::string> known(known_.begin(), known_.end());
-    const std::string near = nearest(key, known);
-    throw UsageError(fmt::format("{} '{}' has no option '{}'{}{}", what_, spec_.name, key,
-                                 near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                                 known.empty()  ? "; it takes none"
-                                 : near.empty() ? "; it takes " + fmt::format("{}", fmt::join(known, ", "))
-                                                : ""));
-  }
 }
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {

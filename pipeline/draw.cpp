@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/models/masked_denoiser.h"
 #include "pipeline/file_noise.h"
+#include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -11,8 +12,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <new>
+#include <unordered_map>
+#include <utility>
 
 namespace stride {
 namespace {
@@ -84,7 +86,7 @@ class Drawing final {
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
     if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
-      throw InputError(fmt::format("`noise`: the run consumes {} draws a sample, but /eps has {}",
+      throw InputError(fmt::format("`noise`: the run consumes {} draws per sample, but /eps has {}",
                                    most_draws.item<int64_t>(), file_noise_->draws()));
     }
     return rows == n ? result : first_rows(std::move(result), n);
@@ -105,7 +107,12 @@ class Drawing final {
     out.max_steps = settings_.max_steps;
     out.compact = !settings_.exact;
     const auto total = static_cast<int64_t>(settings_.seeds.size());
-    out.stop = [this, first, total] { return hooks_.progress && !hooks_.progress(first, total, ""); };
+    // On a fixed grid each step is a part of the chunk's samples.
+    const int64_t n = seeds.size(0), steps = sampler_.fixed() ? sampler_.grid.steps() : 0;
+    out.stop = [this, first, total, n, steps, done = int64_t{0}]() mutable {
+      const int64_t part = n * std::min(done++, steps) / (steps + 1);
+      return hooks_.progress && !hooks_.progress(first + part, total, "");
+    };
     const Observer listener = hooks_.observe ? hooks_.observe(seeds) : Observer{};
     if (!file_noise_) {
       out.observer = listener;
@@ -161,6 +168,17 @@ void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& m
   draws.model_evals = at::cat(parts.model_evals);
 }
 
+// `settings` for other seeds: `take` picks their rows of what has a row per seed.
+template <typename Take>
+DrawSettings with_rows(const DrawSettings& settings, std::vector<int64_t> seeds, const Take& take) {
+  DrawSettings out = settings;
+  out.seeds = std::move(seeds);
+  for (Tensor DrawSettings::*rows : {&DrawSettings::init, &DrawSettings::start, &DrawSettings::mask})
+    if ((out.*rows).defined()) out.*rows = take(out.*rows, 0);
+  if (out.noise.defined()) out.noise = take(out.noise, 1);
+  return out;
+}
+
 }  // namespace
 
 Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n) {
@@ -177,6 +195,7 @@ Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double
 }
 
 Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {
+  require_made_for(sampler, denoiser.info(), settings);
   const Drawing drawing(sampler, denoiser, settings, hooks);
   const auto total = static_cast<int64_t>(settings.seeds.size());
   Draws draws;
@@ -206,7 +225,7 @@ Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings&
 }
 
 DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds) {
-  std::map<int64_t, int64_t> place;
+  std::unordered_map<int64_t, int64_t> place;
   for (std::size_t i = 0; i < settings.seeds.size(); ++i) place[settings.seeds[i]] = static_cast<int64_t>(i);
   std::vector<int64_t> rows;
   for (const int64_t seed : seeds) {
@@ -215,13 +234,12 @@ DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>&
     rows.push_back(found->second);
   }
   const Tensor index = at::tensor(rows, at::TensorOptions().dtype(at::kLong));
-  DrawSettings out = settings;
-  out.seeds = seeds;
-  if (out.init.defined()) out.init = out.init.index_select(0, index);
-  if (out.noise.defined()) out.noise = out.noise.index_select(1, index);
-  if (out.start.defined()) out.start = out.start.index_select(0, index);
-  if (out.mask.defined()) out.mask = out.mask.index_select(0, index);
-  return out;
+  return with_rows(settings, seeds, [&](const Tensor& all, int64_t dim) { return all.index_select(dim, index); });
+}
+
+DrawSettings slice_of(const DrawSettings& settings, int64_t first, int64_t n) {
+  return with_rows(settings, {settings.seeds.begin() + first, settings.seeds.begin() + first + n},
+                   [&](const Tensor& all, int64_t dim) { return all.narrow(dim, first, n); });
 }
 
 BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n, at::Device device) {

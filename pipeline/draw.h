@@ -33,6 +33,8 @@ struct DrawSettings {
 /// The same settings for some of the seeds: the rows of init, noise, start and mask go along. Throws UsageError on a
 /// seed that is not there.
 [[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);
+/// The same for the n seeds from the `first`-th on: what a loop over batches asks for.
+[[nodiscard]] DrawSettings slice_of(const DrawSettings& settings, int64_t first, int64_t n);
 /// The condition of `n` rows: the label in every row, or "none" where the model knows that.
 [[nodiscard]] BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n,
                                         at::Device device);
@@ -62,7 +64,8 @@ struct DrawHooks {
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
 };
 
-/// Draws a sample a seed, in chunks.
+/// Draws one sample per seed, in chunks. Throws UsageError where the sampler's file was made with another class or
+/// guidance (pipeline/provenance.h).
 [[nodiscard]] Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                          const DrawHooks& hooks = {});
 

@@ -117,6 +117,10 @@ LoadedFeatures from_card(const FeatureRequest& request) {
 }  // namespace
 
 LoadedFeatures load_features(const FeatureRequest& request) {
+  if (std::filesystem::is_directory(request.features)) {
+    const std::string card = (std::filesystem::path(request.features) / "card.toml").string();
+    if (file_exists(card)) return load_features({card, request.quantisation, request.trust, request.device});
+  }
   if (request.features.ends_with(".toml")) return from_card(request);
   return native(find_bytes("`features`", request.features, true), "", request.device);
 }

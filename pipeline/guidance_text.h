@@ -14,4 +14,19 @@ namespace stride {
 /// `P[:max=M]`.
 [[nodiscard]] DynamicThreshold parse_threshold(const std::string& text);
 
+/// The shortest text that parse_guidance reads as the same; empty for no guidance.
+[[nodiscard]] std::string guidance_text(const Guidance& guidance);
+/// The same for parse_threshold; empty for no threshold.
+[[nodiscard]] std::string threshold_text(const Guidance& guidance);
+
+/// What `clip` bounds samples to, in data scale: images lie in [−1, 1].
+inline constexpr double kClipRange = 1.0;
+
+struct GuidanceText {
+  std::string guidance, threshold;  ///< as above; empty: none
+  bool clip = false;
+};
+/// All of it. Throws UsageError also where `clip` and `threshold` are both asked for.
+[[nodiscard]] Guidance make_guidance(const GuidanceText& text, double sigma_data);
+
 }  // namespace stride

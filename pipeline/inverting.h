@@ -5,8 +5,8 @@
 
 namespace stride {
 
-/// One image a seed up to the grid's first level. Draws::x is what DrawSettings::init takes: divided by that level, so
-/// that it holds unit normals where the model is good.
+/// One image per seed up to the grid's first level. Draws::x is what DrawSettings::init takes: divided by that level,
+/// so that it holds unit normals where the model is good.
 [[nodiscard]] Draws invert_images(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings,
                                   int64_t iterations, const DrawHooks& hooks = {});
 

@@ -28,7 +28,7 @@ ModelSource embedded_model(const std::string& name) {
   if (!card) {
     const auto names = known_models();
     const std::string guess = nearest(name, names);
-    throw UsageError(fmt::format("`model` {}: neither a file nor a model that comes with the program ({}){}", name,
+    throw InputError(fmt::format("`model` {}: neither a file nor a model that comes with the program ({}){}", name,
                                  fmt::join(names, ", "), guess.empty() ? "" : "; did you mean '" + guess + "'?"));
   }
   ModelSource source;
@@ -40,7 +40,25 @@ ModelSource embedded_model(const std::string& name) {
   return source;
 }
 
-ModelSource file_model(const std::string& path) {
+// The card that a path means: itself, the one in a folder, or the one beside weights that it names.
+std::string card_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (fs::is_directory(path, none)) {
+    const std::string card = (fs::path(path) / "card.toml").string();
+    if (file_exists(card)) return card;
+    throw InputError(fmt::format("`model` {}: a folder without card.toml; give a model's folder, or its card", path));
+  }
+  if (!path.ends_with(".safetensors")) return path;
+  const std::string card = (fs::path(path).parent_path() / "card.toml").string();
+  if (!file_exists(path)) return path;  // for the message that it is missing
+  if (file_exists(card) && parse_model_card(read_file(card), card).file == fs::path(path).filename()) return card;
+  throw InputError(fmt::format(
+      "`model` {}: weights do not say how they are run: give the model card (TOML) that names them as its file", path));
+}
+
+ModelSource file_model(const std::string& given) {
+  const std::string path = card_of(given);
   const std::filesystem::path place(path);
   ModelSource source;
   source.where = path;
@@ -97,8 +115,12 @@ std::vector<std::string> known_models() {
 }
 
 ModelSource find_model(const std::string& name_or_path) {
-  const bool path_like = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
-  if (path_like || file_exists(name_or_path)) return file_model(name_or_path);
+  const bool path_like = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml") ||
+                         name_or_path.ends_with(".safetensors");
+  // A folder that happens to have a known model's name is none of ours.
+  const bool there = std::filesystem::is_directory(name_or_path) ? file_exists(name_or_path + std::string(kCard))
+                                                                 : file_exists(name_or_path);
+  if (path_like || there) return file_model(name_or_path);
   if (embedded_file(name_or_path + std::string(kCard))) return embedded_model(name_or_path);
   const auto shipped = shipped_card(name_or_path);
   return shipped ? file_model(*shipped) : embedded_model(name_or_path);

@@ -5,11 +5,13 @@
 #include "adaptive/control/pid_controller.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
+#include "framework/named.h"
 #include "neural/predictor/predictor_controller.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <algorithm>
+
+#include <functional>
 
 namespace stride {
 namespace {
@@ -22,42 +24,40 @@ struct PolicyRequest {
   at::Device device;
 };
 
-// The numbers of some options by name, in the order in which they are listed.
-using Numbers = std::vector<std::pair<const char*, double*>>;
-
-Numbers numbers(PiOptions& options) {
-  return {{"rtol", &options.rtol},
-          {"atol", &options.atol},
-          {"safety", &options.safety},
-          {"integral", &options.integral},
-          {"proportional", &options.proportional},
-          {"first_ratio", &options.first_ratio}};
+Options<PiOptions> pi_options() {
+  using Read = PiOptions;
+  return options<Read>(
+      number("rtol", &Read::rtol, at_least(0), "tolerance, as a share of the state"),
+      number("atol", &Read::atol, at_least(0), "tolerance, in the data's scale"),
+      number("safety", &Read::safety, above(0).below(1), "factor on the step that the error allows"),
+      number("integral", &Read::integral, above(0), "exponent of the error"),
+      number("proportional", &Read::proportional, at_least(0), "exponent of the last accepted error"),
+      number("first_ratio", &Read::first_ratio, above(1), "from one noise level to the next in the first step"));
 }
 
-Numbers numbers(PidOptions& options) {
-  return {{"rtol", &options.rtol},     {"atol", &options.atol},     {"pcoeff", &options.pcoeff},
-          {"icoeff", &options.icoeff}, {"dcoeff", &options.dcoeff}, {"accept_safety", &options.accept_safety},
-          {"h_init", &options.h_init}};
+Options<PidOptions> pid_options() {
+  using Read = PidOptions;
+  return options<Read>(number("rtol", &Read::rtol, at_least(0), "tolerance, as a share of the state"),
+                       number("atol", &Read::atol, above(0), "tolerance, in the data's scale"),
+                       number("pcoeff", &Read::pcoeff, any_number(), "weight of the error's change"),
+                       number("icoeff", &Read::icoeff, any_number(), "weight of the error"),
+                       number("dcoeff", &Read::dcoeff, any_number(), "weight of the change of that change"),
+                       number("accept_safety", &Read::accept_safety, above(0).below(1),
+                              "a step is kept if the next may have this share"),
+                       number("h_init", &Read::h_init, above(0), "the first step, in ln sigma"));
 }
 
-Numbers numbers(PredictorOptions& options) {
-  return {{"tolerance", &options.tolerance},
-          {"safety", &options.safety},
-          {"min_log_step", &options.min_log_step},
-          {"max_log_step", &options.max_log_step}};
-}
+struct PredictorRequest : PredictorOptions {
+  std::string path;
+};
 
-void read_numbers(OptionReader& reader, const Numbers& numbers) {
-  for (const auto& [name, value] : numbers) *value = reader.number(name, *value);
-}
-
-// "rtol=0,atol=0.05": what holds where nothing is said.
-template <typename Options>
-std::string defaults() {
-  Options options;
-  std::vector<std::string> out;
-  for (const auto& [name, value] : numbers(options)) out.push_back(fmt::format("{}={}", name, *value));
-  return fmt::format("{}", fmt::join(out, ","));
+Options<PredictorRequest> predictor_options() {
+  using Read = PredictorRequest;
+  return options<Read>(argument("FILE", &Read::path, "the file that train-predictor made"),
+                       number("tolerance", &Read::tolerance, above(0), "of the local error, in the data's scale"),
+                       number("safety", &Read::safety, above(0), "factor on the predicted step"),
+                       number("min_log_step", &Read::min_log_step, above(0), "the smallest step, in ln sigma"),
+                       number("max_log_step", &Read::max_log_step, above(0), "the largest step, in ln sigma"));
 }
 
 // What every adaptive policy has, checked.
@@ -69,35 +69,21 @@ void close_options(Options& options, const PolicyRequest& request, const char* p
     throw UsageError(fmt::format("`policy` {}: {}", policy, reason));
 }
 
-std::unique_ptr<const StepController> make_fixed(OptionReader& /*reader*/, const PolicyRequest& request) {
-  return std::make_unique<FixedGrid>(request.grid);
-}
-
 template <typename Controller, typename Options>
-std::unique_ptr<const StepController> make_error_control(OptionReader& reader, const PolicyRequest& request,
+std::unique_ptr<const StepController> make_error_control(Options options, const PolicyRequest& request,
                                                          const char* policy) {
   if (!request.solver.traits().error_order) throw no_estimate(request.solver.traits(), policy);
-  Options options;
-  read_numbers(reader, numbers(options));
   close_options(options, request, policy);
   return std::make_unique<Controller>(options);
 }
 
-std::unique_ptr<const StepController> make_pi(OptionReader& reader, const PolicyRequest& request) {
-  return make_error_control<PiController, PiOptions>(reader, request, "pi");
-}
-
-std::unique_ptr<const StepController> make_pid(OptionReader& reader, const PolicyRequest& request) {
-  return make_error_control<PidController, PidOptions>(reader, request, "pid");
-}
-
-std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const PolicyRequest& request) {
-  const std::string path = reader.argument("it needs its file: predictor:FILE.safetensors");
+std::unique_ptr<const StepController> make_predictor(const PredictorRequest& read, const PolicyRequest& request) {
+  const std::string& path = read.path;
   const StepPredictor predictor = StepPredictor::load(path);
   const PredictorInfo& info = predictor.info();
-  if (info.base != request.solver.traits().name) {
+  if (const std::string solver = canonical_solver(request.spec.solver); info.base != solver) {
     throw UsageError(fmt::format("`policy` predictor: {} knows the steps of {}, not of {}; add `solver` {}", path,
-                                 info.base, request.solver.traits().name, info.base));
+                                 info.base, solver, info.base));
   }
   if (info.model_sha256 != request.model.sha256 && !request.spec.allow_model_mismatch) {
     throw UsageError(
@@ -105,62 +91,61 @@ std::unique_ptr<const StepController> make_predictor(OptionReader& reader, const
                     "`allow_model_mismatch` runs it all the same",
                     path, info.model_sha256, request.model.sha256));
   }
-  PredictorOptions options;
-  read_numbers(reader, numbers(options));
+  PredictorOptions options = read;
   close_options(options, request, "predictor", info);
   return std::make_unique<PredictorController>(std::make_shared<StepPredictor>(predictor.to(request.device)), options);
 }
 
-struct Policy {
-  PolicyTraits traits;
-  std::unique_ptr<const StepController> (*make)(OptionReader&, const PolicyRequest&);
-};
+using Policy = Named<Card, std::function<std::unique_ptr<const StepController>(const Spec&, const PolicyRequest&)>>;
 
 const std::vector<Policy>& policies() {
   static const std::vector<Policy> all = {
-      {{"fixed", "every sample follows the grid", "", ""}, make_fixed},
-      {{"pi", "error control a sample: its own step, rejections counted", defaults<PiOptions>(),
-        "Gustafsson 1991, ACM TOMS 17(4); Söderlind 2003, ACM TOMS 29(1)"},
-       make_pi},
-      {{"pid", "error control a sample as dpm_adaptive has it: a smooth limiter, k-diffusion's defaults",
-        defaults<PidOptions>(),
-        "Söderlind 2003, ACM TOMS 29(1); Söderlind & Wang 2006, J. Comput. Appl. Math. 185; k-diffusion"},
-       make_pid},
-      {{"predictor", "a small network, trained on recorded trajectories, chooses each step; no rejections",
-        "FILE," + defaults<PredictorOptions>(), "made by stride train-predictor"},
-       make_predictor}};
+      entry_of<Policy>(
+          "policy", Card{.name = "fixed", .summary = "every sample follows the grid"}, options<NoOptions>(),
+          [](const NoOptions&, const PolicyRequest& request) { return std::make_unique<FixedGrid>(request.grid); }),
+      entry_of<Policy>("policy",
+                       Card{.name = "pi",
+                            .summary = "error control per sample: its own step, rejections counted",
+                            .reference = "Gustafsson 1991, ACM TOMS 17(4); Söderlind 2003, ACM TOMS 29(1)"},
+                       pi_options(),
+                       [](const PiOptions& read, const PolicyRequest& request) {
+                         return make_error_control<PiController>(read, request, "pi");
+                       }),
+      entry_of<Policy>(
+          "policy",
+          Card{.name = "pid",
+               .summary = "error control per sample as dpm_adaptive has it: a smooth limiter, k-diffusion's defaults",
+               .reference = "Söderlind 2003, ACM TOMS 29(1); Söderlind & Wang 2006, J. Comput. Appl. Math. 185; "
+                            "k-diffusion"},
+          pid_options(),
+          [](const PidOptions& read, const PolicyRequest& request) {
+            return make_error_control<PidController>(read, request, "pid");
+          }),
+      entry_of<Policy>(
+          "policy",
+          Card{.name = "predictor",
+               .summary = "a small network, trained on recorded trajectories, chooses each step; no rejections",
+               .reference = "made by stride train-predictor"},
+          predictor_options(), make_predictor)};
   return all;
 }
 
 }  // namespace
 
 const std::vector<PolicyTraits>& policy_traits() {
-  static const std::vector<PolicyTraits> all = [] {
-    std::vector<PolicyTraits> out;
-    for (const Policy& policy : policies()) out.push_back(policy.traits);
-    return out;
-  }();
+  static const std::vector<PolicyTraits> all = cards_of(policies());
   return all;
 }
+
+const PolicyTraits& policy_traits(const std::string& name) { return named("policy", name, policies()).card; }
 
 std::unique_ptr<const StepController> make_policy(const SamplerSpec& spec, const TimeGrid& grid, const Solver& solver,
                                                   const ModelInfo& model, at::Device device) {
   const Spec wanted = Spec::parse(spec.policy);
-  std::vector<std::string> names;
-  for (const Policy& policy : policies()) {
-    names.push_back(policy.traits.name);
-    if (policy.traits.name != wanted.name) continue;
-    if (wanted.name != "fixed" && solver.traits().name == "plan") {
-      throw UsageError(fmt::format("`policy` {}: a plan brings its own steps; use `policy` fixed", wanted.name));
-    }
-    OptionReader reader(wanted, "policy");
-    auto controller = policy.make(reader, {spec, grid, solver, model, device});
-    reader.done();
-    return controller;
-  }
-  const std::string guess = nearest(wanted.name, names);
-  throw UsageError(fmt::format("`policy` {}: there is no such policy{}", wanted.name,
-                               guess.empty() ? "; `stride list policies` shows all" : "; did you mean " + guess + "?"));
+  const Policy& policy = named("policy", wanted.name, policies());
+  if (wanted.name != "fixed" && solver.traits().name == "plan")
+    throw UsageError(fmt::format("`policy` {}: a plan brings its own steps; use `policy` fixed", wanted.name));
+  return policy.value(wanted, {spec, grid, solver, model, device});
 }
 
 }  // namespace stride

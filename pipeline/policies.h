@@ -1,6 +1,7 @@
 // The step policies by name.
 #pragma once
 
+#include "framework/card.h"
 #include "pipeline/sampler.h"
 
 #include <memory>
@@ -10,10 +11,10 @@
 namespace stride {
 
 /// What `stride list policies` shows.
-struct PolicyTraits {
-  std::string name, summary, options, reference;
-};
+using PolicyTraits = Card;
 [[nodiscard]] const std::vector<PolicyTraits>& policy_traits();
+/// That of one; throws UsageError on an unknown name.
+[[nodiscard]] const PolicyTraits& policy_traits(const std::string& name);
 
 /// The controller that SamplerSpec::policy names, for a run on `grid` and `device`. Throws UsageError on unknown names
 /// and options, and on a solver that the policy cannot steer.

@@ -1,6 +1,7 @@
 #include "pipeline/recording.h"
 
 #include "neural/predictor/trajectory_features.h"
+#include "pipeline/provenance.h"
 #include "pipeline/stopwatch.h"
 #include "pipeline/trajectory_tap.h"
 
@@ -54,6 +55,14 @@ std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, i
     share.insert(share.end(), from, from + std::min(block, total - first));
   }
   return share;
+}
+
+std::map<std::string, std::string> store_settings(const DrawSettings& settings) {
+  std::map<std::string, std::string> out = conditions_of(settings);
+  // As `stride record` has written it since the first version.
+  if (out.contains("clip")) out["clip"] = "true";
+  out["dtype"] = c10::toString(settings.dtype);
+  return out;
 }
 
 TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sampler, const std::vector<int64_t>& points,

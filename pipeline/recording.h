@@ -30,6 +30,10 @@ struct Recording {
 /// what is left, whoever recorded the rest. A function of its arguments.
 [[nodiscard]] std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks);
 
+/// What a store says of the conditions it was recorded under: dtype, and class, guidance and bounds where there are
+/// any.
+[[nodiscard]] std::map<std::string, std::string> store_settings(const DrawSettings& settings);
+
 /// The description of such a store; `settings` is what else must agree when it is extended. A store_dtype of float64
 /// means features in place of states.
 [[nodiscard]] TrajectoryConfig trajectory_config(const ModelInfo& model, const Sampler& sampler,

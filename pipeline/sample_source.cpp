@@ -56,7 +56,7 @@ Tensor from_pixels(const Tensor& pixels) {
 }
 
 NamedBytes find_bytes(const std::string& option, const std::string& name, bool features) {
-  if (file_exists(name)) return {read_file(name), name};
+  if (file_exists(name) && !std::filesystem::is_directory(name)) return {read_file(name), name};
   constexpr std::string_view kSuffix = ".safetensors";
   std::vector<std::string> folders;
   for (const EmbeddedFile& file : embedded_files()) {
@@ -67,11 +67,17 @@ NamedBytes find_bytes(const std::string& option, const std::string& name, bool f
     if (folder == name) return {std::string(file.bytes), "embedded:" + path};
     folders.push_back(folder);
   }
-  throw UsageError(fmt::format("{} {}: no such file, and not embedded; embedded are: {}", option, name,
+  throw InputError(fmt::format("{} {}: no such file, and not embedded; embedded are: {}", option, name,
                                folders.empty() ? "none" : fmt::format("{}", fmt::join(folders, ", "))));
 }
 
-SampleSource load_samples(const std::string& option, const std::string& path) {
+std::string samples_of_run(const std::string& path) {
+  const std::string inside = path + "/samples.h5";
+  return std::filesystem::is_directory(path) && file_exists(inside) ? inside : path;
+}
+
+SampleSource load_samples(const std::string& option, const std::string& given) {
+  const std::string path = samples_of_run(given);
   if (path.ends_with(".h5")) return from_hdf5(path);
   if (path.ends_with(".npz")) return from_npz(path);
   if (std::filesystem::exists(path)) return from_images(load_images(path));

@@ -8,6 +8,8 @@
 #include "framework/solver.h"
 #include "framework/term.h"
 #include "pipeline/model_card.h"
+#include "solvers/made_with.h"
+#include "solvers/plan.h"
 
 #include <memory>
 #include <optional>
@@ -32,23 +34,38 @@ struct SamplerSpec {
   std::optional<double> sigma_min, sigma_max;  ///< none: the model's
   std::string noise_schedule;                  ///< none: the model's, else diffusers' linear one
   double strength = 1.0;                       ///< below 1: the end of the grid alone, from an image
-  bool allow_model_mismatch = false;           ///< a plan or predictor made for another model
+  bool allow_model_mismatch = false;           ///< a plan or predictor made for another model, class or guidance
+
+  // Objects of the caller's in place of what `solver` and `policy` name.
+  std::shared_ptr<const Solver> own_solver = {};
+  std::shared_ptr<const Plan> own_plan = {};
+  std::shared_ptr<const StepController> own_policy = {};
+  bool operator==(const SamplerSpec&) const = default;
 };
 
-/// The same, built and checked against a model. Immutable; move-only.
+/// A file that a sampler was read from, and what it was made with.
+struct MadeFile {
+  std::string path;
+  MadeWith made_with;
+};
+
+/// The same, built and checked against a model. Immutable.
 struct Sampler {
   SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
-  std::unique_ptr<const Solver> solver;
+  std::shared_ptr<const Solver> solver;
   TimeGrid grid;
-  std::unique_ptr<const StepController> controller;
-  std::unique_ptr<const Term> term;
+  std::shared_ptr<const StepController> controller;
+  std::shared_ptr<const Term> term;
+  std::optional<MadeFile> made = {};  ///< of a plan or a learned policy; none: nothing was fitted or trained
+  /// What was asked for and has no effect, and levels that the network was not trained on: one sentence each.
+  std::vector<std::string> warnings = {};
   [[nodiscard]] bool fixed() const { return controller->planned_steps().has_value(); }
-  /// Denoiser calls a sample by the solver's claim; none for adaptive policies.
+  /// Denoiser calls per sample by the solver's claim; none for adaptive policies and solvers that make no claim.
   [[nodiscard]] std::optional<int64_t> claimed_nfe() const;
 };
 
-/// Throws UsageError on unknown names and options, on an NFE that no number of steps costs, and on a plan
-/// that disagrees with the model or with given options; InputError on a plan file that is not one.
+/// Throws UsageError on unknown names and options, on an NFE that no number of steps costs, and on a plan or explicit
+/// levels that disagree with the model or with given options; InputError on a plan file that is not one.
 /// `device` is where the run will be: learned policies live there.
 [[nodiscard]] Sampler make_sampler(const SamplerSpec& spec, const ModelInfo& model, const ModelCard* card = nullptr,
                                    at::Device device = at::kCPU);

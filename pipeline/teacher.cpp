@@ -37,4 +37,18 @@ SamplerSpec parse_teacher(const std::string& text) {
   return out;
 }
 
+std::string teacher_text(const SamplerSpec& spec) {
+  std::string out = spec.solver + (spec.solver.find(':') == std::string::npos ? ":" : ",");
+  if (spec.steps) out += fmt::format("steps={},", *spec.steps);
+  return out + fmt::format("schedule={},final={}", spec.schedule, to_string(spec.final));
+}
+
+void require_one_answer(const Sampler& teacher) {
+  if (!teacher.solver->traits().stochastic && !teacher.term->stochastic()) return;
+  throw UsageError(
+      fmt::format("`teacher` {}: it draws noise in its steps, so that a seed has no one answer to be measured against; "
+                  "take a deterministic solver, e.g. heun:steps=40",
+                  teacher.spec.solver));
+}
+
 }  // namespace stride

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace stride {
@@ -44,7 +45,8 @@ std::optional<std::string> TomlReader::text(const std::string& key) {
 namespace {
 
 std::optional<double> as_number(const toml::node& node) {
-  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* number = node.as_floating_point(); number != nullptr && std::isfinite(number->get()))
+    return number->get();
   if (const auto* number = node.as_integer()) return static_cast<double>(number->get());
   return std::nullopt;
 }
@@ -55,7 +57,7 @@ std::optional<double> TomlReader::number(const std::string& key) {
   const toml::node* found = node(key);
   if (found == nullptr) return std::nullopt;
   const auto value = as_number(*found);
-  if (!value) fail(key, "must be a number");
+  if (!value) fail(key, "must be a number, and a finite one");
   return value;
 }
 
@@ -75,7 +77,7 @@ std::optional<std::vector<double>> TomlReader::numbers(const std::string& key) {
   std::vector<double> out;
   for (const toml::node& element : *array) {
     const auto value = as_number(element);
-    if (!value) fail(key, "must hold numbers only");
+    if (!value) fail(key, "must hold finite numbers only");
     out.push_back(*value);
   }
   return out;
@@ -107,7 +109,7 @@ std::optional<std::vector<std::vector<double>>> TomlReader::rows(const std::stri
     std::vector<double>& values = out.emplace_back();
     for (const toml::node& element : *numbers) {
       const auto value = as_number(element);
-      if (!value) fail(key, "must hold numbers only");
+      if (!value) fail(key, "must hold finite numbers only");
       values.push_back(*value);
     }
   }

@@ -1,7 +1,7 @@
 #include "pipeline/trajectory_tap.h"
 
 #include "framework/error.h"
-#include "framework/spec.h"
+#include "framework/text_list.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -16,11 +16,7 @@ std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps) {
     std::iota(points.begin(), points.end(), 0);
     return points;
   }
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    std::size_t end = text.find(',', begin);
-    if (end == std::string::npos) end = text.size();
-    const int64_t index = parse_integer(text.substr(begin, end - begin), "`save_at`");
+  for (const int64_t index : parse_integers(text, "`save_at`")) {
     const int64_t point = index < 0 ? index + steps + 1 : index;
     if (point < 0 || point > steps) {
       throw UsageError(fmt::format("`save_at` {}: the grid has the points 0 to {}, or -{} to -1 from the end", text,
@@ -29,7 +25,6 @@ std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps) {
     if (!points.empty() && point <= points.back())
       throw UsageError(fmt::format("`save_at` {}: the points must increase", text));
     points.push_back(point);
-    begin = end + 1;
   }
   if (points.size() < 2) throw UsageError(fmt::format("`save_at` {}: at least two points make a trajectory", text));
   return points;

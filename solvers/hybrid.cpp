@@ -129,7 +129,7 @@ std::function<int64_t(int64_t, bool)> cost_of(const std::vector<Leg>& legs, int6
 std::unique_ptr<Solver> make_hybrid(const std::vector<HybridLeg>& wanted, SolverContext context) {
   if (wanted.empty()) throw UsageError("a hybrid needs at least one leg");
   SolverTraits traits{
-      .family = "hybrid", .branches = true, .integrates_sde = true, .summary = "several methods on one grid"};
+      {.family = "hybrid", .summary = "several methods on one grid"}, {}, {.branches = true, .integrates_sde = true}};
   std::vector<Leg> legs;
   std::vector<std::string> texts;
   int64_t total = 0;

@@ -60,4 +60,10 @@ SamplerName resolve_sampler_name(const std::string& text) {
   return {text, ""};
 }
 
+std::string canonical_solver(const std::string& text) {
+  Spec spec = without_variant(Spec::parse(text));
+  spec.name = solver_traits(spec.name).name;
+  return spec.text();
+}
+
 }  // namespace stride

@@ -15,4 +15,8 @@ struct SamplerName {
 /// and win over those that a name says ("DPM++ 2M SDE Heun").
 [[nodiscard]] SamplerName resolve_sampler_name(const std::string& text);
 
+/// How one solver is written whatever its name: "DPM++ 2M SDE Heun" is "dpmpp_2m_sde:solver_type=heun". Options come in
+/// the order of their names, and defaults that are given stay. Throws UsageError on an unknown name.
+[[nodiscard]] std::string canonical_solver(const std::string& text);
+
 }  // namespace stride

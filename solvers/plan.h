@@ -2,6 +2,7 @@
 #pragma once
 
 #include "framework/solver.h"
+#include "solvers/made_with.h"
 
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct Plan {
   std::vector<double> scale_time;            ///< nfe: s_i
   std::string fit_json;                      ///< the fit report, a JSON object as text; may be empty
   std::string model_sha256;
+  MadeWith made_with;  ///< not `recorded` in files from before: then with what else the file says
 
   [[nodiscard]] int64_t nfe() const noexcept { return static_cast<int64_t>(scale_time.size()); }
   [[nodiscard]] bool final_zero() const noexcept { return !sigmas.empty() && sigmas.back() == 0.0; }
@@ -30,6 +32,8 @@ struct Plan {
   [[nodiscard]] static Plan from_json(const std::string& text, const std::string& where);
   /// Doubles are written so that they read back bit for bit. Throws UsageError for an invalid plan.
   [[nodiscard]] std::string to_json() const;
+  /// Writes the file whole or not at all. Throws as to_json; ResourceError where the disk refuses.
+  void save(const std::string& path) const;
   /// Throws InputError when the file is missing, larger than any plan, or malformed.
   [[nodiscard]] static Plan load(const std::string& path);
 };

@@ -1,5 +1,7 @@
 // The plan's file format: JSON, `stride-plan` version 1 (contract).
 #include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/json_text.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>
@@ -36,14 +38,6 @@ std::vector<double> numbers(const json& list, const std::string& what, const std
   return values;
 }
 
-json parsed(const std::string& text, const std::string& where) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    malformed(where, fmt::format("not JSON (byte {})", error.byte));
-  }
-}
-
 void check_header(const json& root, const std::string& where) {
   if (!root.is_object()) malformed(where, "not a JSON object");
   const json& format = member(root, "format", where);
@@ -53,10 +47,26 @@ void check_header(const json& root, const std::string& where) {
     malformed(where, fmt::format("version {} of the format; this program reads version {}", version.dump(), kVersion));
 }
 
+// Files from before the record name their seeds in the fit report.
+MadeWith before_the_record(const Plan& plan, const json& root) {
+  MadeWith out;
+  out.model_sha256 = plan.model_sha256;
+  const auto fit = root.find("fit");
+  if (fit == root.end() || !fit->is_object()) return out;
+  const auto text = [&](const char* key) {
+    const auto found = fit->find(key);
+    return found != fit->end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  out.teacher = text("teacher");
+  out.seeds = text("seeds");
+  out.validation_seeds = text("validation_seeds");
+  return out;
+}
+
 }  // namespace
 
 Plan Plan::from_json(const std::string& text, const std::string& where) {
-  const json root = parsed(text, where);
+  const json root = parse_json_text(text, where);
   check_header(root, where);
   Plan plan;
   plan.sigmas = numbers(member(root, "sigmas", where), "'sigmas'", where);
@@ -78,6 +88,9 @@ Plan Plan::from_json(const std::string& text, const std::string& where) {
     if (!model->is_string()) malformed(where, "'model' is not text");
     plan.model_sha256 = model->get<std::string>();
   }
+  const auto made_with = root.find("made_with");
+  plan.made_with = made_with == root.end() || made_with->is_null() ? before_the_record(plan, root)
+                                                                   : made_with_from_json(made_with->dump(), where);
   return plan;
 }
 
@@ -94,9 +107,12 @@ std::string Plan::to_json() const {
                                    fmt::format("  \"weights\": [{}\n  ]", rows), line("scale_time", scale_time)})
     text += entry + ",\n";
   text += line("model", model_sha256);
-  if (!fit_json.empty()) text += ",\n" + line("fit", parsed(fit_json, "the plan's fit report"));
+  if (made_with.recorded) text += ",\n  \"made_with\": " + stride::to_json(made_with);
+  if (!fit_json.empty()) text += ",\n" + line("fit", parse_json_text(fit_json, "the plan's fit report"));
   return text + "\n}\n";
 }
+
+void Plan::save(const std::string& path) const { write_file_atomic(path, to_json()); }
 
 Plan Plan::load(const std::string& path) {
   std::error_code error;

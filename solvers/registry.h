@@ -19,20 +19,6 @@ struct SolverContext {
   at::Device device = at::kCPU;
 };
 
-/// The options of a solver, and what it is built in.
-class SolverOptions final : public OptionReader {
- public:
-  explicit SolverOptions(const Spec& spec, SolverContext context = {})
-      : OptionReader(spec, "solver"), context_(context) {}
-
-  /// Throws UsageError, saying what to give, where the run has no timestep axis.
-  [[nodiscard]] const NoiseSchedule& noise_schedule() const;
-  [[nodiscard]] const at::Device& device() const noexcept { return context_.device; }
-
- private:
-  SolverContext context_;
-};
-
 /// Canonical names, sorted.
 [[nodiscard]] const std::vector<std::string>& solver_names();
 

@@ -49,7 +49,11 @@ Times PiController::propose(const RunState& state) const {
 Decision PiController::decide(const RunState& state, const Step& step, const StepResult& result,
                               const SolverTraits& traits) const {
   const Tensor& estimate = estimate_of(result, traits, "pi");
-  const Tensor scale = options_.atol + options_.rtol * at::maximum(state.x.abs(), result.x.abs());
+  // Without rtol one number stands for passes over two images. It is a tensor of their dtype: divided by a number, an
+  // estimate has other last bits on CUDA.
+  const Tensor scale = options_.rtol == 0.0
+                           ? at::full({1}, options_.atol, estimate.options())
+                           : options_.atol + options_.rtol * at::maximum(state.x.abs(), result.x.abs());
   const Times error = scaled_error(estimate, scale).clamp(1e-10, std::numeric_limits<double>::max());
   const Tensor accept = error <= 1.0;
   const double order = *traits.error_order;

@@ -1,4 +1,4 @@
-// Error control a sample: every row has its own step.
+// Error control per sample: every row has its own step.
 #pragma once
 
 #include "framework/controller.h"

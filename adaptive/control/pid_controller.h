@@ -1,4 +1,4 @@
-// Error control a sample with a smooth limiter: DPM-Solver adaptive's.
+// Error control per sample with a smooth limiter: DPM-Solver adaptive's.
 #pragma once
 
 #include "framework/controller.h"
@@ -27,7 +27,7 @@ struct PidOptions {
 /// factor = 1 + atan(w^b₁ · w_1^b₂ · w_2^b₃ − 1), b₁ = (p + i + d)/q, b₂ = −(p + 2d)/q, b₃ = d/q, q the order of the
 /// error estimate; accepted when the factor is at least accept_safety, and the step always grows by it. E =
 /// RMS(error / max(atol, rtol·max(|x_low|, |x_low, the step before|))) with x_low the embedded solution. k-diffusion's
-/// sample_dpm_adaptive a sample, not a batch. A non-finite estimate counts as infinite; a non-finite D(x) at an
+/// sample_dpm_adaptive per sample, not per batch. A non-finite estimate counts as infinite; a non-finite D(x) at an
 /// accepted x ends the row as Status::non_finite. Needs a solver with an error estimate: decide() throws UsageError for
 /// others.
 class PidController final : public StepController {

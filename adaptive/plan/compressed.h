@@ -7,7 +7,8 @@
 namespace stride {
 
 /// Accumulates ‖r‖², Jᵀr and JᵀJ in float64 on the device of the blocks; nothing larger than P × P is
-/// kept, and only P × P leaves the device, at `normal_equations()`.
+/// kept, and only P × P leaves the device, at `normal_equations()`. Of J no more than kSliceValues numbers stand in
+/// float64 at a time.
 class NormalAccumulator final {
  public:
   NormalAccumulator(int64_t parameters, const at::Device& device);
@@ -22,10 +23,16 @@ class NormalAccumulator final {
 
   [[nodiscard]] NormalEquations normal_equations() const;
 
+  static constexpr int64_t kSliceValues = int64_t{1} << 20;
+
  private:
   int64_t parameters_;
   Tensor cost2_, g_, gram_;  // [], [P], [P, P]
 };
+
+/// ‖x_s − target_s‖² of each sample of x and target `[s, …]`: float64 `[s]`, computed in float64 with no more than
+/// kSliceValues numbers at a time (or one sample's).
+[[nodiscard]] Tensor squared_distances(const Tensor& x, const Tensor& target);
 
 /// ρ(q) for q = ‖r_s‖² of each sample: q up to δ², then 2δ√q − δ². float64 `[s]`.
 [[nodiscard]] Tensor huber(const Tensor& squared, double delta);

@@ -1,5 +1,6 @@
 #include "adaptive/plan/plan_fit.h"
 
+#include "adaptive/plan/plan_memory.h"
 #include "adaptive/plan/plan_objective.h"
 #include "framework/error.h"
 
@@ -27,6 +28,7 @@ struct Fit {
   const PlanFitData& validation;
   const PlanFitOptions& options;
   const ProgressFn& progress;
+  int64_t rows;  ///< that run together
   PlanInputs train_inputs{denoiser, guidance, train.start, train.condition, options.compare};
   PlanInputs validation_inputs{denoiser, guidance, validation.start, validation.condition, options.compare};
   int64_t iterations = 0;
@@ -42,17 +44,31 @@ struct Fit {
   [[nodiscard]] bool asked_to_stop() const {
     return progress && !progress(std::min(iterations, planned_iterations), planned_iterations, note());
   }
+  // There is a plan to end with first: the start itself.
   [[nodiscard]] bool over_budget() const {
-    return options.budget_evaluations > 0 && evaluations >= options.budget_evaluations;
+    return best && options.budget_evaluations > 0 && evaluations >= options.budget_evaluations;
+  }
+  void offer(const Plan& plan, double rmse, std::size_t trial) {
+    if (!(rmse < best_rmse)) return;
+    best_rmse = rmse;
+    best = plan;
+    best_trial = trial;
   }
   [[nodiscard]] PlanBatching batching() const {
-    return {options.rows, [this] { return over_budget() || asked_to_stop(); }};
+    return {rows, [this] { return over_budget() || asked_to_stop(); }};
   }
   [[nodiscard]] double rmse(const Plan& plan, const PlanInputs& inputs, const PlanFitData& data,
                             const PlanBatching& how) {
-    const PlanEndpoints ends = plan_endpoints(plan, inputs, how);
+    return rmse_of(distances(plan, inputs, data, how), data);
+  }
+  [[nodiscard]] Tensor distances(const Plan& plan, const PlanInputs& inputs, const PlanFitData& data,
+                                 const PlanBatching& how) {
+    const PlanDistances ends = plan_distances(plan, inputs, data.target, how);
     evaluations += ends.evaluations;
-    return end_point_rmse(ends.x, data.target);
+    return ends.squared;
+  }
+  [[nodiscard]] static double rmse_of(const Tensor& squared, const PlanFitData& data) {
+    return std::sqrt(squared.sum().item<double>() / static_cast<double>(data.target.numel()));
   }
 };
 
@@ -76,12 +92,10 @@ struct Baseline {
 
 Baseline baseline(Fit& fit, const PlanParameters& space) {
   const Plan plan = space.plan(std::vector<double>(static_cast<std::size_t>(space.size()), 0.0));
-  const PlanEndpoints ends = plan_endpoints(plan, fit.train_inputs, fit.batching());
-  fit.evaluations += ends.evaluations;
+  const Tensor squared = fit.distances(plan, fit.train_inputs, fit.train, fit.batching());
   Baseline out;
-  out.train_rmse = end_point_rmse(ends.x, fit.train.target);
-  out.median_norm =
-      (ends.x.to(at::kDouble) - fit.train.target).flatten(1).square().sum(1).sqrt().median().item<double>();
+  out.train_rmse = Fit::rmse_of(squared, fit.train);
+  out.median_norm = squared.sqrt().median().item<double>();
   out.validation_rmse = fit.rmse(plan, fit.validation_inputs, fit.validation, fit.batching());
   if (!std::isfinite(out.train_rmse) || !std::isfinite(out.validation_rmse))
     throw QualityError("plan fit: iPNDM's end points are not finite; check the model and its sigma range");
@@ -111,6 +125,11 @@ void add_trials(Fit& fit, Final final, std::vector<Trial>& trials) {
     }
   }
   const Baseline base = baseline(fit, space);
+  if (options.initial)
+    fit.offer(*options.initial, fit.rmse(*options.initial, fit.validation_inputs, fit.validation, fit.batching()),
+              trials.size());
+  else
+    fit.offer(starts.front().second, base.validation_rmse, trials.size());
   const double mean_square = base.train_rmse * base.train_rmse;
   for (const auto& [name, plan] : starts) {
     Trial trial;
@@ -164,11 +183,7 @@ void improve(Fit& fit, Trial& trial, std::size_t index, int64_t iterations, int6
     const Plan plan = trial.space->plan(seen.parameters);
     const double rmse = fit.rmse(plan, fit.validation_inputs, fit.validation, fit.batching());
     if (rmse < trial.best_rmse) trial.report.validation_after = trial.best_rmse = rmse;
-    if (rmse < fit.best_rmse) {
-      fit.best_rmse = rmse;
-      fit.best = plan;
-      fit.best_trial = index;
-    }
+    fit.offer(plan, rmse, index);
     return true;
   };
   const LeastSquaresSummary summary = solve_least_squares(
@@ -211,18 +226,36 @@ void check_data(const PlanFitData& data, const char* which, const ModelInfo& inf
                                  info.conditions.size(), which, data.condition.size()));
 }
 
-// The same samples, with the targets as they are compared.
-PlanFitData as_compared(const PlanFitData& data, const PlanFitOptions& options) {
+// The same samples, with the targets as they are compared, `rows` at a time.
+PlanFitData as_compared(const PlanFitData& data, const PlanFitOptions& options, int64_t rows) {
   PlanFitData out = data;
-  if (options.compare) out.target = options.compare(data.target);
+  if (!options.compare) return out;
+  const int64_t samples = data.target.size(0);
+  for (int64_t from = 0; from < samples; from += rows) {
+    const int64_t count = std::min(rows, samples - from);
+    const Tensor compared = options.compare(data.target.narrow(0, from, count));
+    if (from == 0) {
+      std::vector<int64_t> shape = compared.sizes().vec();
+      shape[0] = samples;
+      out.target = at::empty(shape, compared.options());
+    }
+    out.target.narrow(0, from, count).copy_(compared);
+  }
   return out;
 }
 
-}  // namespace
-
-double end_point_rmse(const Tensor& x, const Tensor& target) {
-  return (x.to(at::kDouble) - target).square().mean().sqrt().item<double>();
+// How many rows run together.
+int64_t rows_of(const Denoiser& denoiser, const Guidance& guidance, const PlanFitData& train,
+                const PlanFitData& validation, const PlanFitOptions& options) {
+  if (options.memory == 0) return options.rows;
+  const Final end = options.initial ? (options.initial->final_zero() ? Final::zero : Final::sigma_min)
+                                    : options.ends.front();  // both have as many parameters
+  const PlanInputs inputs{denoiser, guidance, train.start, train.condition, options.compare};
+  return plan_memory(PlanParameters(space_of(options, end)), inputs, train.start.size(0) + validation.start.size(0))
+      .rows_within(options.memory, options.rows);
 }
+
+}  // namespace
 
 std::string PlanFitOptions::invalid_reason() const {
   if (ends.empty() && !initial) return "plan fit: give at least one end, zero or sigma_min";
@@ -237,6 +270,7 @@ std::string PlanFitOptions::invalid_reason() const {
     return "plan fit: initial_radius must be positive and finite";
   if (!(huber > 0.0)) return "plan fit: huber must be positive";
   if (rows < 2) return "plan fit: at least 2 rows must run together";
+  if (memory < 0) return "plan fit: memory must not be negative";
   if (budget_evaluations < 0) return "plan fit: budget_evaluations must not be negative";
   if (!(logit_bound > 0.0 && weight_bound > 0.0 && log_scale_bound > 0.0)) return "plan fit: bounds must be positive";
   return space_of(*this, Final::zero).invalid_reason();
@@ -248,23 +282,25 @@ PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const
   check_data(train_ends, "training", denoiser.info());
   check_data(validation_ends, "validation", denoiser.info());
   const at::NoGradGuard no_grad;
-  const PlanFitData train = as_compared(train_ends, options);
-  const PlanFitData validation = as_compared(validation_ends, options);
+  const int64_t rows = rows_of(denoiser, guidance, train_ends, validation_ends, options);
+  const PlanFitData train = as_compared(train_ends, options, rows);
+  const PlanFitData validation = as_compared(validation_ends, options, rows);
   const auto began = std::chrono::steady_clock::now();
   Fit fit{.denoiser = denoiser,
           .guidance = guidance,
           .train = train,
           .validation = validation,
           .options = options,
-          .progress = progress};
+          .progress = progress,
+          .rows = rows};
   std::vector<Trial> trials;
   PlanFitResult result;
   try {
     run_trials(fit, trials);
     result.end = to_string(trials.at(fit.best_trial).ended);
   } catch (const PlanRunsStopped&) {
-    result.stopped = true;
-    result.end = fit.over_budget() ? "the budget of evaluations is spent" : "stopped";
+    result.stopped = !fit.over_budget();
+    result.end = result.stopped ? "stopped" : "budget";
   }
   if (!fit.best && !result.stopped) throw QualityError("plan fit: no plan that was tried has finite end points");
   if (fit.best) {
@@ -276,9 +312,9 @@ PlanFitResult fit_plan(const Denoiser& denoiser, const Guidance& guidance, const
     if (options.compare) {
       PlanInputs inputs = fit.validation_inputs;
       inputs.compare = {};
-      result.validation_pixels = fit.rmse(result.plan, inputs, validation_ends, {options.rows, {}});
+      result.validation_pixels = fit.rmse(result.plan, inputs, validation_ends, {rows, {}});
     }
-    result.train_after = fit.rmse(result.plan, fit.train_inputs, train, {options.rows, {}});
+    result.train_after = fit.rmse(result.plan, fit.train_inputs, train, {rows, {}});
   }
   for (const Trial& trial : trials) result.trials.push_back(trial.report);
   result.iterations = fit.iterations;

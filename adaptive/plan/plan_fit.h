@@ -42,8 +42,10 @@ struct PlanFitOptions {
   double scale_prior = 1e-2;     ///< pull of log s to 0
   /// Huber threshold on a sample's RMSE, in units of the median at the start; infinity: least squares.
   double huber = std::numeric_limits<double>::infinity();
-  int64_t rows = 1024;             ///< rows that run together: bounds the memory
-  int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far; 0: none
+  int64_t rows = 1024;             ///< rows that run together, at most
+  int64_t memory = 0;              ///< bytes that the fit may take on top of its data: fewer rows run together; 0: any
+  int64_t budget_evaluations = 0;  ///< denoiser calls after which the fit ends with the best so far, which is at least
+                                   ///< the start, measured; 0: none
   std::optional<Plan> initial;     ///< starts from this plan alone, at its own end
   // Steps beyond these sizes of the parameters are refused, which shortens the next one. (Bounds given to Ceres make it
   // search along the bent step instead, and creep: ten times the iterations on the digits.)
@@ -76,11 +78,11 @@ struct PlanFitResult {
   double validation_after = 0.0;
   double validation_pixels = 0.0;  ///< validation_after of the end points themselves, whatever was compared
   int64_t iterations = 0;          ///< steps tried, over all starts
-  int64_t evaluations = 0;         ///< denoiser calls, a row each
+  int64_t evaluations = 0;         ///< denoiser calls, counted per row
   double seconds = 0.0;
   std::vector<PlanFitTrial> trials;
-  std::string end;       ///< why it ended
-  bool stopped = false;  ///< `progress` or the budget ended it; the plan is the best until then
+  std::string end;       ///< why it ended: "budget", "stopped", or what the optimiser says
+  bool stopped = false;  ///< `progress` ended it; the plan is the best until then
 };
 
 /// Fits a plan to `train`, choosing among iterates, starts and ends on `validation`. Deterministic. `progress`
@@ -97,8 +99,5 @@ struct PlanFitProvenance {
 };
 [[nodiscard]] std::string fit_report_json(const PlanFitResult& result, const PlanFitOptions& options,
                                           const PlanFitProvenance& provenance);
-
-/// √ of the mean squared difference over all samples and entries. Looks at the device.
-[[nodiscard]] double end_point_rmse(const Tensor& x, const Tensor& target);
 
 }  // namespace stride

@@ -36,24 +36,23 @@ PlanObjective::Value PlanObjective::operator()(const std::vector<double>& parame
 }
 
 PlanObjective::Value PlanObjective::cost_alone(const Plan& plan) const {
-  const PlanEndpoints ends = plan_endpoints(plan, inputs_, options_.batching);
-  const Tensor squared = (ends.x.to(at::kDouble) - target_).flatten(1).square().sum(1);
-  return {{huber(squared, options_.huber).sum().item<double>(), {}, {}}, ends.evaluations};
+  const PlanDistances ends = plan_distances(plan, inputs_, target_, options_.batching);
+  return {{huber(ends.squared, options_.huber).sum().item<double>(), {}, {}}, ends.evaluations};
 }
 
 PlanObjective::Value PlanObjective::with_jacobian(const Plan& plan) const {
-  // Samples that go together: a column adds up to two turned runs of them to a batch.
-  const int64_t together = std::max<int64_t>(1, options_.batching.rows / 2);
+  const int64_t together = options_.batching.samples();
   NormalAccumulator sum(space_.size(), target_.device());
   Value value;
   for (int64_t from = 0; from < target_.size(0); from += together) {
-    const Tensor rows =
-        at::arange(from, std::min(from + together, target_.size(0)), target_.options().dtype(at::kLong));
-    const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.index_select(0, rows),
+    const int64_t count = std::min(together, target_.size(0) - from);
+    const Tensor rows = at::arange(from, from + count, target_.options().dtype(at::kLong));
+    const PlanInputs part{inputs_.denoiser, inputs_.guidance, inputs_.start.narrow(0, from, count),
                           inputs_.condition.select(rows), inputs_.compare};
     const PlanDerivatives runs =
         plan_derivatives(space_, plan, part, options_.batching, options_.fd_step, options_.differences);
-    const Tensor residual = (runs.x.to(at::kDouble) - target_.index_select(0, rows)).flatten(1);
+    const Tensor residual =
+        runs.x.to(at::kDouble, false, /*copy=*/true).sub_(target_.narrow(0, from, count)).flatten(1);
     sum.add(residual, runs.jacobian, options_.huber);
     value.evaluations += runs.evaluations;
   }

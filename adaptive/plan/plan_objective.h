@@ -27,7 +27,7 @@ class PlanObjective final {
 
   struct Value {
     NormalEquations normal;
-    int64_t evaluations = 0;  ///< denoiser calls, a row each
+    int64_t evaluations = 0;  ///< denoiser calls, counted per row
   };
   /// May throw PlanRunsStopped.
   [[nodiscard]] Value operator()(const std::vector<double>& parameters, bool want_jacobian) const;

@@ -1,7 +1,9 @@
 #include "adaptive/plan/plan_runs.h"
 
+#include "adaptive/plan/compressed.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
+#include "framework/models/recorded_denoiser.h"
 #include "framework/sample.h"
 
 #include <ATen/ATen.h>
@@ -13,21 +15,6 @@
 
 namespace stride {
 namespace {
-
-/// Says again what a denoiser said before.
-class Recorded final : public Denoiser {
- public:
-  Recorded(const ModelInfo& info, Tensor denoised) : info_(info), denoised_(std::move(denoised)) {}
-  [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
-  [[nodiscard]] Evaluation evaluate(const Tensor& /*x*/, const Times& /*sigma*/,
-                                    const BatchState& /*condition*/) const override {
-    return {denoised_, {}, {}};
-  }
-
- private:
-  const ModelInfo& info_;
-  Tensor denoised_;
-};
 
 /// The parts of a run that all turned plans share.
 class Machine final {
@@ -56,7 +43,7 @@ class Machine final {
 
   /// A step whose evaluation is known: `denoised` `[B, …]`, guidance included.
   [[nodiscard]] RunState step_recorded(const RunState& state, int64_t index, const Tensor& denoised) const {
-    const Recorded recorded(info(), denoised);
+    const RecordedDenoiser recorded(info(), denoised);
     return step({recorded, term_, noise_, {}}, state, index, nullptr);
   }
 
@@ -137,20 +124,37 @@ void poll(const PlanBatching& batching) {
   if (batching.stop && batching.stop()) throw PlanRunsStopped{};
 }
 
-}  // namespace
-
-PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching) {
+/// Runs the plan in batches; `see` gets what is compared of each batch's end points, and its first sample's number.
+int64_t run_batches(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching,
+                    const std::function<void(const Tensor& compared, int64_t from)>& see) {
   check(inputs, batching);
   const Machine machine(plan, inputs);
   const int64_t samples = inputs.start.size(0);
-  std::vector<Tensor> ends;
   for (int64_t from = 0; from < samples; from += batching.rows) {
     poll(batching);
     const Tensor rows =
         at::arange(from, std::min(from + batching.rows, samples), inputs.start.options().dtype(at::kLong));
-    ends.push_back(inputs.compared(machine.run(inputs.start.index_select(0, rows), inputs.condition.select(rows))));
+    see(inputs.compared(machine.run(inputs.start.index_select(0, rows), inputs.condition.select(rows))), from);
   }
-  return {at::cat(ends), samples * machine.steps()};
+  return samples * machine.steps();
+}
+
+}  // namespace
+
+PlanEndpoints plan_endpoints(const Plan& plan, const PlanInputs& inputs, const PlanBatching& batching) {
+  std::vector<Tensor> ends;
+  const int64_t evaluations =
+      run_batches(plan, inputs, batching, [&](const Tensor& x, int64_t /*from*/) { ends.push_back(x); });
+  return {at::cat(ends), evaluations};
+}
+
+PlanDistances plan_distances(const Plan& plan, const PlanInputs& inputs, const Tensor& target,
+                             const PlanBatching& batching) {
+  std::vector<Tensor> squared;
+  const int64_t evaluations = run_batches(plan, inputs, batching, [&](const Tensor& x, int64_t from) {
+    squared.push_back(squared_distances(x, target.narrow(0, from, x.size(0))));
+  });
+  return {at::cat(squared), evaluations};
 }
 
 PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, const PlanInputs& inputs,
@@ -171,7 +175,7 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
   const bool central = differences == Differences::central;
   const int64_t runs = central ? 2 : 1;  // a column
   const auto most =
-      static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns a batch
+      static_cast<std::size_t>(std::max<int64_t>(1, batching.rows / (runs * samples)));  // columns per batch
   const std::vector<PlanColumn>& columns = space.columns();
   std::vector<bool> done(columns.size(), false);
   for (std::size_t head = 0; head < columns.size(); ++head) {
@@ -195,8 +199,9 @@ PlanDerivatives plan_derivatives(const PlanParameters& space, const Plan& plan, 
     const Tensor ends = inputs.compared(run_turned(machine, base, plans, first, recorded)).view({turned, samples, -1});
     const Tensor other = central ? ends.slice(0, 1, turned, 2) : out.x.view({1, samples, -1});
     const Tensor width = per_sample(at::tensor(widths, at::kDouble).to(ends.device()), ends);
+    // In place: another two tensors of this size would be the most that a fit holds.
     out.jacobian.index_copy_(0, at::tensor(batch, at::kLong).to(ends.device()),
-                             (ends.slice(0, 0, turned, runs) - other) / width);
+                             ends.slice(0, 0, turned, runs).sub_(other).div_(width));
     out.evaluations += turned * samples * (machine.steps() - first - (recorded ? 1 : 0));
   }
   return out;

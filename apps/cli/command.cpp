@@ -1,6 +1,9 @@
 #include "apps/cli/command.h"
 
+#include "evaluation/text_table.h"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <algorithm>
 
 namespace stride {
@@ -76,7 +79,8 @@ OptionTable common_table(const CommandInfo& info) {
                 {.name = "outdir",
                  .value = "DIR",
                  .help = "the run folder (default: a new one under runs/)",
-                 .group = "Run folder"},
+                 .group = "Run folder",
+                 .writes = Writes::new_folder},
                 {.name = "resume", .value = "DIR", .help = "continue the run in this folder", .group = "Run folder"}};
   }
   const char* group = "Common";
@@ -107,24 +111,8 @@ OptionTable common_table(const CommandInfo& info) {
 }
 
 std::string wrap(const std::string& text, int width, int indent) {
-  std::string out;
-  std::string line;
-  const auto flush = [&] {
-    if (!out.empty()) out += "\n" + std::string(static_cast<std::size_t>(indent), ' ');
-    out += line;
-    line.clear();
-  };
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    std::size_t end = text.find(' ', begin);
-    if (end == std::string::npos) end = text.size();
-    const std::string word = text.substr(begin, end - begin);
-    if (!line.empty() && static_cast<int>(line.size() + 1 + word.size()) > width) flush();
-    line += (line.empty() ? "" : " ") + word;
-    begin = end + 1;
-  }
-  flush();
-  return out;
+  const std::string between = "\n" + std::string(static_cast<std::size_t>(indent), ' ');
+  return fmt::format("{}", fmt::join(wrapped(text, static_cast<std::size_t>(width)), between));
 }
 
 std::string left_side(const Option& option) {

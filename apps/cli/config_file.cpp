@@ -2,6 +2,7 @@
 #include "apps/cli/familiar_config.h"
 #include "apps/cli/option_table.h"
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 #include "framework/spec.h"
 #include "pipeline/toml_reader.h"
 
@@ -101,13 +102,9 @@ std::vector<Entry> parse_toml(const std::string& text, const std::string& where)
 }
 
 std::vector<Entry> parse_json(const std::string& text, const std::string& where) {
-  try {
-    std::vector<Entry> out;
-    flatten(nlohmann::json::parse(text), "", where, out);
-    return out;
-  } catch (const nlohmann::json::parse_error& error) {
-    throw InputError(fmt::format("{}: not valid JSON at byte {}", where, error.byte));
-  }
+  std::vector<Entry> out;
+  flatten(parse_json_text(text, where), "", where, out);
+  return out;
 }
 
 const Option& option_of_key(const OptionValues& values, const std::string& key, const std::string& where) {

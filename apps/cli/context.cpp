@@ -1,9 +1,12 @@
 #include "apps/cli/context.h"
 
 #include "apps/cli/build_info.h"
-#include "apps/cli/device_info.h"
 #include "apps/cli/interrupt.h"
+#include "apps/cli/streams.h"
 #include "datasets/files/hdf5_version.h"
+#include "framework/files/file.h"
+#include "framework/files/json_text.h"
+#include "pipeline/device_info.h"
 #include "pipeline/seeds.h"
 
 #include <ATen/Context.h>
@@ -43,6 +46,10 @@ at::ScalarType parse_dtype(const std::string& text) {
   return at::kFloat;
 }
 
+void print_json(const Json& object) {
+  write_result(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
 LogLevel threshold(const OptionValues& options) {
   if (options.flag("quiet")) return LogLevel::warning;
   return options.flag("verbose") ? LogLevel::debug : LogLevel::info;
@@ -73,7 +80,7 @@ Context::Context(std::string command, OptionValues options, std::vector<std::str
 int64_t Context::batch() const { return options_.knows("batch") ? options_.integer("batch") : 0; }
 
 void Context::print(const std::string& text) const {
-  if (!json()) std::fwrite(text.data(), 1, text.size(), stdout);
+  if (!json()) write_result(text);
 }
 
 ProgressBar Context::progress(const std::string& label, int64_t total) const {
@@ -155,12 +162,12 @@ ExitCode Context::plan(const std::vector<std::pair<std::string, std::string>>& l
   if (json()) {
     Json plan = Json::object();
     for (const auto& [name, value] : lines) plan[name] = value;
-    fmt::print("{}\n", Json{{"plan", plan}}.dump());
+    print_json(Json{{"plan", plan}});
     return ExitCode::ok;
   }
   std::size_t width = 0;
   for (const auto& [name, value] : lines) width = std::max(width, name.size());
-  for (const auto& [name, value] : lines) fmt::print("{:{}}  {}\n", name, width, value);
+  for (const auto& [name, value] : lines) write_result(fmt::format("{:{}}  {}\n", name, width, value));
   return ExitCode::ok;
 }
 
@@ -170,9 +177,27 @@ ExitCode Context::done(const std::string& result_json, ExitCode code) {
   if (json()) {
     Json out = result_json.empty() ? Json::object() : Json::parse(result_json);
     if (run_dir_) out["run_dir"] = run_dir_->path();
-    fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_json(out);
   }
   return code;
+}
+
+std::optional<ExitCode> Context::finished(const std::vector<std::string>& files) {
+  const auto from = resumed_from();
+  if (!from || dry_run()) return std::nullopt;
+  const std::string done = *from + "/DONE", results = *from + "/results.json";
+  if (!file_exists(done) || !file_exists(results)) return std::nullopt;
+  for (const std::string& file : files)
+    if (!file_exists(*from + "/" + file)) return std::nullopt;
+  const Json end = parse_json_text(read_file(done), done);
+  Json out = parse_json_text(read_file(results), results);
+  if (!end.is_object() || end.value("exit_code", Json()) != 0 || !out.is_object()) return std::nullopt;
+  log_.info(fmt::format("the run in {} is finished: nothing is left to do", *from));
+  for (const std::string& file : files) print(*from + "/" + file + "\n");
+  if (!json()) return ExitCode::ok;
+  out["run_dir"] = *from;
+  print_json(out);
+  return ExitCode::ok;
 }
 
 ExitCode Context::stopped(const std::string& what_is_saved) {
@@ -182,7 +207,7 @@ ExitCode Context::stopped(const std::string& what_is_saved) {
   if (json()) {
     Json out = {{"stopped", true}};
     if (run_dir_) out["run_dir"] = run_dir_->path();
-    fmt::print("{}\n", out.dump());
+    print_json(out);
   }
   return interrupted().value_or(ExitCode::interrupted);
 }

@@ -69,6 +69,9 @@ class Context final {
   /// Closes the run: DONE is written where there is a run folder, and under --json `result_json` (an object)
   /// is printed with `run_dir` added. Returns `code`.
   [[nodiscard]] ExitCode done(const std::string& result_json, ExitCode code = ExitCode::ok);
+  /// Under --resume of a run that has ended well and still holds `files`: says so, prints its results again and gives
+  /// ExitCode::ok; the folder is left alone. Else none.
+  [[nodiscard]] std::optional<ExitCode> finished(const std::vector<std::string>& files);
   /// Says what was saved and returns ExitCode::interrupted or ExitCode::terminated. No DONE is written, so
   /// that --resume continues.
   [[nodiscard]] ExitCode stopped(const std::string& what_is_saved);

@@ -4,6 +4,8 @@
 #include "apps/cli/sampling_options.h"
 #include "datasets/files/samples_file.h"
 #include "framework/files/hash.h"
+#include "pipeline/sample_source.h"
+#include "pipeline/seed_rows.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -15,8 +17,9 @@ namespace {
 Tensor read_normals(Context& context, const std::string& option, const std::string& dataset) {
   const OptionValues& options = context.options();
   if (!options.knows(option) || !options.has(option)) return {};
-  const std::string& path = options.text(option);
-  const Tensor values = read_dataset(path, dataset);
+  const std::string path = samples_of_run(options.text(option));
+  Tensor values = read_dataset(path, dataset);
+  if (option == "init") values = rows_of_seeds(values, path, context.seeds());
   if (!values.is_floating_point())
     throw InputError(fmt::format("--{} {}: /{} must hold floating-point numbers", option, path, dataset));
   context.add_input(path, sha256_file(path));
@@ -30,7 +33,7 @@ void check_shape(const Tensor& values, int64_t leading, std::size_t samples, con
   const auto sizes = values.sizes();
   if (values.dim() < leading || sizes.slice(static_cast<std::size_t>(leading)) != at::IntArrayRef(wanted)) {
     throw InputError(
-        fmt::format("{} has the shape [{}], but this run needs [{}{}]: a row a seed, each like the model's sample",
+        fmt::format("{} has the shape [{}], but this run needs [{}{}]: one row per seed, each like the model's sample",
                     what, fmt::join(sizes, ", "), leading > 0 ? "draws, " : "", fmt::join(wanted, ", ")));
   }
 }

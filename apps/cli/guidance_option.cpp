@@ -1,7 +1,5 @@
 #include "apps/cli/guidance_option.h"
 
-#include "framework/error.h"
-
 namespace stride {
 OptionTable guidance_options(const char* group) {
   return {
@@ -23,14 +21,8 @@ OptionTable guidance_options(const char* group) {
 }
 
 Guidance guidance_of(const OptionValues& options, const ModelInfo& model) {
-  Guidance guidance;
-  if (options.has("guidance")) guidance = parse_guidance(options.text("guidance"), model.sigma_data);
-  if (options.has("threshold")) guidance.threshold = parse_threshold(options.text("threshold"));
-  if (!options.flag("clip")) return guidance;
-  if (guidance.threshold)
-    throw UsageError("--clip and --threshold exclude each other: a threshold bounds the prediction to [-1, 1] already");
-  guidance.clip = kClipRange;
-  return guidance;
+  return make_guidance({options.text_or("guidance", ""), options.text_or("threshold", ""), options.flag("clip")},
+                       model.sigma_data);
 }
 
 }  // namespace stride

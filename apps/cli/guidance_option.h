@@ -9,9 +9,6 @@
 
 namespace stride {
 
-/// What --clip bounds samples to, in data scale: images lie in [-1, 1].
-inline constexpr double kClipRange = 1.0;
-
 [[nodiscard]] OptionTable guidance_options(const char* group);
 
 /// What the three options say. Throws UsageError on an unknown key and on a value that cannot be.

@@ -1,6 +1,7 @@
 #include "apps/cli/log.h"
 
 #include "apps/cli/run_dir.h"
+#include "apps/cli/streams.h"
 #include "framework/error.h"
 
 #include <fmt/format.h>
@@ -72,8 +73,8 @@ void Logger::write(LogLevel level, const std::string& message) {
     const char* colour = impl_->colour ? colour_of(level) : "";
     // A progress bar may stand on this line.
     const char* wipe = isatty(STDERR_FILENO) != 0 ? "\r\x1b[2K" : "";
-    fmt::print(stderr, "{}{}{}{}{}\n", wipe, colour, labelled ? fmt::format("{}: ", to_string(level)) : "", message,
-               *colour != '\0' ? "\x1b[0m" : "");
+    write_message(fmt::format("{}{}{}{}{}\n", wipe, colour, labelled ? fmt::format("{}: ", to_string(level)) : "",
+                              message, *colour != '\0' ? "\x1b[0m" : ""));
   }
   const std::string line = json_line(level, message);
   if (impl_->file.is_open()) {

@@ -96,6 +96,13 @@ bool OptionValues::given(const std::string& name) const {
   return found != values_.end() && found->second.source != ValueSource::fallback;
 }
 
+bool OptionValues::asked(const std::string& name) const {
+  if (!given(name)) return false;
+  const Value& now = values_.at(name);
+  const std::string repeated = option(name).kind == ValueKind::flag ? "false" : option(name).fallback;
+  return now.source != ValueSource::config || now.values != std::vector<std::string>{repeated};
+}
+
 const std::string& OptionValues::text(const std::string& name) const {
   return value(name, ValueKind::text).values.at(0);
 }

@@ -10,6 +10,9 @@ namespace stride {
 
 enum class ValueKind { flag, text, integer, number };
 
+/// What an option's value names as a place for results: looked at before the work (apps/cli/outputs.h).
+enum class Writes { nothing, file, folder, new_folder };
+
 /// One option of one command. Written with designated initialisers:
 ///   {.name = "steps", .kind = ValueKind::integer, .fallback = "18", .value = "N", .help = "intervals of the grid",
 ///    .group = "Sampling", .key = "sampling.steps"}
@@ -25,6 +28,7 @@ struct Option {
   std::vector<std::string> choices = {};  ///< the only values allowed; empty: any
   char letter = 0;                        ///< one-letter form, 0: none
   bool may_change = false;                ///< --resume accepts another value than the first run's
+  Writes writes = Writes::nothing;        ///< whether the value names an output
 };
 using OptionTable = std::vector<Option>;
 
@@ -46,6 +50,9 @@ class OptionValues final {
   [[nodiscard]] bool has(const std::string& name) const;
   /// True if somebody gave it: in a file, with --set or on the command line.
   [[nodiscard]] bool given(const std::string& name) const;
+  /// True if somebody wants it so: given, and not the default that a configuration with every setting (config.toml,
+  /// --print-config) merely repeats.
+  [[nodiscard]] bool asked(const std::string& name) const;
 
   /// Typed access. Asking for an option that the table does not have, or with another type than the
   /// table's, is a std::logic_error; asking for one without a value a UsageError that names the option.

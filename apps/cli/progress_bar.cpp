@@ -1,7 +1,8 @@
 #include "apps/cli/progress_bar.h"
 
+#include "apps/cli/streams.h"
+
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <algorithm>
 #include <chrono>
@@ -19,11 +20,6 @@ std::string duration(double seconds) {
   const auto s = std::llround(seconds);
   if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
   return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
-int terminal_width() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 }  // namespace
@@ -62,10 +58,10 @@ struct ProgressBar::Impl {
       head += (colour ? "\x1b[36m" + full + "\x1b[0m" : full) + rest + " ";
     }
     std::string tail = numbers(note);
-    const auto room = static_cast<std::size_t>(std::max(terminal_width() - static_cast<int>(label.size()) - 28, 10));
+    const auto room =
+        static_cast<std::size_t>(std::max(terminal_width(STDERR_FILENO, 80) - static_cast<int>(label.size()) - 28, 10));
     if (tail.size() > room) tail.resize(room);
-    fmt::print(stderr, "\r\x1b[2K{}{}", head, tail);
-    std::fflush(stderr);
+    write_message(fmt::format("\r\x1b[2K{}{}", head, tail));
     visible = true;
   }
 
@@ -77,7 +73,7 @@ struct ProgressBar::Impl {
       bar(note);
       drawn = now;
     } else if (style == Style::lines && now - drawn >= kLine) {
-      fmt::print(stderr, "{} {}\n", label, numbers(note));
+      write_message(fmt::format("{} {}\n", label, numbers(note)));
       drawn = now;
     }
     return !(stop && stop());
@@ -106,8 +102,7 @@ bool ProgressBar::step(const std::string& note) { return update(impl_->done + 1,
 
 void ProgressBar::close() {
   if (!impl_->visible) return;
-  fmt::print(stderr, "\r\x1b[2K");
-  std::fflush(stderr);
+  write_message("\r\x1b[2K");
   impl_->visible = false;
 }
 

@@ -36,12 +36,7 @@ std::string new_folder(const std::string& root, const std::string& command) {
 std::string given_folder(const std::string& path) {
   const auto slash = path.rfind('/');
   if (slash != std::string::npos && slash > 0) make_folders(path.substr(0, slash));
-  if (!make_folder_exclusive(path) && !list_folder(path).empty()) {
-    throw UsageError(
-        fmt::format("--outdir {} exists and is not empty: choose another folder, or continue that run with "
-                    "--resume {}",
-                    path, path));
-  }
+  if (!make_folder_exclusive(path)) require_new_folder(path);
   return path;
 }
 
@@ -125,6 +120,12 @@ std::string shell_quote(const std::vector<std::string>& words) {
     out += '\'';
   }
   return out;
+}
+
+void require_new_folder(const std::string& path) {
+  if (!file_exists(path) || list_folder(path).empty()) return;
+  throw UsageError(fmt::format(
+      "--outdir {} exists and is not empty: choose another folder, or continue that run with --resume {}", path, path));
 }
 
 std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }

@@ -48,6 +48,9 @@ class RunDir final {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Throws UsageError where `path` exists and is no empty folder. Touches nothing.
+void require_new_folder(const std::string& path);
+
 /// `words` quoted for a POSIX shell.
 [[nodiscard]] std::string shell_quote(const std::vector<std::string>& words);
 /// UTC now as 2026-01-31T12:34:56Z.

@@ -2,6 +2,7 @@
 
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -13,7 +14,7 @@ RunInputs::RunInputs(const std::string& folder) : folder_(folder) {
   const std::string path = folder + "/manifest.json";
   if (!file_exists(path)) return;
   try {
-    const auto manifest = nlohmann::json::parse(read_file(path));
+    const auto manifest = parse_json_text(read_file(path), path);
     for (const auto& input : manifest.value("inputs", nlohmann::json::array()))
       inputs_.push_back({input.at("path"), input.at("sha256")});
   } catch (const nlohmann::json::exception&) {

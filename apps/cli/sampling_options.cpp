@@ -3,6 +3,7 @@
 
 #include "apps/cli/guidance_option.h"
 #include "apps/cli/refine_option.h"
+#include "framework/text_list.h"
 #include "solvers/hybrid.h"
 #include "solvers/names.h"
 #include "solvers/registry.h"
@@ -70,18 +71,6 @@ OptionTable grid_options(bool several) {
            .key = "sampling.noise_schedule"}};
 }
 
-std::vector<double> parse_sigmas(const std::string& text) {
-  std::vector<double> out;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    std::size_t end = text.find(',', begin);
-    if (end == std::string::npos) end = text.size();
-    out.push_back(parse_number(text.substr(begin, end - begin), "--sigmas"));
-    begin = end + 1;
-  }
-  return out;
-}
-
 std::vector<std::string> one_or_all(const OptionValues& options, const std::string& name,
                                     const std::string& otherwise) {
   if (!options.knows(name) || !options.has(name)) return {otherwise};
@@ -95,7 +84,7 @@ void read_grid(const OptionValues& options, SamplerSpec& spec) {
   if (static_cast<int>(sigmas) + static_cast<int>(steps) + static_cast<int>(nfe) > 1) {
     throw UsageError("--steps, --nfe and --sigmas exclude each other: give one of them");
   }
-  if (sigmas) spec.sigmas = parse_sigmas(options.text("sigmas"));
+  if (sigmas) spec.sigmas = parse_numbers(options.text("sigmas"), "--sigmas");
   if (steps) spec.steps = options.integer("steps");
   if (nfe) spec.nfe = options.integer("nfe");
   if (options.has("sigma-min")) spec.sigma_min = options.number("sigma-min");
@@ -204,7 +193,7 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
     const auto [solver, own_schedule] = resolve_sampler_name(text);
     std::vector<std::string> schedules = one_or_all(options, "schedule", base.schedule);
     if (!own_schedule.empty()) {
-      if (options.given("schedule") && schedules != std::vector<std::string>{own_schedule})
+      if (options.asked("schedule") && schedules != std::vector<std::string>{own_schedule})
         throw UsageError(fmt::format("--solver '{}' says the schedule {}, --schedule says {}", text, own_schedule,
                                      fmt::join(schedules, ", ")));
       schedules = {own_schedule};

@@ -29,6 +29,18 @@ struct SamplingTable {
 /// Reads the options of `sampling_options` and the common ones. Opens --init, --noise, --start and --mask and notes
 /// them for manifest.json. Throws InputError where --resume finds one changed.
 [[nodiscard]] DrawSettings draw_settings(Context& context, const ModelInfo& model);
+/// What is asked for and not done. Throws UsageError where an option contradicts levels that the sampler brings: a
+/// plan's, those of --sigmas or those of a schedule's variant; returns a sentence for each option that has no effect
+/// beside a policy that chooses its own steps.
+[[nodiscard]] std::vector<std::string> overruled(const OptionValues& options, const Sampler& sampler);
+
+/// Shows warnings with the names of options, and notes them for manifest.json.
+void warn(Context& context, const std::vector<std::string>& warnings);
+
+/// For commands with one sampler, before they run: refuses what the sampler was not made for, and options that are
+/// overruled; shows what else a reader of the results should know.
+void check_run(Context& context, const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings);
+
 /// Notes the model for manifest.json. Throws InputError where --resume finds it changed.
 void note_model(Context& context, const LoadedModel& model);
 

@@ -31,14 +31,16 @@ class DemoCommand final : public Command {
     settings.nfe = parse_seeds(options.text("nfe"));
     settings.fit_seeds = parse_seeds(options.text("fit-seeds"));
     settings.validation_seeds = parse_seeds(options.text("val-seeds"));
-    settings.teacher = parse_teacher(options.text("teacher"));
+    settings.teacher_text = options.text("teacher");
+    settings.teacher = parse_teacher(settings.teacher_text);
     settings.iterations = options.integer("iterations");
     settings.draw = draw_settings(context, model.info());
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+    require_one_answer(make_sampler(settings.teacher, model.info(), &model.source.card, context.device()));
     if (context.dry_run()) {
       return context.plan({{"model", fmt::format("{} ({})", model.info().name, model.source.where)},
                            {"device", context.device().str()},
-                           {"teacher", settings.teacher.solver},
+                           {"teacher", teacher_text(settings.teacher)},
                            {"fits", fmt::format("plans for NFE {}", options.text("nfe"))},
                            {"evaluates", fmt::format("{} samples of each sampler", settings.draw.seeds.size())}});
     }
@@ -92,10 +94,12 @@ class DemoCommand final : public Command {
       .description =
           "Samples from a trained denoiser, records teacher trajectories, fits few-step plans and trains a step "
           "predictor "
-          "on them, evaluates both against the classic samplers on seeds that neither saw, and writes a report.",
+          "on them, evaluates both against other samplers on seeds that neither saw, and writes a report. Few-step "
+          "plans "
+          "are what it shows; steps chosen per sample are work in progress.",
       .example =
           "stride demo\n"
-          "takes one to three minutes on two CPU cores and ends with a table and the path of report.html",
+          "takes 40 to 95 s on two CPU cores and ends with a table and the path of report.html",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = model_options() + OptionTable{{.name = "nfe",
                                                 .fallback = "3-5",

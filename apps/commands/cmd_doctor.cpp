@@ -2,8 +2,8 @@
 #include "adaptive/plan/ceres_version.h"
 #include "apps/cli/build_info.h"
 #include "apps/cli/command.h"
-#include "apps/cli/device_info.h"
 #include "datasets/files/hdf5_version.h"
+#include "pipeline/device_info.h"
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>

@@ -4,13 +4,16 @@
 #include "apps/cli/sampling_options.h"
 #include "evaluation/evaluation.h"
 #include "evaluation/evaluation_summary.h"
+#include "evaluation/evaluation_warnings.h"
 #include "evaluation/feature_setup.h"
 #include "evaluation/report/report.h"
 #include "evaluation/results_table.h"
 #include "evaluation/sweep.h"
 #include "framework/files/file.h"
+#include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
 #include "pipeline/teacher.h"
+#include "solvers/hybrid.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,11 +28,17 @@ namespace {
 // "3-6,8", by the rules of --seeds.
 std::vector<int64_t> counts(const OptionValues& options, const std::string& name) {
   if (!options.has(name)) return {};
+  std::vector<int64_t> out;
   try {
-    return parse_seeds(options.text(name));
+    out = parse_seeds(options.text(name));
   } catch (const UsageError&) {
     throw UsageError(fmt::format("--{} {}: write numbers and ranges, e.g. 3-6,8", name, options.text(name)));
   }
+  constexpr std::size_t kMost = 1000;
+  if (out.size() > kMost)
+    throw UsageError(fmt::format("--{} {}: {} grids of each sampler are too many; give at most {}", name,
+                                 options.text(name), out.size(), kMost));
+  return out;
 }
 
 SamplerSweep sweep_of(const OptionValues& options) {
@@ -76,7 +85,12 @@ class EvaluateCommand final : public Command {
         throw UsageError(fmt::format("the metric {} needs a model whose law is known, a gaussian_mixture; '{}' is a {}",
                                      metric, model.info().name, model.info().kind));
     }
+    require_possible(model, settings);
     for (const std::string& line : skipped) context.log().warning("left out: " + line);
+    std::vector<std::string> warnings = without_use(options, settings);
+    for (std::string& more : evaluation_warnings(model.info(), &model.source.card, settings))
+      warnings.push_back(std::move(more));
+    warn(context, warnings);
     if (context.dry_run()) return context.plan(plan_of(context, model, settings));
 
     note_model(context, model);
@@ -108,6 +122,37 @@ class EvaluateCommand final : public Command {
   }
 
  private:
+  // What would else be said when the run has begun.
+  static void require_possible(const LoadedModel& model, const EvaluationSettings& settings) {
+    const ModelCard* card = &model.source.card;
+    const Sampler teacher = make_sampler(settings.teacher, model.info(), card);
+    if (settings.measured_from_teacher()) require_one_answer(teacher);
+    require_made_for(teacher, model.info(), settings.draw);
+    for (const SamplerSpec& spec : settings.samplers)
+      require_made_for(make_sampler(spec, model.info(), card), model.info(), settings.draw);
+  }
+
+  // Options that nothing in this evaluation looks at.
+  static std::vector<std::string> without_use(const OptionValues& options, const EvaluationSettings& settings) {
+    std::vector<std::string> out;
+    const auto has = [&](bool MetricNeeds::*need) {
+      return std::any_of(settings.metrics.begin(), settings.metrics.end(),
+                         [&](const std::string& metric) { return metric_needs(metric).*need; });
+    };
+    const auto note = [&](const char* option, const char* why) {
+      if (options.asked(option)) out.push_back(fmt::format("`{}` has no effect: {}", option, why));
+    };
+    const bool grids = std::any_of(settings.samplers.begin(), settings.samplers.end(), [](const SamplerSpec& spec) {
+      return spec.policy == "fixed" && !spec.solver.starts_with("plan:") && !is_hybrid(spec.solver);
+    });
+    for (const char* option : {"nfe", "steps"})
+      if (!grids) note(option, "plans, hybrids and adaptive policies have their own counts");
+    if (!has(&MetricNeeds::features)) note("features", "no metric here is measured in features");
+    if (!settings.features.features) note("quantise", "it is for a feature network, and there is none");
+    if (!has(&MetricNeeds::reference)) note("ref", "no metric here compares with real samples");
+    return out;
+  }
+
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
                                                                   const EvaluationSettings& settings) {
     std::vector<std::pair<std::string, std::string>> lines = {
@@ -115,7 +160,7 @@ class EvaluateCommand final : public Command {
         {"device", context.device().str()},
         {"samples",
          fmt::format("{} in {} blocks, {} at a time", context.seeds().size(), settings.blocks, context.batch())},
-        {"teacher", settings.teacher.solver},
+        {"teacher", teacher_text(settings.teacher)},
         {"metrics", fmt::format("{}", fmt::join(settings.metrics, ", "))}};
     if (settings.features.features)
       lines.emplace_back("features",
@@ -179,7 +224,7 @@ class EvaluateCommand final : public Command {
                        .repeatable = true},
                       {.name = "nfe",
                        .value = "LIST",
-                       .help = "evaluations a sample, e.g. 3-6,8 (default 4,6,8)",
+                       .help = "evaluations per sample, e.g. 3-6,8 (default 4,6,8)",
                        .group = "Samplers",
                        .key = "evaluate.nfe"},
                       {.name = "steps",

@@ -1,11 +1,10 @@
 // stride fit: a few-step plan from a denoiser.
-#include "adaptive/plan/plan_fit.h"
-#include "adaptive/plan/plan_memory.h"
 #include "apps/cli/command.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/fit_request.h"
 #include "framework/files/file.h"
-#include "pipeline/seeds.h"
+#include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -21,46 +20,36 @@ class FitCommand final : public Command {
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
 
   [[nodiscard]] ExitCode run(Context& context) const override {
+    if (const auto code = context.finished({kPlanName})) return *code;
     const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
-    FitRequest request = fit_request(context.options(), context.seeds(), model);
-    const Sampler teacher = make_sampler(request.teacher, model.info(), &model.source.card, context.device());
-    if (!teacher.fixed() || teacher.solver->traits().stochastic)
-      throw UsageError(fmt::format("--teacher {}: plans are fitted to the end points of a deterministic solver",
-                                   request.teacher_text));
-    const DrawSettings settings = draw_settings(context, model.info());
-    if (context.dry_run()) return context.plan(plan_of(context, model, request));
+    const FitTask task = fit_task(context, model);
+    const Sampler teacher = fit_teacher(task, model.info(), &model.source.card);
+    warn(context, run_warnings(teacher, task.draw));
+    if (context.dry_run()) return context.plan(plan_of(context, model, task));
 
     note_model(context, model);
     RunDir& run = context.run_dir();
-    std::vector<int64_t> all = settings.seeds;
-    all.insert(all.end(), request.validation_seeds.begin(), request.validation_seeds.end());
-    DrawSettings both = settings;
-    both.seeds = all;
-    const Draws ends = teach(context, teacher, model, both);
-    if (ends.stopped) return context.stopped("nothing yet: the teacher's end points were not finished");
-    const auto split = static_cast<int64_t>(settings.seeds.size());
-    const auto total = static_cast<int64_t>(all.size());
-    const PlanFitData train = data(model, both, request, ends, 0, split);
-    const PlanFitData validation = data(model, both, request, ends, split, total - split);
-
-    if (request.memory)
-      request.fit.rows = std::min(request.fit.rows, rows_within(*request.memory, model, settings, train, request.fit));
+    if (context.resumed_from()) context.log().info("the fit begins again: it keeps its best plan, not where it stood");
+    std::optional<FitData> data;
+    {
+      const auto samples = static_cast<int64_t>(task.seeds.size() + task.validation_seeds.size());
+      ProgressBar bar = context.progress("teacher", samples);
+      data = teacher_end_points(teacher, *model.denoiser, task, bar.fn());
+    }
+    if (!data) return context.stopped("nothing yet: the teacher's end points were not finished");
     PlanFitResult fit;
     {
-      ProgressBar bar = context.progress(fmt::format("fitting NFE {}", request.fit.nfe));
-      fit = fit_plan(*model.denoiser, settings.guidance, train, validation, request.fit, bar.fn());
+      ProgressBar bar = context.progress(fmt::format("fitting NFE {}", task.fit.nfe));
+      fit = fit_to(*data, *model.denoiser, task, bar.fn());
     }
     if (fit.plan.nfe() == 0) return context.stopped("nothing yet: no plan was measured");
-    fit.plan.model_sha256 = model.info().sha256;
-    fit.plan.fit_json = fit_report_json(
-        fit, request.fit, {request.teacher_text, format_seeds(settings.seeds), format_seeds(request.validation_seeds)});
-    return report(context, run, request.fit, fit);
+    return report(context, run, task.fit, fit);
   }
 
  private:
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
-                                                                  const FitRequest& request) {
-    const PlanFitOptions& fit = request.fit;
+                                                                  const FitTask& task) {
+    const PlanFitOptions& fit = task.fit;
     const PlanParameters space(
         {.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max, .free = fit.free});
     std::string ends;
@@ -71,33 +60,9 @@ class FitCommand final : public Command {
             {"residual", fit.residual},
             {"ends", fit.initial ? "the plan's" : ends},
             {"sigma", fmt::format("{} to {}", fit.sigma_max, fit.sigma_min)},
-            {"teacher", request.teacher_text},
+            {"teacher", task.teacher_text},
             {"samples",
-             fmt::format("{} to fit to, {} to choose by", context.seeds().size(), request.validation_seeds.size())}};
-  }
-
-  static int64_t rows_within(int64_t bytes, const LoadedModel& model, const DrawSettings& settings,
-                             const PlanFitData& data, const PlanFitOptions& fit) {
-    const PlanParameters space({.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
-    const Plan plan = space.plan(std::vector<double>(static_cast<std::size_t>(space.size()), 0.0));
-    return plan_rows_within(bytes, plan, {*model.denoiser, settings.guidance, data.start, data.condition, fit.compare});
-  }
-
-  static Draws teach(Context& context, const Sampler& teacher, const LoadedModel& model, const DrawSettings& settings) {
-    ProgressBar bar = context.progress("teacher", static_cast<int64_t>(settings.seeds.size()));
-    DrawHooks hooks;
-    hooks.progress = bar.fn();
-    Draws ends = draw(teacher, *model.denoiser, settings, hooks);
-    if (!ends.stopped && ends.status.ne(static_cast<int8_t>(Status::ok)).any().item<bool>())
-      throw QualityError("the teacher has samples that did not end well; check the model and its sigma range");
-    return ends;
-  }
-
-  static PlanFitData data(const LoadedModel& model, const DrawSettings& settings, const FitRequest& request,
-                          const Draws& ends, int64_t first, int64_t count) {
-    return {start_points(settings, model.info(), request.fit.sigma_max, first, count),
-            ends.x.slice(0, first, first + count).to(settings.device),
-            make_condition(model.info(), settings.label, count, settings.device)};
+             fmt::format("{} to fit to, {} to choose by", context.seeds().size(), task.validation_seeds.size())}};
   }
 
   static ExitCode report(Context& context, const RunDir& run, const PlanFitOptions& options, const PlanFitResult& fit) {
@@ -105,8 +70,9 @@ class FitCommand final : public Command {
         options.compare ? fmt::format(", in {}; in pixels {:.4g}", options.residual, fit.validation_pixels) : "";
     const std::string text = fit.plan.to_json();
     run.write(kPlanName, text);
-    std::string where = run.file(kPlanName);
-    if (context.options().has("plan-out")) write_file_atomic(where = context.options().text("plan-out"), text);
+    const std::string kept = run.file(kPlanName);
+    const std::string where = context.options().text_or("plan-out", kept);
+    if (where != kept) copy_out(kept, where);
     if (context.stop()) return context.stopped(fmt::format("the best plan so far is in {}", where));
     const nlohmann::json result = {{"plan", where},
                                    {"nfe", fit.plan.nfe()},

@@ -1,16 +1,18 @@
 // stride inspect: what a file holds.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
+#include "apps/cli/streams.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/images/image_source.h"
 #include "datasets/store/store_index.h"
 #include "datasets/store/trajectory_store.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_text.h"
 #include "framework/files/safetensors.h"
 #include "framework/run_state.h"
 #include "pipeline/model_card.h"
 #include "pipeline/seeds.h"
+#include "pipeline/store_path.h"
 #include "solvers/plan.h"
 
 #include <ATen/ATen.h>
@@ -118,7 +120,7 @@ Json inspect_run(const std::string& folder) {
   Json out = {{"what", "run folder"}, {"finished", file_exists(folder + "/DONE")}};
   if (file_exists(folder + "/command.txt")) out["command"] = read_file(folder + "/command.txt");
   if (file_exists(folder + "/manifest.json")) {
-    out["manifest"] = Json::parse(read_file(folder + "/manifest.json"), nullptr, false);
+    out["manifest"] = parse_ordered_json_text(read_file(folder + "/manifest.json"), folder + "/manifest.json");
   }
   out["files"] = list_folder(folder);
   return out;
@@ -128,14 +130,13 @@ Json inspect_plan(const std::string& path) {
   const Plan plan = Plan::load(path);
   Json out = {{"what", "plan"},        {"nfe", plan.nfe()},       {"final", plan.final_zero() ? "zero" : "sigma_min"},
               {"sigmas", plan.sigmas}, {"weights", plan.weights}, {"scale_time", plan.scale_time}};
-  if (!plan.fit_json.empty()) out["fit"] = Json::parse(plan.fit_json, nullptr, false);
+  if (!plan.fit_json.empty()) out["fit"] = parse_ordered_json_text(plan.fit_json, path);
   out["model_sha256"] = plan.model_sha256;
   return out;
 }
 
 Json inspect_json(const std::string& path) {
-  const Json root = Json::parse(read_file(path), nullptr, false);
-  if (root.is_discarded()) throw InputError(fmt::format("{}: not valid JSON", path));
+  const Json root = parse_ordered_json_text(read_file(path), path);
   if (root.is_object() && root.value("format", "") == "stride-plan") return inspect_plan(path);
   throw InputError(fmt::format("{}: JSON, but no file of Stride's (a plan has \"format\": \"stride-plan\")", path));
 }
@@ -219,7 +220,7 @@ class InspectCommand final : public Command {
     if (context.dry_run()) return context.plan({{"reads", path}});
     const Json out = inspect(path);
     context.print(lines(out, ""));
-    if (context.json()) fmt::print("{}\n", out.dump());
+    if (context.json()) write_result(out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return ExitCode::ok;
   }
 

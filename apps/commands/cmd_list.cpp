@@ -1,198 +1,16 @@
 // stride list: what there is, with traits and references.
 #include "apps/cli/command.h"
+#include "apps/cli/streams.h"
+#include "evaluation/listing.h"
 #include "evaluation/solver_page.h"
-#include "evaluation/text_table.h"
-#include "framework/grids/time_grid.h"
-#include "framework/spec.h"
-#include "pipeline/model_card.h"
-#include "pipeline/policies.h"
-#include "solvers/named_variants.h"
-#include "solvers/registry.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
+#include <algorithm>
 
 namespace stride {
 namespace {
-
-using Json = nlohmann::json;
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-
-template <class T>
-std::string or_dash(const std::optional<T>& value) {
-  return value ? fmt::format("{}", *value) : "–";
-}
-
-Json solver_json(const SolverTraits& traits) {
-  Json costs = Json::object();
-  for (const int64_t steps : {1, 2, 5, 10}) {
-    costs[std::to_string(steps)] = {{"zero", traits.nfe(steps, true)}, {"sigma_min", traits.nfe(steps, false)}};
-  }
-  return {{"name", traits.name},
-          {"aliases", traits.aliases},
-          {"also_called", also_called(traits)},
-          {"family", traits.family},
-          {"order", or_null(traits.order)},
-          {"start_order", or_null(traits.start_order)},
-          {"error_order", or_null(traits.error_order)},
-          {"strong_order", or_null(traits.strong_order)},
-          {"history", traits.history},
-          {"stochastic", traits.stochastic},
-          {"integrates_sde", traits.integrates_sde},
-          {"masked", traits.masked},
-          {"policy", traits.policy},
-          {"nfe", costs},
-          {"options", traits.options},
-          {"variants", traits.variants},
-          {"also", traits.also},
-          {"summary", traits.summary},
-          {"reference", traits.reference}};
-}
-
-struct Listing {
-  Json json = Json::array();
-  std::string text;
-};
-
-// Papers below the table: they are long.
-class References final {
- public:
-  void add(const std::string& name, const std::string& reference) {
-    if (!reference.empty()) text_ += fmt::format("  {}: {}\n", name, reference);
-  }
-  [[nodiscard]] std::string text() const { return text_.empty() ? "" : "\nReferences:\n" + text_; }
-
- private:
-  std::string text_;
-};
-
-Listing list_solvers() {
-  Listing out;
-  References references;
-  TextTable table({{"solver"},
-                   {"order", TextTable::Align::right},
-                   {"nfe of 10 steps", TextTable::Align::right},
-                   {"also called"},
-                   {"options"},
-                   {"what it is"}});
-  for (const std::string& name : solver_names()) {
-    const SolverTraits& traits = solver_traits(name);
-    out.json.push_back(solver_json(traits));
-    table.add({traits.name, or_dash(traits.order), fmt::format("{}", traits.nfe(10, true)),
-               fmt::format("{}", fmt::join(also_called(traits), ", ")), traits.options, traits.summary});
-    references.add(traits.name, traits.reference);
-  }
-  out.text = table.text() + references.text();
-  return out;
-}
-
-Listing list_schedules() {
-  Listing out;
-  References references;
-  TextTable table({{"schedule"}, {"also called"}, {"options (the first value is the default)"}, {"what it is"}});
-  std::string differences;
-  for (const GridTraits& traits : grid_traits()) {
-    out.json.push_back({{"name", traits.name},
-                        {"aliases", traits.aliases},
-                        {"summary", traits.summary},
-                        {"options", traits.options},
-                        {"differs", traits.differs},
-                        {"reference", traits.reference},
-                        {"needs_noise_schedule", traits.needs_noise_schedule}});
-    table.add({traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), traits.options, traits.summary});
-    if (!traits.differs.empty()) differences += fmt::format("  {}: {}\n", traits.name, traits.differs);
-    references.add(traits.name, traits.reference);
-  }
-  out.text = table.text() + "\nOther numbers under the same name:\n" + differences + references.text();
-  return out;
-}
-
-Listing list_models() {
-  Listing out;
-  TextTable table({{"model"}, {"kind"}, {"shape"}, {"sigma"}, {"conditions"}, {"sha256"}});
-  for (const std::string& name : known_models()) {
-    const ModelInfo info = find_model(name).card.info;
-    std::vector<std::string> conditions;
-    Json condition_json = Json::array();
-    for (const ConditionSpec& condition : info.conditions) {
-      conditions.push_back(condition.classes > 0 ? fmt::format("{} 0-{}", condition.name, condition.classes - 1)
-                                                 : condition.name);
-      condition_json.push_back({{"name", condition.name}, {"classes", condition.classes}});
-    }
-    out.json.push_back({{"name", name},
-                        {"kind", info.kind},
-                        {"shape", info.shape},
-                        {"sigma_min", info.sigma_min},
-                        {"sigma_max", info.sigma_max},
-                        {"sigma_data", info.sigma_data},
-                        {"conditions", condition_json},
-                        {"sha256", info.sha256}});
-    table.add({name, info.kind, fmt::format("{}", fmt::join(info.shape, " × ")),
-               fmt::format("{:g}–{:g}", info.sigma_min, info.sigma_max), fmt::format("{}", fmt::join(conditions, ", ")),
-               info.sha256.substr(0, 12)});
-  }
-  out.text = table.text();
-  return out;
-}
-
-Listing list_policies() {
-  Listing out;
-  References references;
-  TextTable table({{"policy"}, {"options"}, {"what it is"}});
-  for (const PolicyTraits& traits : policy_traits()) {
-    out.json.push_back({{"name", traits.name},
-                        {"summary", traits.summary},
-                        {"options", traits.options},
-                        {"reference", traits.reference}});
-    table.add({traits.name, traits.options, traits.summary});
-    references.add(traits.name, traits.reference);
-  }
-  out.text = table.text() + references.text();
-  return out;
-}
-
-Listing list_noise_schedules() {
-  Listing out;
-  References references;
-  TextTable table(
-      {{"noise schedule"}, {"also called"}, {"largest sigma", TextTable::Align::right}, {"options"}, {"what it is"}});
-  for (const NoiseScheduleTraits& traits : noise_schedule_traits()) {
-    Json row = {{"name", traits.name},
-                {"aliases", traits.aliases},
-                {"summary", traits.summary},
-                {"options", traits.options},
-                {"reference", traits.reference}};
-    std::string largest = "–";
-    if (traits.name != "custom") {
-      const NoiseSchedule schedule = make_noise_schedule(Spec::parse(traits.name));
-      row["timesteps"] = schedule.size();
-      row["sigma_min"] = schedule.sigmas().front();
-      row["sigma_max"] = schedule.sigmas().back();
-      largest = fmt::format("{:.4g}", schedule.sigmas().back());
-    }
-    out.json.push_back(row);
-    table.add(
-        {traits.name, fmt::format("{}", fmt::join(traits.aliases, ", ")), largest, traits.options, traits.summary});
-    references.add(traits.name, traits.reference);
-  }
-  out.text = table.text() + references.text();
-  return out;
-}
-
-struct Kind {
-  const char* name;
-  Listing (*make)();
-};
-constexpr Kind kKinds[] = {{"solvers", list_solvers},
-                           {"schedules", list_schedules},
-                           {"models", list_models},
-                           {"policies", list_policies},
-                           {"noise-schedules", list_noise_schedules}};
 
 class ListCommand final : public Command {
  public:
@@ -200,45 +18,30 @@ class ListCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const auto& words = context.arguments();
-    if (words.size() > 1) throw UsageError("stride list takes one word: " + names());
+    if (words.size() > 1)
+      throw UsageError(fmt::format("stride list takes one word: {}", fmt::join(list_names(), ", ")));
     if (context.options().flag("markdown")) {
       if (words != std::vector<std::string>{"solvers"})
         throw UsageError("stride list: --markdown is for solvers: stride list solvers --markdown");
       context.print(solver_page());
       return ExitCode::ok;
     }
-    std::string text;
-    Json all = Json::object();
-    bool found = false;
-    for (const Kind& kind : kKinds) {
-      if (!words.empty() && words[0] != kind.name) continue;
-      found = true;
-      const Listing listing = kind.make();
+    const ListLayout layout{static_cast<std::size_t>(std::max(terminal_width(STDOUT_FILENO, 100), 40)),
+                            context.options().flag("verbose")};
+    std::string text, all;
+    for (const std::string& name : words.empty() ? list_names() : words) {
+      const Listing listing = make_listing(name, layout);
       text += (text.empty() ? "" : "\n") + listing.text;
-      all[kind.name] = listing.json;
+      all += fmt::format("{}\"{}\":{}", all.empty() ? "" : ",", name, listing.json);
+      if (context.json() && !words.empty()) write_result(listing.json + "\n");
     }
-    if (!found) {
-      std::vector<std::string> candidates;
-      for (const Kind& kind : kKinds) candidates.emplace_back(kind.name);
-      const std::string guess = nearest(words[0], candidates);
-      throw UsageError(fmt::format("stride list {}: there is no such list{}", words[0],
-                                   guess.empty() ? "; there are " + names() : "; did you mean '" + guess + "'?"));
-    }
-    if (context.json()) {
-      fmt::print("{}\n", (words.empty() ? all : all[words[0]]).dump());
-    } else {
-      context.print(text);
-    }
+    if (context.json() && words.empty()) write_result("{" + all + "}\n");
+    context.print(text);
+    if (!layout.details) context.print("\n-v adds other names, options and papers; --json prints everything.\n");
     return ExitCode::ok;
   }
 
  private:
-  static std::string names() {
-    std::string out;
-    for (const Kind& kind : kKinds) out += (out.empty() ? "" : ", ") + std::string(kind.name);
-    return out;
-  }
-
   CommandInfo info_{
       .name = "list",
       .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
@@ -246,7 +49,7 @@ class ListCommand final : public Command {
       .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper",
       .options = {{.name = "markdown",
                    .kind = ValueKind::flag,
-                   .help = "solvers as a page with a table a family, docs/solvers.md"}}};
+                   .help = "solvers as a page with a table per family, docs/solvers.md"}}};
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // stride merge: several stores as one.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
 #include "datasets/store/trajectory_store.h"
+#include "pipeline/store_path.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -30,7 +30,8 @@ class MergeCommand final : public Command {
       .name = "merge",
       .summary = "join trajectory stores of one kind into a new one",
       .description =
-          "Model, solver, grid and dtype must agree, and no seed may be in two of them. Every shard is verified and "
+          "Model, solver, grid and dtype must agree, classes need not, and no seed may be in two of them. Every shard "
+          "is verified and "
           "then "
           "linked (copied to another file system); the new store appears whole or not at all. The stores of several "
           "ranks "

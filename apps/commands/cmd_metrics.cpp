@@ -32,6 +32,8 @@ struct Job {
   std::vector<int64_t> bounds;
 };
 
+bool needs_single_features(const std::string& metric) { return metric == "kid" || metric == "prdc"; }
+
 // What can be known to fail before anything is computed.
 void check(const Job& job) {
   const FeatureSetup& setup = job.network.setup;
@@ -51,7 +53,7 @@ void check(const Job& job) {
           metric));
     if (metric == "swd" && !setup.reference_images.defined())
       throw UsageError("the metric swd compares the samples themselves, and --ref holds statistics only; give images");
-    if ((metric == "kid" || metric == "prdc") && !setup.reference_features.defined())
+    if (needs_single_features(metric) && !setup.reference_features.defined())
       throw UsageError(fmt::format(
           "the metric {} compares single features, and --ref holds their mean and covariance only; give images, or "
           "statistics written by `stride stats --keep-features`",
@@ -82,6 +84,7 @@ class MetricsCommand final : public Command {
                                    fmt::join(shape, "×")));
     job.bounds = block_bounds(job.samples.x.size(0), std::min(options.integer("blocks"), job.samples.x.size(0)));
     add_reference(job.network.setup, options.text("ref"), shape);
+    if (!options.given("metric")) leave_out_what_lacks_features(context, job);
     check(job);
     require_same_seeds(job, options.text("ref"));
     if (context.dry_run())
@@ -94,11 +97,24 @@ class MetricsCommand final : public Command {
   }
 
  private:
+  // Nobody asked for these metrics by name: those that a reference of mean and covariance cannot serve are left out.
+  static void leave_out_what_lacks_features(Context& context, Job& job) {
+    if (!job.network.setup.features || job.network.setup.reference_features.defined()) return;
+    std::erase_if(job.metrics, [&](const std::string& metric) {
+      if (!needs_single_features(metric)) return false;
+      context.log().warning(
+          fmt::format("left out {}: it compares single features, and --ref holds their mean and covariance only "
+                      "(`stride stats --keep-features` keeps them)",
+                      metric));
+      return true;
+    });
+  }
+
   // Rows are pairs only where they are of the same seeds.
   static void require_same_seeds(const Job& job, const std::string& reference) {
     const bool paired = std::any_of(job.metrics.begin(), job.metrics.end(),
                                     [](const std::string& metric) { return metric_needs(metric).paired; });
-    if (!paired || !job.samples.seeds.defined() || !reference.ends_with(".h5")) return;
+    if (!paired || !job.samples.seeds.defined() || !samples_of_run(reference).ends_with(".h5")) return;
     const Tensor theirs = load_samples("--ref", reference).seeds;
     if (theirs.defined() && !at::equal(theirs, job.samples.seeds))
       throw UsageError(

@@ -1,11 +1,12 @@
 // stride record: solver trajectories into an HDF5 store.
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
-#include "apps/commands/store_path.h"
 #include "datasets/store/trajectory_store.h"
 #include "datasets/store/trajectory_writer.h"
 #include "framework/spec.h"
 #include "pipeline/recording.h"
+#include "pipeline/status_text.h"
+#include "pipeline/store_path.h"
 #include "pipeline/trajectory_tap.h"
 
 #include <ATen/ATen.h>
@@ -35,6 +36,7 @@ class RecordCommand final : public Command {
     writing.shard_rows = options.integer("shard-rows");
     if (const std::string reason = writing.invalid_reason(); !reason.empty())
       throw UsageError("--shard-rows: " + reason);
+    check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler, config, ranks));
 
     note_model(context, model);
@@ -159,7 +161,8 @@ class RecordCommand final : public Command {
         fmt::format("trajectories  {}\nseconds       {:.3g}, and {:.3g} waiting for the store\nstore         {}\n",
                     writer.size(), draws.seconds, recorded.seconds_waiting, store));
     if (bad == 0) return context.done(result.dump());
-    context.log().error(fmt::format("{} trajectories did not end well; /status in the store says which", bad));
+    context.log().error(fmt::format("{} trajectories did not end well: {}; /status in the store says which", bad,
+                                    status_text(draws.status)));
     return context.done(result.dump(), ExitCode::non_finite);
   }
 
@@ -209,7 +212,8 @@ class RecordCommand final : public Command {
                        .value = "DIR",
                        .help = "the store's folder (default: store/ of the run folder); ranks share one",
                        .group = "Output",
-                       .key = "output.store"},
+                       .key = "output.store",
+                       .writes = Writes::folder},
                       {.name = "shard",
                        .value = "I/N",
                        .help = "record the I-th of N shares of the seeds, from 0 (default: RANK/WORLD_SIZE where set)",

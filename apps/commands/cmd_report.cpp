@@ -1,5 +1,6 @@
 // stride report: run folders as one page.
 #include "apps/cli/command.h"
+#include "apps/cli/outputs.h"
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/report/report.h"
 #include "framework/files/file.h"
@@ -29,6 +30,7 @@ class ReportCommand final : public Command {
                            {"samplers", fmt::format("{}", samplers)},
                            {"sections", fmt::format("{}", data.evaluations.size())}});
     }
+    make_folder_of(path);
     write_file_atomic(path, page);
     for (const EvaluationResult& result : data.evaluations) context.print(headline(result) + "\n");
     context.print(fmt::format("report  {}\n", path));
@@ -50,7 +52,8 @@ class ReportCommand final : public Command {
                                  .value = "FILE.html",
                                  .help = "where to write it (default: report.html in the first folder)",
                                  .group = "Output",
-                                 .letter = 'o'},
+                                 .letter = 'o',
+                                 .writes = Writes::file},
                                 {.name = "title", .value = "TEXT", .help = "heading of the page", .group = "Output"}}};
 };
 

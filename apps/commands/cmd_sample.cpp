@@ -3,10 +3,11 @@
 #include "apps/cli/refine_option.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/invert_options.h"
-#include "apps/commands/samples_output.h"
 #include "evaluation/text_table.h"
 #include "framework/files/file.h"
 #include "pipeline/inverting.h"
+#include "pipeline/samples_output.h"
+#include "pipeline/status_text.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -20,6 +21,7 @@ namespace {
 struct Summary {
   int64_t samples = 0, ok = 0, nfe_max = 0;
   double nfe_mean = 0, model_evals_mean = 0;
+  std::string failures;  ///< how samples ended that did not end well
 };
 
 Summary summarise(const Samples& samples) {
@@ -27,6 +29,7 @@ Summary summarise(const Samples& samples) {
   out.samples = samples.seed.size(0);
   if (out.samples == 0) return out;
   out.ok = samples.status.eq(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
+  out.failures = status_text(samples.status);
   out.nfe_max = samples.nfe.max().item<int64_t>();
   out.nfe_mean = samples.nfe.to(at::kDouble).mean().item<double>();
   out.model_evals_mean = samples.model_evals.to(at::kDouble).mean().item<double>();
@@ -45,10 +48,13 @@ class SampleCommand final : public Command {
       throw UsageError("--invert walks from the whole image to its noise: leave --mask and --strength out");
     if (!inverts && options.flag("round-trip"))
       throw UsageError("--round-trip shows the error of --invert: add --invert");
+    if (!inverts && options.asked("invert-iterations"))
+      throw UsageError("--invert-iterations are of --invert: add --invert");
     const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info());
+    check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
 
     note_model(context, model);
@@ -59,7 +65,7 @@ class SampleCommand final : public Command {
     Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
     if (inverts) samples.attributes["solver"] = "ddim, inverted";
-    save_samples(run, samples, save);
+    save_samples(run.path(), samples, save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {
       return context.stopped(
@@ -67,7 +73,7 @@ class SampleCommand final : public Command {
     }
     std::optional<double> round_trip;
     if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
-    return report(context, run, summary, draws, round_trip);
+    return report(context, run, summary, draws, round_trip, saved_files(run.path(), samples, save));
   }
 
  private:
@@ -115,7 +121,8 @@ class SampleCommand final : public Command {
   }
 
   static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws,
-                         std::optional<double> round_trip) {
+                         std::optional<double> round_trip,
+                         const std::vector<std::pair<std::string, std::string>>& pictures) {
     nlohmann::json result = {{"samples", summary.samples},
                              {"ok", summary.ok},
                              {"nfe_mean", summary.nfe_mean},
@@ -125,14 +132,16 @@ class SampleCommand final : public Command {
                              {"batch", draws.batch},
                              {"file", run.file("samples.h5")}};
     if (round_trip) result["round_trip_rmse"] = *round_trip;
+    for (const auto& [kind, path] : pictures) result[kind] = path;
     run.write("results.json", result.dump(2) + "\n");
     if (round_trip) context.print(fmt::format("back     {:.3g} from the images (root mean square)\n", *round_trip));
     context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n",
                               summary.samples, summary.nfe_mean, summary.nfe_max, draws.seconds,
                               run.file("samples.h5")));
+    for (const auto& [kind, path] : pictures) context.print(fmt::format("{:7}  {}\n", kind, path));
     if (summary.ok == summary.samples) return context.done(result.dump());
-    context.log().error(fmt::format("{} of {} samples did not end well; /status in samples.h5 says which and how",
-                                    summary.samples - summary.ok, summary.samples));
+    context.log().error(fmt::format("{} samples did not end well: {}; /status in samples.h5 says which",
+                                    summary.samples - summary.ok, summary.failures));
     return context.done(result.dump(), ExitCode::non_finite);
   }
 
@@ -148,7 +157,7 @@ class SampleCommand final : public Command {
                  OptionTable{{.name = "save",
                               .fallback = "h5",
                               .value = "LIST",
-                              .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file a sample and a grid",
+                              .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file per sample and a grid",
                               .group = "Output",
                               .key = "output.save"}}};
 };

@@ -1,6 +1,7 @@
 // stride schedule: print a grid of noise levels.
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
+#include "apps/cli/streams.h"
 #include "evaluation/text_table.h"
 
 #include <fmt/format.h>
@@ -19,13 +20,18 @@ class ScheduleCommand final : public Command {
     const ModelSource source = find_model(options.text("model"));
     const SamplerSpec spec = sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, source.card.info, &source.card);
+    std::vector<std::string> warnings = overruled(options, sampler);
+    // The noise schedule is in the timesteps that are printed, whatever the grid.
+    if (!options.has("noise-schedule"))
+      warnings.insert(warnings.end(), sampler.warnings.begin(), sampler.warnings.end());
+    warn(context, warnings);
     if (context.dry_run()) return context.plan(describe(sampler));
     const NoiseSchedule noise = noise_schedule_of(spec, &source.card);
     const auto& sigmas = sampler.grid.sigmas();
     std::vector<double> timesteps;
     for (const double sigma : sigmas) timesteps.push_back(noise.timestep(sigma));
     if (context.json()) {
-      fmt::print("{}\n", nlohmann::json{{"sigmas", sigmas}, {"timesteps", timesteps}}.dump());
+      write_result(nlohmann::json{{"sigmas", sigmas}, {"timesteps", timesteps}}.dump() + "\n");
       return ExitCode::ok;
     }
     constexpr auto kRight = TextTable::Align::right;

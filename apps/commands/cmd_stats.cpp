@@ -1,6 +1,7 @@
 // stride stats: what a set of real images looks like to a feature network, as a file.
 #include "apps/cli/command.h"
 #include "apps/cli/feature_options.h"
+#include "apps/cli/outputs.h"
 #include "datasets/metrics/reference_statistics.h"
 #include "framework/files/file.h"
 #include "pipeline/sample_source.h"
@@ -52,6 +53,7 @@ class StatsCommand final : public Command {
                                       data.name,
                                       data.sha256};
     if (options.flag("keep-features")) statistics.features = features;
+    make_folder_of(out);
     write_reference_statistics(out, statistics);
     const int64_t size = features.size(1);
     context.print(fmt::format("statistics of {} images from {}: {} features of {}, quantisation {}\nfile  {}\n",
@@ -104,7 +106,8 @@ class StatsCommand final : public Command {
                               .help = "the file to write",
                               .group = "Images",
                               .key = "stats.out",
-                              .letter = 'o'},
+                              .letter = 'o',
+                              .writes = Writes::file},
                              {.name = "keep-features",
                               .kind = ValueKind::flag,
                               .help = "store the features themselves too (float32), for kid and prdc",

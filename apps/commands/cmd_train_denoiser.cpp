@@ -1,5 +1,6 @@
 // stride train-denoiser: a UNet denoiser, or the feature network that judges one, from images.
 #include "apps/cli/command.h"
+#include "apps/cli/outputs.h"
 #include "apps/commands/train_denoiser_options.h"
 #include "apps/commands/training_look.h"
 #include "apps/commands/training_output.h"
@@ -24,6 +25,10 @@ namespace {
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 constexpr const char* kUNet = "unet.safetensors";
 constexpr const char* kFeatures = "weights.safetensors";
+constexpr const char* kCard = "card.toml";
+// What --out gets is kept in the run folder too.
+constexpr const char* kKept = "model/";
+constexpr const char* kKeptCard = "model/card.toml";
 
 class TrainDenoiser final : public Command {
  public:
@@ -31,10 +36,14 @@ class TrainDenoiser final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (!context.arguments().empty()) throw UsageError("stride train-denoiser takes options only");
+    if (const auto code = context.finished({kKeptCard})) return *code;
     const OptionValues& options = context.options();
     const bool judge = options.text("network") == "features";
     if (judge && options.flag("mirror"))
       throw UsageError("--mirror: twins of the images that are trained on would be among those that test the features");
+    // What can be known to be wrong before the images are read.
+    (void)options.text("out");
+    judge ? (void)feature_training(context) : (void)denoiser_training(context);
     ProgressBar bar = context.progress("reading images");
     const ImageData data = training_images(
         options.text("data"),
@@ -45,6 +54,12 @@ class TrainDenoiser final : public Command {
   }
 
  private:
+  // The card last: it promises the weights.
+  static void copy_model(const RunDir& run, const std::string& weights, const std::string& out) {
+    for (const std::string& name : {weights, std::string(kCard)})
+      copy_out(run.file(kKept + name), (std::filesystem::path(out) / name).string());
+  }
+
   static ExitCode train(Context& context, const ImageData& data) {
     const OptionValues& options = context.options();
     const UNetConfig config = training_network(options, data);
@@ -83,29 +98,30 @@ class TrainDenoiser final : public Command {
       return context.stopped(fmt::format("{} of {} steps are in {}; the same command goes on", trained.steps,
                                          training.steps(), checkpoint));
 
-    // Twenty noise levels an image, or one where there are many images.
+    // Twenty noise levels per image, or one where there are many images.
     const int64_t repeats = std::clamp<int64_t>(40'000 / data.size(), 1, 20);
     const double loss =
         denoiser_loss(config, convert(trained.weights, context.device(), at::kFloat), data, training, repeats);
-    const std::string path = (std::filesystem::path(out) / kUNet).string();
+    const std::string kept = run.file(fmt::format("{}{}", kKept, kUNet));
+    make_folder_of(kept);
     const nlohmann::json facts = {{"images_seen", trained.steps * training.batch},
                                   {"data", data.name},
                                   {"data_sha256", data.sha256},
                                   {"seed", training.seed}};
-    write_unet(path, config, trained.weights, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat,
+    write_unet(kept, config, trained.weights, options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat,
                {{"training", facts.dump()}});
     const std::string name = options.text_or("name", folder_name(out));
-    write_file_atomic((std::filesystem::path(out) / "card.toml").string(),
-                      unet_card({.name = name,
-                                 .file = kUNet,
-                                 .sha256 = sha256_file(path),
-                                 .sigma_min = low,
-                                 .sigma_max = high,
-                                 .parameters = parameters,
-                                 .images_seen = trained.steps * training.batch,
-                                 .loss = loss,
-                                 .command = training_command(context)},
-                                config, data));
+    run.write(kKeptCard, unet_card({.name = name,
+                                    .file = kUNet,
+                                    .sha256 = sha256_file(kept),
+                                    .sigma_min = low,
+                                    .sigma_max = high,
+                                    .parameters = parameters,
+                                    .images_seen = trained.steps * training.batch,
+                                    .loss = loss,
+                                    .command = training_command(context)},
+                                   config, data));
+    copy_model(run, kUNet, out);
     remove_file(checkpoint);
     const nlohmann::json result = {
         {"model", out + "/card.toml"}, {"parameters", parameters}, {"loss", loss}, {"steps", trained.steps}};
@@ -136,12 +152,14 @@ class TrainDenoiser final : public Command {
         train_features(config, data, training, bar.fn(), context.device(), test ? &*test : nullptr);
     bar.close();
     if (trained.stopped) return context.stopped("nothing was written: this training takes seconds and starts again");
+    const std::string kept = run.file(fmt::format("{}{}", kKept, kFeatures));
+    make_folder_of(kept);
     const std::string path = (std::filesystem::path(out) / kFeatures).string();
     const std::string name = options.text_or("name", folder_name(out));
     const bool half = options.given("store-dtype") && options.text("store-dtype") == "float16";
-    write_features(path, trained, name, half ? at::kHalf : at::kFloat, {{"data_sha256", data.sha256}});
-    write_file_atomic((std::filesystem::path(out) / "card.toml").string(),
-                      feature_card(name, kFeatures, sha256_file(path), trained, data, training_command(context)));
+    write_features(kept, trained, name, half ? at::kHalf : at::kFloat, {{"data_sha256", data.sha256}});
+    run.write(kKeptCard, feature_card(name, kFeatures, sha256_file(kept), trained, data, training_command(context)));
+    copy_model(run, kFeatures, out);
     const nlohmann::json result = {{"features", path},
                                    {"train_accuracy", trained.train_accuracy},
                                    {"test_accuracy", trained.test_accuracy},

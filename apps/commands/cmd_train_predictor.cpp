@@ -1,14 +1,18 @@
 // stride train-predictor: a step predictor from recorded trajectories.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
-#include "framework/spec.h"
+#include "apps/cli/outputs.h"
+#include "framework/text_list.h"
 #include "neural/predictor/train_predictor.h"
+#include "pipeline/store_path.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace stride {
 namespace {
+
+constexpr const char* kPredictor = "predictor.safetensors";
 
 class TrainPredictor final : public Command {
  public:
@@ -17,23 +21,29 @@ class TrainPredictor final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (!context.arguments().empty()) throw UsageError("stride train-predictor takes options only: --store DIR");
     const OptionValues& options = context.options();
-    const PredictorTraining training = training_of(options);
+    if (const auto code = context.finished({kPredictor})) return *code;
+    PredictorTraining training = training_of(options);
+    training.device = context.device();
     const TrajectoryStore store(find_store(options.text("store")));
     const TrajectoryConfig& config = store.config();
+    (void)make_base(training, config);  // refused before the work
     if (context.dry_run())
       return context.plan(
           {{"store", fmt::format("{} trajectories of {} points, {}", store.size(), config.points(), config.solver)},
+           {"steps of", training.base},
            {"tolerances", fmt::format("{} to {}", training.examples.tolerance_min, training.examples.tolerance_max)},
            {"training", fmt::format("{} steps of {} jumps", training.steps, training.batch)},
            {"predictor", out_of(context).value_or("predictor.safetensors in the run folder")}});
 
     RunDir& run = context.run_dir();
+    if (context.resumed_from()) context.log().info("the training begins again: it takes seconds, and nothing was kept");
     context.add_input(store.folder(), config.model_sha256);
-    ProgressBar bar = context.progress("training", 2 * training.steps);
+    ProgressBar bar = context.progress("training", training.steps);
     const TrainedPredictor trained = train_predictor(store, training, bar.fn());
     bar.close();
     if (trained.stopped) return context.stopped("nothing was written: this training takes seconds and starts again");
-    const std::string path = out_of(context).value_or(run.file("predictor.safetensors"));
+    const std::string kept = run.file(kPredictor);
+    const std::string path = out_of(context).value_or(kept);
     const PredictorReport& report = trained.report;
     const nlohmann::json result = {{"predictor", path},
                                    {"trajectories", store.size()},
@@ -44,7 +54,8 @@ class TrainPredictor final : public Command {
                                    {"loss_without_content", report.schedule_loss},
                                    {"within_tolerance", report.within},
                                    {"within_twice_the_step", report.within_double}};
-    trained.predictor.save(path, {{"training", result.dump()}});
+    trained.predictor.save(kept, {{"training", result.dump()}});
+    if (path != kept) copy_out(kept, path);
     context.metric(nlohmann::json{{"step", training.steps},
                                   {"loss", report.loss},
                                   {"loss_of_best_constant", report.constant_loss},
@@ -69,12 +80,13 @@ class TrainPredictor final : public Command {
 
   static PredictorTraining training_of(const OptionValues& options) {
     PredictorTraining training;
+    training.base = resolve_sampler_name(options.text("solver")).solver;
     const std::string& range = options.text("tolerance");
-    const std::size_t comma = range.find(',');
-    if (comma == std::string::npos)
+    const std::vector<double> ends = parse_numbers(range, "--tolerance");
+    if (ends.size() != 2)
       throw UsageError(fmt::format("--tolerance {}: needs the smallest and the largest, as in 0.002,0.5", range));
-    training.examples.tolerance_min = parse_number(range.substr(0, comma), "--tolerance");
-    training.examples.tolerance_max = parse_number(range.substr(comma + 1), "--tolerance");
+    training.examples.tolerance_min = ends[0];
+    training.examples.tolerance_max = ends[1];
     training.examples.jumps = options.integer("jumps");
     training.quantile = options.number("quantile");
     training.steps = options.integer("training-steps");
@@ -93,6 +105,12 @@ class TrainPredictor final : public Command {
              .help = "trajectories: a store, or the run folder of stride record",
              .group = "Training",
              .key = "training.store"},
+            {.name = "solver",
+             .fallback = training.base,
+             .value = "NAME[:key=value,...]",
+             .help = "whose steps are learned: any without noise and with one evaluation per step",
+             .group = "Training",
+             .key = "training.solver"},
             {.name = "head",
              .fallback = "mlp",
              .value = "KIND",
@@ -102,9 +120,17 @@ class TrainPredictor final : public Command {
              .choices = {"mlp"}},
             {.name = "out",
              .value = "FILE",
-             .help = "default: predictor.safetensors in the run folder",
+             .help = "where the predictor goes, beside predictor.safetensors in the run folder",
              .group = "Training",
-             .key = "training.out"},
+             .key = "training.out",
+             .writes = Writes::file},
+            {.name = "device",
+             .fallback = "cpu",
+             .value = "DEVICE",
+             .help = "cpu, cuda or cuda:N; the network is small, and the CPU is often as fast",
+             .group = "Training",
+             .key = "run.device",
+             .may_change = true},
             {.name = "tolerance",
              .fallback = fmt::format("{},{}", training.examples.tolerance_min, training.examples.tolerance_max),
              .value = "LOW,HIGH",
@@ -122,7 +148,7 @@ class TrainPredictor final : public Command {
              .kind = ValueKind::integer,
              .fallback = whole(training.examples.jumps),
              .value = "N",
-             .help = "places a trajectory that steps are learned from",
+             .help = "places per trajectory that steps are learned from",
              .group = "Training",
              .key = "training.jumps"},
             {.name = "training-steps",
@@ -152,8 +178,8 @@ class TrainPredictor final : public Command {
       .name = "train-predictor",
       .summary = "train a step predictor on recorded trajectories",
       .description =
-          "From what a run knows at a step, the predictor says how far the next one may go while the local error of "
-          "dpmpp_2m stays under a tolerance. It learns from a store alone: the denoiser is never called.",
+          "From what a run knows at a step, the predictor says how far the next one may go while the local error of a "
+          "solver stays under a tolerance. It learns from a store alone: the denoiser is never called.",
       .example =
           "stride train-predictor --store teacher --out predictor.safetensors\n"
           "then: stride sample --solver dpmpp_2m --policy predictor:predictor.safetensors,tolerance=0.05",

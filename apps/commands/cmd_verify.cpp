@@ -1,9 +1,10 @@
 // stride verify: whether a store or a run folder is whole.
 #include "apps/cli/command.h"
-#include "apps/commands/store_path.h"
 #include "datasets/files/samples_file.h"
 #include "datasets/store/trajectory_store.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
+#include "pipeline/store_path.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>
@@ -39,11 +40,6 @@ void verify_trajectories(Findings& findings, const std::string& folder) {
   findings.notes.insert(findings.notes.end(), report.notes.begin(), report.notes.end());
 }
 
-void verify_json(const std::string& path) {
-  if (nlohmann::json::parse(read_file(path), nullptr, false).is_discarded())
-    throw InputError(fmt::format("{}: not valid JSON", path));
-}
-
 void verify_run(Findings& findings, const std::string& folder) {
   if (!file_exists(folder + "/DONE"))
     findings.notes.push_back(folder + ": not finished (no DONE); --resume continues it");
@@ -52,7 +48,7 @@ void verify_run(Findings& findings, const std::string& folder) {
     if (name.ends_with(".h5")) {
       check(findings, path, [&] { (void)read_samples(path); });
     } else if (name.ends_with(".json")) {
-      check(findings, path, [&] { verify_json(path); });
+      check(findings, path, [&] { (void)parse_json_text(read_file(path), path); });
     } else if (is_temporary(name)) {
       findings.notes.push_back(path + ": left by a killed process, harmless");
     }

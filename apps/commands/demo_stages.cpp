@@ -1,17 +1,16 @@
 #include "apps/commands/demo_stages.h"
 
-#include "adaptive/plan/plan_fit.h"
-#include "apps/commands/samples_output.h"
-#include "apps/commands/store_path.h"
 #include "datasets/store/trajectory_store.h"
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/feature_setup.h"
 #include "evaluation/sweep.h"
 #include "framework/files/file.h"
 #include "neural/predictor/train_predictor.h"
+#include "pipeline/fitting.h"
 #include "pipeline/recording.h"
-#include "pipeline/seeds.h"
+#include "pipeline/samples_output.h"
 #include "pipeline/stopwatch.h"
+#include "pipeline/store_path.h"
 #include "pipeline/trajectory_tap.h"
 
 #include <ATen/ATen.h>
@@ -45,15 +44,6 @@ Sampler teacher_of(const DemoRun& run) {
   return make_sampler(run.settings.teacher, run.model.info(), &run.model.source.card, run.context.device());
 }
 
-// Start, end and condition of recorded trajectories.
-PlanFitData recorded(const DemoRun& run, const TrajectoryStore& store, const std::vector<int64_t>& seeds) {
-  const TrajectoryBatch batch = store.batch(store.rows_of(seeds), run.context.dtype());
-  const auto device = run.context.device();
-  const int64_t last = batch.x.size(1) - 1;
-  return {batch.x.select(1, 0).contiguous().to(device), batch.x.select(1, last).contiguous().to(device),
-          make_condition(run.model.info(), run.settings.draw.label, batch.size(), device)};
-}
-
 }  // namespace
 
 std::string DemoSettings::invalid_reason() const {
@@ -84,7 +74,8 @@ bool demo_sample(DemoRun& run) {
   if (draws.stopped) return false;
   const std::vector<std::string> files =
       parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
-  save_samples(run.folder, make_samples(draws, nullptr, seeds, teacher, run.model.info(), run.context.dtype()), files);
+  save_samples(run.folder.path(), make_samples(draws, nullptr, seeds, teacher, run.model.info(), run.context.dtype()),
+               files);
   done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),
        watch.seconds());
   return true;
@@ -94,8 +85,9 @@ bool demo_record(DemoRun& run) {
   const Stopwatch watch;
   const Sampler teacher = teacher_of(run);
   const auto points = parse_save_at("all", teacher.grid.steps());
+  std::map<std::string, std::string> conditions = store_settings(run.settings.draw);
   const TrajectoryConfig config =
-      trajectory_config(run.model.info(), teacher, points, at::kFloat, {{"dtype", at::toString(run.context.dtype())}});
+      trajectory_config(run.model.info(), teacher, points, at::kFloat, std::move(conditions));
   std::vector<int64_t> seeds = run.settings.fit_seeds;
   seeds.insert(seeds.end(), run.settings.validation_seeds.begin(), run.settings.validation_seeds.end());
   TrajectoryWriter writer(run.folder.file(kStoreFolder), config, {});
@@ -114,24 +106,24 @@ bool demo_record(DemoRun& run) {
 
 bool demo_fit(DemoRun& run) {
   const TrajectoryStore store(run.folder.file(kStoreFolder));
-  const PlanFitData train = recorded(run, store, run.settings.fit_seeds);
-  const PlanFitData validation = recorded(run, store, run.settings.validation_seeds);
+  FitTask task;
+  task.teacher = run.settings.teacher;
+  task.teacher_text = run.settings.teacher_text;
+  task.seeds = run.settings.fit_seeds;
+  task.validation_seeds = run.settings.validation_seeds;
+  task.draw = run.settings.draw;
+  task.fit.sigma_min = run.model.info().sigma_min;
+  task.fit.sigma_max = run.model.info().sigma_max;
+  task.fit.iterations = run.settings.iterations;
+  const FitData data = recorded_end_points(store, *run.model.denoiser, task);
   for (const int64_t nfe : run.settings.nfe) {
     if (file_exists(run.folder.file(plan_name(nfe)))) continue;
     const Stopwatch watch;
-    PlanFitOptions options;
-    options.nfe = nfe;
-    options.sigma_min = run.model.info().sigma_min;
-    options.sigma_max = run.model.info().sigma_max;
-    options.iterations = run.settings.iterations;
+    task.fit.nfe = nfe;
     ProgressBar bar = run.context.progress(fmt::format("fitting NFE {}", nfe), 0);
-    PlanFitResult fit = fit_plan(*run.model.denoiser, run.settings.draw.guidance, train, validation, options, bar.fn());
+    const PlanFitResult fit = fit_to(data, *run.model.denoiser, task, bar.fn());
     bar.close();
     if (fit.stopped) return false;
-    fit.plan.model_sha256 = run.model.info().sha256;
-    fit.plan.fit_json = fit_report_json(fit, options,
-                                        {run.settings.teacher.solver, format_seeds(run.settings.fit_seeds),
-                                         format_seeds(run.settings.validation_seeds)});
     run.folder.write(plan_name(nfe), fit.plan.to_json());
     done(run, "fit",
          fmt::format("a plan for NFE {}: validation RMSE {} from iPNDM's {}", nfe, number_text(fit.validation_after),

@@ -20,7 +20,8 @@ struct DemoSettings {
   std::vector<int64_t> validation_seeds;  ///< recorded; plans are chosen on these
   DrawSettings draw;                      ///< of the evaluation: its seeds are in neither
   SamplerSpec teacher;
-  int64_t iterations = 8;  ///< of each plan's fit
+  std::string teacher_text;  ///< as it was asked for
+  int64_t iterations = 8;    ///< of each plan's fit
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;

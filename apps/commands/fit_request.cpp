@@ -1,17 +1,12 @@
 #include "apps/commands/fit_request.h"
 
 #include "apps/cli/sampling_options.h"
-#include "evaluation/evaluation.h"
-#include "evaluation/feature_setup.h"
 #include "framework/spec.h"
-#include "neural/networks/encoder_features.h"
 #include "pipeline/seeds.h"
 #include "pipeline/teacher.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <algorithm>
-#include <limits>
 
 namespace stride {
 namespace {
@@ -30,52 +25,22 @@ std::string method_help() {
   return fmt::format("a named combination of the next three: {}", fmt::join(parts, ", "));
 }
 
-// What is compared: none for pixels.
-EndPointMap residual_of(const std::string& residual, const LoadedModel& model) {
-  if (residual == "pixels") return {};
-  if (residual == "encoder") return encoder_features(model.denoiser);
-  const Spec spec = Spec::parse(residual);
-  if (spec.name != "features")
-    throw UsageError(fmt::format("--residual {}: there are pixels, encoder and features:CARD", residual));
-  const std::string card = residual.size() > 9 ? residual.substr(9) : "";
-  if (card.empty()) throw UsageError("--residual features: name the network, as in features:features-digits");
-  return [features = make_feature_setup({.features = card}, "", model.info()).features](const Tensor& x) {
-    return features(x).to(x.device());
-  };
-}
-
 }  // namespace
 
-const std::vector<FitMethod>& fit_methods() {
-  static const std::vector<FitMethod> all = {
-      {"stride", "grid+weights+times", "lm", "pixels", "everything"},
-      {"stride-encoder", "grid+weights+times", "lm", "encoder", "everything, compared by the model's own encoder"},
-      {"grid", "grid", "lm", "pixels", "the grid alone"},
-      {"weights", "weights", "lm", "pixels", "the history weights alone"},
-      {"times", "times", "lm", "pixels", "the model times alone"}};
-  return all;
-}
-
-int64_t parse_bytes(const std::string& text, const std::string& where) {
-  const std::size_t unit = text.empty() ? std::string::npos : std::string("KMG").find(text.back());
-  const std::string digits = unit == std::string::npos ? text : text.substr(0, text.size() - 1);
-  const int64_t factor = unit == std::string::npos ? 1 : int64_t{1} << (10 * (unit + 1));
-  const int64_t count = parse_integer(digits, where);
-  if (count < 1 || count > std::numeric_limits<int64_t>::max() / factor)
-    throw UsageError(fmt::format("{} {}: needs a positive number of bytes, as in 512M", where, text));
-  return count * factor;
-}
-
-FitRequest fit_request(const OptionValues& options, const std::vector<int64_t>& seeds, const LoadedModel& model) {
-  FitRequest request;
-  PlanFitOptions& fit = request.fit;
-  request.method = options.text("method");
-  const auto method = std::find_if(fit_methods().begin(), fit_methods().end(),
-                                   [&](const FitMethod& m) { return m.name == request.method; });
-  fit.free = PlanFree::parse(options.text_or("parametrisation", method->parametrisation));
-  fit.residual = options.text_or("residual", method->residual);
-  fit.compare = residual_of(fit.residual, model);
-  if (options.has("fit-memory")) request.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
+FitTask fit_task(Context& context, const LoadedModel& model) {
+  const OptionValues& options = context.options();
+  FitTask task;
+  task.seeds = context.seeds();
+  task.validation_seeds = parse_seeds(options.text("val-seeds"));
+  task.draw = draw_settings(context, model.info());
+  task.teacher_text = options.text("teacher");
+  task.teacher = parse_teacher(task.teacher_text);
+  if (options.has("fit-memory")) task.fit.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");
+  PlanFitOptions& fit = task.fit;
+  const FitMethod& method = find_fit_method(options.text("method"));
+  fit.free = PlanFree::parse(options.text_or("parametrisation", method.parametrisation));
+  fit.residual = options.text_or("residual", method.residual);
+  fit.compare = end_point_map(fit.residual, model.denoiser);
   fit.sigma_min = options.has("sigma-min") ? options.number("sigma-min") : model.info().sigma_min;
   fit.sigma_max = options.has("sigma-max") ? options.number("sigma-max") : model.info().sigma_max;
   fit.starts = options.integer("restarts");
@@ -88,22 +53,16 @@ FitRequest fit_request(const OptionValues& options, const std::vector<int64_t>& 
   if (options.has("init-plan")) fit.initial = Plan::load(options.text("init-plan"));
   fit.nfe = fit.initial && !options.given("nfe") ? fit.initial->nfe() : options.integer("nfe");
   if (const std::string final = options.text("final"); final != "best") fit.ends = {parse_final(final)};
-  if (const std::string reason = fit.invalid_reason(); !reason.empty()) throw UsageError(reason);
   if (fit.initial) {
-    const Final end = fit.initial->final_zero() ? Final::zero : Final::sigma_min;
-    const PlanParameters space({.nfe = fit.nfe, .final = end, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max});
-    (void)space.parameters(*fit.initial);  // throws when the plan lies elsewhere
+    const char* const end = to_string(fit.initial->final_zero() ? Final::zero : Final::sigma_min);
+    if (options.asked("final") && options.text("final") != end)
+      throw UsageError(fmt::format("--final {}: the fit starts from --init-plan, which ends at {}; leave --final out",
+                                   options.text("final"), end));
+    if (options.asked("restarts"))
+      throw UsageError("--restarts: with --init-plan the fit starts from that plan alone; leave one of them out");
   }
-  request.teacher_text = options.text("teacher");
-  request.teacher = parse_teacher(request.teacher_text);
-  request.teacher.sigma_min = fit.sigma_min;
-  request.teacher.sigma_max = fit.sigma_max;
-  request.validation_seeds = parse_seeds(options.text("val-seeds"));
-  for (const int64_t seed : request.validation_seeds) {
-    if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())
-      throw UsageError(fmt::format("--val-seeds: seed {} is fitted to; choose the plan on other seeds", seed));
-  }
-  return request;
+  if (const std::string reason = task.invalid_reason(); !reason.empty()) throw UsageError(reason);
+  return task;
 }
 
 OptionTable fit_options() {
@@ -218,7 +177,7 @@ OptionTable fit_options() {
            .key = "fit.rows"},
           {.name = "fit-memory",
            .value = "BYTES",
-           .help = "memory for these runs, e.g. 512M: fewer run together where they need more",
+           .help = "memory for all that the fit computes, e.g. 512M: fewer run together where they need more",
            .group = kGroup,
            .key = "fit.memory"},
           {.name = "init-plan",
@@ -230,7 +189,8 @@ OptionTable fit_options() {
            .value = "FILE",
            .help = "where the plan goes, beside plan.json in the run folder",
            .group = kGroup,
-           .key = "fit.plan_out"}};
+           .key = "fit.plan_out",
+           .writes = Writes::file}};
 }
 
 }  // namespace stride

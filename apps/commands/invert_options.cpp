@@ -40,8 +40,8 @@ SamplerSpec inversion_spec(const OptionValues& options) {
     throw UsageError(fmt::format("--invert is DDIM's way backwards, not that of {}: leave it out", spec.solver));
   if (spec.policy != "fixed" || spec.term != "ode" || spec.nfe)
     throw UsageError("--invert walks a fixed grid of the ode: leave --policy, --term and --nfe out");
-  for (const char* option : {"init", "noise"})
-    if (options.has(option))
+  for (const char* option : {"init", "init-scale", "noise"})
+    if (options.asked(option))
       throw UsageError(fmt::format("--invert makes noise and takes none: leave --{} out", option));
   if (options.integer("invert-iterations") < 0) throw UsageError("--invert-iterations: at least 0");
   spec.solver = "ddim";

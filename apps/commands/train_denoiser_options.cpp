@@ -2,31 +2,17 @@
 
 #include "apps/commands/training_output.h"
 #include "framework/error.h"
-#include "framework/spec.h"
+#include "framework/text_list.h"
 
 #include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
 
 namespace stride {
-namespace {
-
-std::vector<int64_t> widths(const std::string& text, const std::string& option) {
-  std::vector<int64_t> out;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    out.push_back(parse_integer(text.substr(at, comma - at), "--" + option));
-    at = comma + 1;
-  }
-  return out;
-}
-
-}  // namespace
-
 UNetConfig training_network(const OptionValues& options, const ImageData& data) {
   UNetConfig config;
   config.image_channels = data.shape()[0];
-  config.channels = widths(options.text("channels"), "channels");
+  config.channels = parse_integers(options.text("channels"), "--channels");
   config.blocks = options.integer("blocks");
   config.embedding = options.integer("embedding");
   config.attention = options.flag("attention");
@@ -68,7 +54,7 @@ FeatureConfig feature_network(const OptionValues& options, const ImageData& data
   FeatureConfig config;
   config.shape = data.shape();
   config.classes = data.classes;
-  if (options.given("channels")) config.channels = widths(options.text("channels"), "channels");
+  if (options.given("channels")) config.channels = parse_integers(options.text("channels"), "--channels");
   if (options.given("blocks")) {
     config.blocks = options.integer("blocks");
     if (config.blocks > 0 && !config.channels.empty()) config.features = config.channels.back();
@@ -116,7 +102,8 @@ OptionTable train_denoiser_options() {
        .value = "DIR",
        .help = "where the model goes: its card, its weights, a checkpoint until it is done",
        .group = "Training",
-       .key = "training.out"},
+       .key = "training.out",
+       .writes = Writes::folder},
       {.name = "name",
        .value = "NAME",
        .help = "in the card; default: the folder's",
@@ -140,7 +127,7 @@ OptionTable train_denoiser_options() {
        .kind = ValueKind::integer,
        .fallback = whole(training.batch),
        .value = "N",
-       .help = "images a step",
+       .help = "images per step",
        .group = "Training",
        .key = "training.minibatch"},
       {.name = "learning-rate",
@@ -276,7 +263,7 @@ OptionTable train_denoiser_options() {
        .kind = ValueKind::integer,
        .fallback = "1",
        .value = "N",
-       .help = "residual blocks a level",
+       .help = "residual blocks per level",
        .group = "Network",
        .key = "network.blocks"},
       {.name = "embedding",

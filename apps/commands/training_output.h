@@ -1,10 +1,8 @@
-// What trainings read and leave: image data by name, model cards with their provenance.
+// What the training commands have in common: how images are read, and the command that repeats a training.
 #pragma once
 
 #include "apps/cli/context.h"
-#include "neural/networks/features.h"
-#include "neural/networks/unet_config.h"
-#include "neural/training/image_data.h"
+#include "pipeline/trained_model.h"
 
 #include <string>
 
@@ -14,27 +12,8 @@ namespace stride {
 [[nodiscard]] OptionTable image_options();
 [[nodiscard]] ImageTransform image_transform(const OptionValues& options);
 
-/// Images from an image set (docs/images.md), or from an embedded data set of that name. Throws UsageError when it is
-/// neither.
-[[nodiscard]] ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options = {},
-                                        const ProgressFn& progress = {});
-
 /// The last part of a folder's path: what a model in it is called.
 [[nodiscard]] std::string folder_name(const std::string& folder);
-
-struct UNetCard {
-  std::string name, file, sha256;
-  double sigma_min, sigma_max;
-  int64_t parameters, images_seen;
-  double loss;
-  std::string command;
-};
-/// The text of a denoiser's card.toml.
-[[nodiscard]] std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data);
-/// The text of a feature network's card.toml.
-[[nodiscard]] std::string feature_card(const std::string& name, const std::string& file, const std::string& sha256,
-                                       const TrainedFeatures& trained, const ImageData& data,
-                                       const std::string& command);
 
 /// The command that repeats a training: every option that somebody gave and that changes the result, among them
 /// --device,

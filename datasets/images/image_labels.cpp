@@ -1,6 +1,7 @@
 #include "datasets/images/image_labels.h"
 
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -53,8 +54,8 @@ ImageLabels labels_of_folders(const std::vector<std::string>& names, const std::
 }
 
 ImageLabels labels_of_json(std::string_view json, const std::vector<std::string>& names, const std::string& where) {
-  const auto root = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object()) throw InputError(where + ": is not valid JSON");
+  const auto root = parse_json_text(json, where);
+  if (!root.is_object()) throw InputError(where + ": is not a JSON object");
   const auto list = root.find("labels");
   if (list == root.end() || list->is_null()) return {};
   if (!list->is_array()) throw InputError(where + ": \"labels\" must be a list of [name, class], or null");

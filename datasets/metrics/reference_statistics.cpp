@@ -4,6 +4,7 @@
 #include "datasets/files/npz_reader.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -60,8 +61,8 @@ void read_own(const NpzReader& file, const std::string& where, ReferenceStatisti
   if (text.scalar_type() != at::kByte || text.dim() != 1)
     throw InputError(fmt::format("{}: 'stride' is no text", where));
   try {
-    const auto json = nlohmann::json::parse(
-        std::string(static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel())));
+    const auto json = parse_json_text(
+        {static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel())}, where);
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     json.at("network").get_to(out.network);

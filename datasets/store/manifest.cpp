@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 
@@ -19,7 +20,6 @@ using nlohmann::ordered_json;
 constexpr const char* kFormat = "stride-trajectories";
 constexpr int kFullVersion = 1;                  // of stores with every point of the grid
 constexpr int kSelectedVersion = 2;              // of those with some points, or with features
-constexpr int kMaxDepth = 5;                     // shards → shard → seeds → range → number
 constexpr int64_t kMostRows = int64_t{1} << 32;  // of one shard; guards sums against overflow
 constexpr int64_t kMostBytes = int64_t{1} << 50;
 
@@ -81,7 +81,7 @@ class Reader final {
   explicit Reader(const std::string& where) : where_(where) {}
 
   StoreManifest read(const std::string& text) const {
-    ordered_json all = parse(text);
+    ordered_json all = parse_ordered_json_text(text, where_);
     if (!all.is_object() || all.value("format", json()) != kFormat)
       fail("it is not the manifest of a trajectory store");
     const json version = all.value("version", json());
@@ -105,18 +105,6 @@ class Reader final {
 
  private:
   [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where_, what)); }
-
-  ordered_json parse(const std::string& text) const {
-    const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-      if (depth > kMaxDepth) fail("it is nested too deeply");
-      return true;
-    };
-    try {
-      return ordered_json::parse(text, watch);
-    } catch (const json::exception& error) {
-      fail(fmt::format("it is not JSON ({})", error.what()));
-    }
-  }
 
   TrajectoryConfig read_config(const ordered_json& all) const {
     TrajectoryConfig config;

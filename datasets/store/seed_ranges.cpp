@@ -6,16 +6,31 @@
 
 namespace stride {
 
+std::vector<SeedRange> ranges_of(const std::vector<int64_t>& seeds) {
+  std::vector<SeedRange> ranges;
+  for (const int64_t seed : seeds) {
+    if (!ranges.empty() && ranges.back().last == seed - 1) {
+      ranges.back().last = seed;
+    } else {
+      ranges.push_back({seed, seed});
+    }
+  }
+  return ranges;
+}
+
+std::string ranges_text(const std::vector<SeedRange>& ranges) {
+  std::string out;
+  for (const SeedRange& range : ranges) {
+    out += out.empty() ? "" : ",";
+    out += range.first == range.last ? fmt::format("{}", range.first) : fmt::format("{}-{}", range.first, range.last);
+  }
+  return out;
+}
+
 SeedRanges::SeedRanges(std::vector<int64_t> seeds) {
   std::sort(seeds.begin(), seeds.end());
   seeds.erase(std::unique(seeds.begin(), seeds.end()), seeds.end());
-  for (const int64_t seed : seeds) {
-    if (!ranges_.empty() && ranges_.back().last + 1 == seed) {
-      ranges_.back().last = seed;
-    } else {
-      ranges_.push_back({seed, seed});
-    }
-  }
+  ranges_ = ranges_of(seeds);
   size_ = static_cast<int64_t>(seeds.size());
 }
 
@@ -57,7 +72,7 @@ std::optional<int64_t> SeedRanges::common(const SeedRanges& other) const {
 void SeedRanges::merge(const SeedRanges& other) {
   for (SeedRange range : other.ranges_) {
     if (insert(range)) continue;
-    for (int64_t seed = range.first; seed <= range.last; ++seed) (void)insert({seed, seed});
+    for_each_seed(range, [&](int64_t seed) { (void)insert({seed, seed}); });
   }
 }
 
@@ -69,19 +84,8 @@ bool SeedRanges::contains(int64_t seed) const noexcept {
 std::vector<int64_t> SeedRanges::list() const {
   std::vector<int64_t> seeds;
   seeds.reserve(static_cast<std::size_t>(size_));
-  for (const SeedRange& range : ranges_) {
-    for (int64_t seed = range.first; seed <= range.last; ++seed) seeds.push_back(seed);
-  }
+  for (const SeedRange& range : ranges_) for_each_seed(range, [&](int64_t seed) { seeds.push_back(seed); });
   return seeds;
-}
-
-std::string SeedRanges::text() const {
-  std::string out;
-  for (const SeedRange& range : ranges_) {
-    out += out.empty() ? "" : ",";
-    out += range.first == range.last ? fmt::format("{}", range.first) : fmt::format("{}-{}", range.first, range.last);
-  }
-  return out;
 }
 
 }  // namespace stride

@@ -14,6 +14,21 @@ struct SeedRange {
   bool operator==(const SeedRange&) const = default;
 };
 
+/// Calls `f` with every seed of the range, ascending. (The largest seed is the largest integer: a loop that looks for
+/// the one after it never ends.)
+template <typename F>
+void for_each_seed(const SeedRange& range, const F& f) {
+  for (int64_t seed = range.first;; ++seed) {
+    f(seed);
+    if (seed == range.last) return;
+  }
+}
+
+/// Seeds that count up by one as ranges, in the order given: 7, 3, 4 are 7 and 3-4.
+[[nodiscard]] std::vector<SeedRange> ranges_of(const std::vector<int64_t>& seeds);
+/// "0-63,100"
+[[nodiscard]] std::string ranges_text(const std::vector<SeedRange>& ranges);
+
 class SeedRanges final {
  public:
   SeedRanges() = default;
@@ -34,8 +49,7 @@ class SeedRanges final {
   [[nodiscard]] const std::vector<SeedRange>& ranges() const noexcept { return ranges_; }
   /// Every seed, ascending.
   [[nodiscard]] std::vector<int64_t> list() const;
-  /// "0-63,100"
-  [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::string text() const { return ranges_text(ranges_); }
   bool operator==(const SeedRanges& other) const { return ranges_ == other.ranges_; }
 
  private:

@@ -9,7 +9,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <fmt/ranges.h>
+#include <algorithm>
 #include <cstring>
+#include <sstream>
 
 namespace stride {
 namespace {
@@ -20,13 +23,40 @@ struct Plan {
   std::vector<StoreIndex::Shard> from;
 };
 
+constexpr const char* kClass = "class";
+
+// Stores of several classes are one kind: what a trajectory is conditioned on is not told apart after a merge, and the
+// merged store names all of them.
+class Classes final {
+ public:
+  // Takes the class out of `config`.
+  void add(TrajectoryConfig& config) {
+    const auto found = config.settings.find(kClass);
+    if (found == config.settings.end()) return note("none");
+    std::istringstream words(found->second);
+    for (std::string word; std::getline(words, word, ',');) note(word);
+    config.settings.erase(found);
+  }
+  [[nodiscard]] std::string text() const { return fmt::format("{}", fmt::join(names_, ",")); }
+
+ private:
+  void note(const std::string& name) {
+    if (std::find(names_.begin(), names_.end(), name) == names_.end()) names_.push_back(name);
+  }
+
+  std::vector<std::string> names_;
+};
+
 Plan plan_of(const std::vector<std::string>& inputs, FileSystem& files) {
   Plan plan;
   SeedRanges seeds;
+  Classes classes;
   for (const std::string& input : inputs) {
     const StoreIndex index(input, files);
-    if (input == inputs.front()) plan.manifest.config = index.config();
-    if (const std::string field = plan.manifest.config.difference(index.config()); !field.empty()) {
+    TrajectoryConfig config = index.config();
+    classes.add(config);
+    if (input == inputs.front()) plan.manifest.config = config;
+    if (const std::string field = plan.manifest.config.difference(config); !field.empty()) {
       throw UsageError(fmt::format("{} and {} cannot be merged, they differ in {}", inputs.front(), input, field));
     }
     if (const auto twice = seeds.common(index.seeds())) {
@@ -41,6 +71,7 @@ Plan plan_of(const std::vector<std::string>& inputs, FileSystem& files) {
       plan.manifest.shards.push_back(std::move(entry));
     }
   }
+  if (const std::string text = classes.text(); text != "none") plan.manifest.config.settings[kClass] = text;
   return plan;
 }
 

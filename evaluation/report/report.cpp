@@ -4,6 +4,7 @@
 #include "evaluation/report/report_sections.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -20,8 +21,9 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 std::string meta_line(const EvaluationResult& result) {
-  return fmt::format("model {} ({}) · {} samples · {}, {}", result.model, shape_text(result.shape), result.n,
-                     result.device, result.dtype);
+  const std::string where = result.parts.empty() ? result.device : fmt::format("{} runs", result.parts.size());
+  return fmt::format("model {} ({}) · {} samples · {}, {}", result.model, shape_text(result.shape), result.n, where,
+                     result.dtype);
 }
 
 std::string evaluation_facts(const EvaluationResult& result) {
@@ -30,7 +32,12 @@ std::string evaluation_facts(const EvaluationResult& result) {
   facts.emplace_back("Teacher", fmt::format("{}, schedule {}, {} steps, end {}", result.teacher.sampler,
                                             result.teacher.schedule, result.teacher.steps, result.teacher.final));
   facts.emplace_back("Seeds", fmt::format("{} ({} blocks)", result.seeds, result.block_sizes.size()));
-  facts.emplace_back("Computed on", fmt::format("{}, {}, batches of {}", result.device, result.dtype, result.batch));
+  for (const auto& [name, text] : result.conditions) facts.emplace_back("Condition", name + " " + text);
+  if (result.parts.empty())
+    facts.emplace_back("Computed on", fmt::format("{}, {}, batches of {}", result.device, result.dtype, result.batch));
+  for (const EvaluationPart& part : result.parts)
+    facts.emplace_back("Computed on",
+                       fmt::format("{}: {}, {}, batches of {}", part.name, part.device, part.dtype, part.batch));
   if (!result.features.empty())
     facts.emplace_back("Feature network", fmt::format("{}, SHA-256 {}", result.features, result.features_sha256));
   if (!result.reference.empty())
@@ -87,8 +94,11 @@ std::string report_html(const ReportData& data) {
     out += element("p", meta_line(result) + (data.created.empty() ? "" : " · " + data.created), "meta");
   }
   out += "</header>\n<main>\n";
-  for (const EvaluationResult& result : data.evaluations) {
+  for (std::size_t i = 0; i < data.evaluations.size(); ++i) {
+    const EvaluationResult& result = data.evaluations[i];
     if (data.evaluations.size() > 1) out += element("h2", fmt::format("{}: seeds {}", result.model, result.seeds));
+    if (i < data.apart.size() && !data.apart[i].empty())
+      out += element("p", "Not drawn with the first evaluation: " + data.apart[i] + ".", "note");
     out += headline_section(result) + quality_section(result) + images_section(result) + work_section(result) +
            steps_section(result) + table_section(result) + plans_section(result);
   }
@@ -110,7 +120,7 @@ std::string report_json(const ReportData& data) {
 
 void read_report_json(ReportData& data, const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_ordered_json_text(text, where);
     if (!json.is_object() || json.value("format", "") != "stride-report" || json.at("version").get<int>() != 1) {
       throw InputError(fmt::format(
           "{}: not a version 1 report description; remove it to build the report from the results alone", where));

@@ -24,6 +24,7 @@ struct ReportData {
   std::vector<ReportStage> stages;
   std::vector<std::string> commands;          ///< to reproduce it, as typed in a shell
   std::vector<EvaluationResult> evaluations;  ///< one section each
+  std::vector<std::string> apart;             ///< of each evaluation: why it is not drawn with the first; empty: it is
 };
 
 /// The page. No script, no request: style, drawings and images are inside. Reads from 360 px up, light or dark as the
@@ -31,8 +32,13 @@ struct ReportData {
 [[nodiscard]] std::string report_html(const ReportData& data);
 
 /// What run folders hold: results, images, command.txt and manifest.json (report.json, with the stages, where there is
-/// one). Throws InputError, naming the file, on a folder without results and on damaged files.
+/// one). Runs that can be compared share a section: why_apart says which. Throws InputError, naming the file, on a
+/// folder without results and on damaged files.
 [[nodiscard]] ReportData load_report(const std::vector<std::string>& run_folders);
+
+/// What keeps two evaluations from being compared row by row: another model, class or guidance, other seeds, blocks,
+/// precision, teacher, features or reference. Empty: nothing does. Their seconds are of two runs in any case.
+[[nodiscard]] std::string why_apart(const EvaluationResult& a, const EvaluationResult& b);
 
 /// report.json: title, time, facts, stages and commands; the evaluations have files of their own.
 [[nodiscard]] std::string report_json(const ReportData& data);

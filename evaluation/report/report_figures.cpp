@@ -53,7 +53,7 @@ enum class Horizontal { nfe, seconds };
 Plot metric_plot(const EvaluationResult& result, const std::string& metric, Horizontal horizontal) {
   Plot plot;
   std::set<double> nfes;
-  const std::vector<SamplerGroup> groups = sampler_groups(result);
+  const std::vector<SamplerGroup> groups = sampler_groups(result, metric);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const SamplerGroup& group = groups[i];
     PlotSeries series;
@@ -117,11 +117,12 @@ std::string bars_note(const EvaluationResult& result) {
 
 std::string quality_section(const EvaluationResult& result) {
   std::string out = "<section><h2>Quality against network evaluations</h2><div class=\"pair\">\n";
-  const std::string best_of = " Lines join the best grid of each solver at each NFE; small marks are its other grids.";
+  const std::string best_of =
+      " Lines join the lowest value of each solver's runs at each NFE; small marks are its other runs.";
   if (has_metric(result, "rmse")) {
     Plot plot = metric_plot(result, "rmse", Horizontal::nfe);
     plot.title = "RMSE to the teacher against NFE";
-    plot.x_label = "network evaluations a sample (NFE)";
+    plot.x_label = "network evaluations per sample (NFE)";
     plot.y_label = "RMSE to the teacher";
     out += figure(
         "Distance to the teacher", plot,
@@ -136,7 +137,7 @@ std::string quality_section(const EvaluationResult& result) {
     if (!has_metric(result, metric) || (std::string(metric) == "fd-teacher" && has_metric(result, "fd"))) continue;
     Plot plot = metric_plot(result, metric, Horizontal::nfe);
     plot.title = fmt::format("Fréchet distance to {} against NFE", against);
-    plot.x_label = "network evaluations a sample (NFE)";
+    plot.x_label = "network evaluations per sample (NFE)";
     plot.y_label = "Fréchet distance";
     if (const MetricResult* teacher = result.teacher.metric(metric))
       plot.lines.push_back({teacher->all.value, "teacher"});
@@ -145,27 +146,48 @@ std::string quality_section(const EvaluationResult& result) {
     out += figure(
         title, plot,
         fmt::format(
-            "Fréchet distance to {} in the features of {}, {} samples a point; lower is better. Few samples bias it "
+            "Fréchet distance to {} in the features of {}, {} samples per point; lower is better. Few samples bias it "
             "upwards: compare at one count only. {}",
-            against, result.features.empty() ? "a fixed network" : result.features, result.n, bars_note(result)));
+            against, result.features.empty() ? "a fixed network" : result.features, result.n,
+            bars_note(result) + best_of));
   }
   return out + "</div></section>\n";
 }
 
+namespace {
+
+// Seconds of one machine: those of another are no place on its axis.
+std::string time_figure(const EvaluationResult& result, const std::string& metric, const EvaluationPart& part) {
+  Plot plot = metric_plot(result, metric, Horizontal::seconds);
+  plot.title = "Precision against time";
+  plot.x_label = "milliseconds per sample";
+  plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
+  return figure(
+      part.name.empty() ? "What a sample costs" : "What a sample costs in " + part.name, plot,
+      fmt::format(
+          "Wall time on {} ({}, batches of {}), median over batches, warm-up excluded. The teacher takes {} a sample.",
+          part.device, part.dtype, part.batch, seconds_text(part.teacher_seconds)));
+}
+
+std::string time_figures(const EvaluationResult& result, const std::string& metric) {
+  const double teacher = result.teacher.cost.seconds / static_cast<double>(std::max<int64_t>(result.teacher.cost.n, 1));
+  if (result.parts.empty())
+    return time_figure(result, metric, {"", result.device, result.dtype, result.batch, teacher});
+  std::string out;
+  for (std::size_t i = 0; i < result.parts.size(); ++i) {
+    EvaluationResult part = result;
+    std::erase_if(part.samplers, [&](const SamplerResult& sampler) { return sampler.part != i; });
+    out += time_figure(part, metric, result.parts[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string work_section(const EvaluationResult& result) {
   std::string out = "<section><h2>Work and precision</h2><div class=\"pair\">\n";
   const std::string metric = has_metric(result, "rmse") ? "rmse" : has_metric(result, "fd") ? "fd" : "fd-teacher";
-  Plot plot = metric_plot(result, metric, Horizontal::seconds);
-  plot.title = "Precision against time";
-  plot.x_label = "milliseconds a sample";
-  plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
-  out += figure(
-      "What a sample costs", plot,
-      fmt::format(
-          "Wall time on {} ({}, batches of {}), median over blocks, warm-up excluded. The teacher takes {} a sample.",
-          result.device, result.dtype, result.batch,
-          seconds_text(result.teacher.cost.seconds /
-                       static_cast<double>(std::max<int64_t>(result.teacher.cost.n, 1)))));
+  out += time_figures(result, metric);
   const std::vector<PolicyComparison> policies = policy_comparisons(result);
   if (!policies.empty()) {
     const auto cell = [](const std::optional<Estimate>& e) -> HtmlCell {
@@ -176,6 +198,7 @@ std::string work_section(const EvaluationResult& result) {
             fmt::format("<small>{} to {}</small>", escape_xml(change_text(e->low)), escape_xml(change_text(e->high)));
       return {text, e->value < 0 ? "good" : "bad"};
     };
+    const std::vector<const SamplerResult*> others = fixed_runs(result, false);
     std::vector<std::vector<HtmlCell>> rows;
     for (const PolicyComparison& row : policies) {
       rows.push_back({{escape_xml(full_label(*row.policy)), ""},
@@ -188,12 +211,15 @@ std::string work_section(const EvaluationResult& result) {
            html_table({{"policy", "name", ""},
                        {"mean NFE", "number", ""},
                        {"max", "number", "most evaluations that a sample took"},
-                       {"vs classic", "number", "best solver on a fixed grid"},
-                       {"vs plan", "number", "fitted plans"}},
+                       {"vs others", "number", "the lowest of the other runs on fixed grids"},
+                       {"vs plans", "number", "fitted plans"}},
                       rows) +
-           "<figcaption>Change of the RMSE to the teacher against the best fixed grid of the same mean NFE, read off "
-           "between its two "
-           "neighbouring NFEs; negative is better. Intervals are paired by blocks of seeds.</figcaption></figure>\n";
+           element("figcaption",
+                   fmt::format("Change of the RMSE to the teacher against the lowest of the runs on fixed grids at the "
+                               "same mean NFE ({}), read off between their two neighbouring NFEs; negative is better. "
+                               "Intervals are paired by blocks of seeds.",
+                               others.empty() ? "none" : runs_text(others))) +
+           "</figure>\n";
   }
   return out + "</div></section>\n";
 }

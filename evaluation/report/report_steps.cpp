@@ -11,8 +11,17 @@
 namespace stride {
 namespace {
 
-constexpr double kLabels = 310;       // wide screens: "predictor tolerance=0.05 · dpmpp_2m · sigma_min" has room
+constexpr double kLabels = 310;  // wide screens, at least: "predictor tolerance=0.05 · dpmpp_2m · sigma_min" has room
 constexpr double kLabelsBeside = 60;  // label columns below this many units: labels go above their rows
+
+// Room for the longest of the labels.
+double label_room(const std::vector<std::string>& labels) {
+  constexpr double kCharacter = 6.6, kMost = 480;
+  std::ptrdiff_t longest = 0;
+  for (const std::string& label : labels)
+    longest = std::max(longest, std::count_if(label.begin(), label.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return std::clamp(kCharacter * static_cast<double>(longest), kLabels, kMost);
+}
 
 // One row of the strip plot.
 struct StepRow {
@@ -84,7 +93,7 @@ std::string draw_counts(const std::vector<const SamplerResult*>& samplers, const
     svg.line(axis(tick.value), 6, axis(tick.value), bottom, "grid");
     svg.text(axis(tick.value), bottom + 16, tick.label, "tick", "middle");
   }
-  svg.text((label_width + width - 12) / 2, bottom + 36, "network evaluations a sample", "axis-label", "middle");
+  svg.text((label_width + width - 12) / 2, bottom + 36, "network evaluations per sample", "axis-label", "middle");
   svg.close_group();
   for (std::size_t i = 0; i < samplers.size(); ++i) {
     const double base = 6 + row_height * static_cast<double>(i + 1) - 2;
@@ -139,8 +148,11 @@ std::string steps_section(const EvaluationResult& result) {
     }
   }
   if (rows.empty() || !(low <= high)) return "";
+  std::vector<std::string> labels;
+  for (const StepRow& row : rows) labels.push_back(row.label);
+  const double room = label_room(labels);
   std::string out = "<section><h2>Where the steps lie</h2><div class=\"stack\">\n<figure><h3>Noise levels</h3>";
-  out += "<div class=\"wide full\">" + draw_steps(rows, low, high, 1100, kLabels) + "</div><div class=\"narrow\">" +
+  out += "<div class=\"wide full\">" + draw_steps(rows, low, high, 1100, room) + "</div><div class=\"narrow\">" +
          draw_steps(rows, low, high, 340, 14) + "</div>";
   out +=
       "<figcaption>Each row is a grid; dots are the levels where it evaluates the network or ends. Adaptive policies "
@@ -148,7 +160,7 @@ std::string steps_section(const EvaluationResult& result) {
       "first samples chose, one thin mark a visit. A final level of 0 lies off the axis.</figcaption></figure>\n";
   if (!adaptive.empty()) {
     out += "<figure><h3>Steps that each sample took</h3><div class=\"wide full\">" +
-           draw_counts(adaptive, colours, 1100, kLabels) + "</div><div class=\"narrow\">" +
+           draw_counts(adaptive, colours, 1100, room) + "</div><div class=\"narrow\">" +
            draw_counts(adaptive, colours, 340, 14) +
            "</div><figcaption>Adaptive policies only: how many of the samples needed how many "
            "evaluations.</figcaption></figure>\n";

@@ -22,6 +22,7 @@ section{margin:36px 0}
 p{margin:0 0 8px}
 .meta,.note,figcaption,.muted{color:var(--soft)}
 .meta{font-size:.92rem}
+.warnings{border-left:3px solid var(--bad);margin:14px 0;padding:2px 0 2px 28px;max-width:90ch;font-size:.92rem}
 .note,figcaption{font-size:.88rem;max-width:76ch}
 .headline{margin-top:20px}
 .sentence{font-size:1.35rem;line-height:1.35;font-weight:600;max-width:64ch;letter-spacing:-.01em}

@@ -1,6 +1,7 @@
 // Sections of the report that are text, tables and images.
 #include "evaluation/report/html.h"
 #include "evaluation/report/report_sections.h"
+#include "evaluation/winners.h"
 #include "framework/error.h"
 
 #include <algorithm>
@@ -64,43 +65,36 @@ std::vector<std::pair<std::string, std::string>> shown_metrics(const EvaluationR
   return out;
 }
 
-bool starts_with_any(const std::string& name, const std::vector<std::string>& beginnings) {
-  return std::any_of(beginnings.begin(), beginnings.end(),
-                     [&](const std::string& beginning) { return name.starts_with(beginning); });
-}
+// How a value stands among those of its NFE.
+enum class Standing { ordinary, best, tied };
 
-bool higher_is_better(const std::string& metric) {
-  return starts_with_any(metric, {"psnr", "precision", "recall", "density", "coverage"});
-}
-
-bool may_be_negative(const std::string& metric) {
-  return starts_with_any(metric, {"psnr", "kid", "fd-inf", "exact-nll"});
-}
-
-HtmlCell metric_cell(const SamplerResult& sampler, const std::string& name, bool best) {
+HtmlCell metric_cell(const SamplerResult& sampler, const std::string& name, Standing standing) {
   const MetricResult* metric = sampler.metric(name);
   if (metric == nullptr) return {"", ""};
   std::string text = escape_xml(number_text(metric->all.value));
-  if (best) text = "<b>" + text + "</b>";
+  if (standing == Standing::best) text = "<b>" + text + "</b>";
+  if (standing == Standing::tied) text = "≈ " + text;
   if (!std::isnan(metric->all.low)) {
-    const double low = may_be_negative(name) ? metric->all.low : std::max(metric->all.low, 0.0);
-    text +=
-        fmt::format("<small>{} to {}</small>", escape_xml(number_text(low)), escape_xml(number_text(metric->all.high)));
+    text += fmt::format("<small>{} to {}</small>", escape_xml(number_text(metric->all.low)),
+                        escape_xml(number_text(metric->all.high)));
   }
-  return {text, best ? "best" : ""};
+  return {text, standing == Standing::best ? "best" : ""};
 }
 
 std::vector<HtmlCell> table_row(const EvaluationResult& result, const SamplerResult& sampler,
-                                const std::set<std::string>& best) {
+                                const std::map<std::string, Standing>& standings) {
   std::string name = escape_xml(solver_label(sampler));
   if (sampler.not_finite > 0)
     name += fmt::format("<small class=\"bad\">{} of {} not finite</small>", sampler.not_finite, sampler.cost.n);
   if (sampler.gave_up > 0)
     name += fmt::format("<small class=\"bad\">{} of {} gave up</small>", sampler.gave_up, sampler.cost.n);
+  if (!sampler.seeds_seen.empty())
+    name += fmt::format("<small class=\"bad\">has seen seeds {}</small>", escape_xml(sampler.seeds_seen));
   const std::string grid = sampler.adaptive()  ? full_label(sampler).substr(0, full_label(sampler).find(" · "))
-                           : sampler.is_plan() ? "its own grid"
+                           : sampler.is_plan() ? (sampler.tag.empty() ? "" : sampler.tag + " · ") + "its own grid"
                                                : sampler.schedule;
-  name += "<small>" + escape_xml(grid + " · " + sampler.final) + "</small>";
+  const bool classic = !sampler.adaptive() && !sampler.is_plan() && !sampler.tag.empty();
+  name += "<small>" + escape_xml(grid + " · " + sampler.final + (classic ? " · " + sampler.tag : "")) + "</small>";
   std::vector<HtmlCell> row = {{name, sampler.is_plan() ? "plan" : ""}};
   std::string nfe = escape_xml(nfe_text(sampler.cost.nfe_mean));
   if (sampler.adaptive())
@@ -108,23 +102,64 @@ std::vector<HtmlCell> table_row(const EvaluationResult& result, const SamplerRes
                        sampler.cost.nfe_max);
   row.push_back({nfe, ""});
   for (const auto& [metric, title] : shown_metrics(result))
-    row.push_back(metric_cell(sampler, metric, best.count(metric) > 0));
+    row.push_back(metric_cell(sampler, metric, standings.contains(metric) ? standings.at(metric) : Standing::ordinary));
   row.push_back({escape_xml(nfe_text(sampler.cost.model_evals_mean)), ""});
-  row.push_back({escape_xml(per_sample(sampler.cost)), ""});
+  const std::string where = sampler.part < result.parts.size() ? result.parts[sampler.part].name : "";
+  const std::string on = where.empty() ? "" : "<small>" + escape_xml(where) + "</small>";
+  row.push_back({escape_xml(per_sample(sampler.cost)) + on, ""});
   row.push_back({escape_xml(bytes_text(sampler.cost.peak_bytes)), ""});
   return row;
 }
 
-std::string results_table(const EvaluationResult& result, const std::vector<const SamplerResult*>& samplers) {
+using Rows = std::vector<const SamplerResult*>;
+
+// Every run on a fixed grid, by NFE: what a value is best of.
+std::map<int64_t, Rows> rows_by_nfe(const EvaluationResult& result) {
+  std::map<int64_t, Rows> out;
+  for (const bool plans : {true, false}) {
+    for (const SamplerResult* sampler : fixed_runs(result, plans))
+      out[std::llround(sampler->cost.nfe_mean)].push_back(sampler);
+  }
+  return out;
+}
+
+std::map<std::string, Winners> winners_by_metric(const EvaluationResult& result, const Rows& rows) {
+  std::map<std::string, Winners> out;
+  for (const auto& [metric, title] : shown_metrics(result)) {
+    // Perfect samples have the law's entropy, not the least.
+    if (metric != "exact-nll" && rows.size() > 1) out[metric] = winners(rows, metric);
+  }
+  return out;
+}
+
+// Of each solver the run that ranks best, and whatever is best in some metric.
+Rows chosen_rows(const EvaluationResult& result) {
+  std::set<const SamplerResult*> chosen;
+  for (const SamplerGroup& group : sampler_groups(result)) chosen.insert(group.best.begin(), group.best.end());
+  for (const auto& [nfe, rows] : rows_by_nfe(result)) {
+    for (const auto& [metric, found] : winners_by_metric(result, rows)) chosen.insert(found.best);
+  }
+  Rows out;
+  for (const SamplerGroup& group : sampler_groups(result)) {
+    for (const Rows* rows : {&group.best, &group.others})
+      std::copy_if(rows->begin(), rows->end(), std::back_inserter(out),
+                   [&](const SamplerResult* row) { return chosen.contains(row); });
+  }
+  return out;
+}
+
+std::string results_table(const EvaluationResult& result, const Rows& samplers) {
   std::vector<HtmlColumn> columns = {{"sampler", "name", "small: noise schedule or policy, and end of the grid"},
-                                     {"NFE", "number", "network evaluations a sample, mean"}};
+                                     {"NFE", "number", "network evaluations per sample, mean"}};
   for (const auto& [name, title] : shown_metrics(result))
     columns.push_back({title, "number", "with its 95 % interval"});
-  columns.push_back({"passes", "number", "network passes a sample, mean: guidance makes two an evaluation"});
-  columns.push_back({"time", "number", "wall time a sample"});
+  columns.push_back({"passes", "number", "network passes per sample, mean: guidance makes two per evaluation"});
+  columns.push_back(
+      {"time", "number",
+       result.parts.empty() ? "wall time per sample" : "wall time per sample, in the run named below it"});
   columns.push_back({"peak", "number", "peak memory"});
-  std::map<int64_t, std::vector<const SamplerResult*>> by_nfe;
-  std::vector<const SamplerResult*> adaptive;
+  std::map<int64_t, Rows> by_nfe;
+  Rows adaptive;
   for (const SamplerResult* sampler : samplers) {
     if (sampler->adaptive()) {
       adaptive.push_back(sampler);
@@ -132,25 +167,18 @@ std::string results_table(const EvaluationResult& result, const std::vector<cons
       by_nfe[std::llround(sampler->cost.nfe_mean)].push_back(sampler);
     }
   }
+  const std::map<int64_t, Rows> all = rows_by_nfe(result);
   std::vector<std::vector<HtmlCell>> rows;
   for (const auto& [nfe, members] : by_nfe) {
-    std::map<std::string, double> best;
-    for (const auto& [metric, title] : shown_metrics(result)) {
-      for (const SamplerResult* sampler : members) {
-        const double value = value_of(*sampler, metric);
-        if (std::isnan(value) || metric == "exact-nll") continue;  // perfect samples have the entropy, not the least
-        const auto found = best.find(metric);
-        if (found == best.end() || (higher_is_better(metric) ? value > found->second : value < found->second))
-          best[metric] = value;
-      }
-    }
+    const std::map<std::string, Winners> found = winners_by_metric(result, all.at(nfe));
     rows.push_back({{fmt::format("NFE {}", nfe), ""}});
     for (const SamplerResult* sampler : members) {
-      std::set<std::string> marked;
-      for (const auto& [metric, value] : best) {
-        if (members.size() > 1 && value_of(*sampler, metric) == value) marked.insert(metric);
+      std::map<std::string, Standing> standings;
+      for (const auto& [metric, who] : found) {
+        if (who.alone() == sampler) standings[metric] = Standing::best;
+        if (who.tied(*sampler)) standings[metric] = Standing::tied;
       }
-      rows.push_back(table_row(result, *sampler, marked));
+      rows.push_back(table_row(result, *sampler, standings));
     }
   }
   if (!adaptive.empty()) rows.push_back({{"Adaptive: each sample takes what it needs", ""}});
@@ -194,9 +222,11 @@ std::string headline_section(const EvaluationResult& result) {
   for (const PlanComparison& row : comparisons) {
     std::string text = fmt::format("RMSE {} against {} of {}", number_text(value_of(*row.plan, "rmse")),
                                    number_text(value_of(*row.classic, "rmse")), full_label(*row.classic));
+    text += row.opponents.size() == 1 ? ", the only other run" : ", the lowest of " + runs_text(row.opponents);
+    if (row.plans.size() > 1) text += fmt::format("; the best of {} plans", row.plans.size());
     if (!std::isnan(row.rmse.low))
       text += fmt::format("; 95\u00a0% interval {} to {}", change_text(row.rmse.low), change_text(row.rmse.high));
-    if (row.fd) text += fmt::format("; Fréchet distance {} against the best", change_text(*row.fd));
+    if (row.fd) text += fmt::format("; Fréchet distance {} against the lowest of these runs", change_text(*row.fd));
     out += tile(change_text(row.rmse.value), fmt::format("Fitted plan at {} NFE", row.nfe), text + ".",
                 row.rmse.value < 0 ? "good" : "bad");
   }
@@ -205,7 +235,13 @@ std::string headline_section(const EvaluationResult& result) {
                           result.teacher.schedule, per_sample(result.teacher.cost), result.n, result.block_sizes.size(),
                           result.seeds),
               "plain");
-  return out + "</div></section>\n";
+  out += "</div>";
+  if (!result.warnings.empty()) {
+    out += "<ul class=\"warnings\">";
+    for (const std::string& warning : result.warnings) out += element("li", warning);
+    out += "</ul>";
+  }
+  return out + "</section>\n";
 }
 
 std::string images_section(const EvaluationResult& result) {
@@ -246,27 +282,34 @@ std::string images_section(const EvaluationResult& result) {
     out += element("h3", fmt::format("{} network evaluations", nfe)) + strip_rows(rows);
   if (!adaptive.empty()) out += element("h3", "Adaptive policies") + strip_rows(adaptive);
   out +=
-      "</div>" + element("p",
-                         fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
-                                     "solver is shown on its best grid at that NFE. Narrow screens show fewer columns.",
-                                     result.strip_columns),
-                         "note");
+      "</div>" +
+      element("p",
+              fmt::format("The first {} seeds, in columns: a column started from one noise image. Each "
+                          "solver is shown by its run of the best {} at that NFE. Narrow screens show fewer columns.",
+                          result.strip_columns, ranking_metric(result)),
+              "note");
   return out + "</section>\n";
 }
 
 std::string table_section(const EvaluationResult& result) {
-  std::vector<const SamplerResult*> best;
-  std::vector<const SamplerResult*> all;
-  for (const SamplerGroup& group : sampler_groups(result))
-    best.insert(best.end(), group.best.begin(), group.best.end());
+  Rows all;
   for (const SamplerResult& sampler : result.samplers) all.push_back(&sampler);
+  const Rows chosen = chosen_rows(result);
+  const std::string marks = result.block_sizes.size() < 2
+                                ? "With one block of seeds there are no intervals, and no value is marked as best."
+                                : "Bold: the best value of all runs of an NFE, where no other interval reaches its "
+                                  "own; ≈: the best and those "
+                                  "whose intervals reach it, which these seeds do not tell apart. Small: 95 % "
+                                  "intervals over blocks of seeds.";
   std::string out =
-      "<section><h2>All numbers</h2>" + element("p",
-                                                "Each solver on its best grid at each NFE; the best value of an NFE "
-                                                "is marked. Small: 95 % intervals over blocks of seeds.",
-                                                "note");
-  out += results_table(result, best);
-  if (all.size() > best.size()) {
+      "<section><h2>All numbers</h2>" +
+      element("p",
+              fmt::format(
+                  "At each NFE each solver's run of the best {}, and runs with the best value of another metric. {}",
+                  ranking_metric(result), marks),
+              "note");
+  out += results_table(result, chosen);
+  if (all.size() > chosen.size()) {
     out += fmt::format("<details><summary>All {} samplers, every grid</summary>{}</details>", all.size(),
                        results_table(result, all));
   }
@@ -294,8 +337,8 @@ std::string plans_section(const EvaluationResult& result) {
                       {escape_xml(list_of({scales[i]})), ""},
                       {escape_xml(list_of(weights[i])), ""}});
     }
-    out += fmt::format("<details><summary>Plan of {} evaluations, end {}</summary>", weights.size(),
-                       escape_xml(sampler.final));
+    out += fmt::format("<details><summary>Plan of {} evaluations{}, end {}</summary>", weights.size(),
+                       sampler.tag.empty() ? "" : escape_xml(" (" + sampler.tag + ")"), escape_xml(sampler.final));
     out += html_table({{"step", "number", ""},
                        {"from σ", "number", ""},
                        {"to σ", "number", ""},

@@ -22,7 +22,7 @@ Model `{options.model}`, {some.n} samples (seeds {options.seeds}), Fréchet dist
 pixels, 95 % intervals over blocks of seeds; {some.device}; TF32. Many-step DDPM has {options.many} steps. These distances are no
 Inception FIDs: what is compared is their ratios.
 
-{table(["sampler", "grid", "NFE", "Fréchet distance", "ms a sample"], sampler_rows(measured))}
+{table(["sampler", "grid", "NFE", "Fréchet distance", "ms per sample"], sampler_rows(measured))}
 
 {table(["claim", "measured", "answer"], [[a.claim, a.measured, a.verdict] for a in answers])}
 """

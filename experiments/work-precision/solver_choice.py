@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 
 # A solver as the study runs it. `order` is claimed with exact history, `start_order` from a run's own start; `cost` is
-# evaluations a step; `error_order` None where no policy can steer it. `fixed` tells a run on grids
+# evaluations per step; `error_order` None where no policy can steer it. `fixed` tells a run on grids
 # from one under policies.
 Solver = namedtuple("Solver", "name family order start_order cost error_order fixed")
 Choice = namedtuple("Choice", "solvers left_out")
@@ -64,7 +64,7 @@ def without_noise(solver, traits):
     quiet = [name for name in registered if traits[name]["noise"] == "no"]
     if quiet:
         return quiet[0]
-    options = [option.strip().split("=")[0] for option in solver["options"].split(",")]
+    options = [option["name"] for option in solver["option_list"]]
     switches = [setting for option, setting in SWITCHES.items() if option in options]
     return f"{solver['name']}:{switches[0]}" if switches else None
 

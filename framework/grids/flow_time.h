@@ -1,7 +1,9 @@
 // Flow matching's time s in EDM coordinates: x_s = (1 − s)·x₀ + s·noise is σ = s/(1 − s) after division by 1 − s.
 #pragma once
 
-#include "framework/spec.h"
+#include "framework/options.h"
+
+#include <optional>
 
 namespace stride {
 
@@ -21,12 +23,17 @@ struct FlowShift {
   bool dynamic = false;  ///< by mu or seq_len: diffusers then shifts the grid's end once, else twice
 };
 
-/// Reads `shift` (m itself), or diffusers' dynamic shift: `mu`, or `seq_len` with base_shift, max_shift, base_seq_len
-/// and max_seq_len, from which mu is linear in the sequence's length. m = exp(mu), or mu itself with time_shift=linear.
-/// Throws UsageError on contradictions and on m ≤ 0.
-[[nodiscard]] FlowShift read_flow_shift(OptionReader& options, const std::string& what);
+/// diffusers' options for it: `shift` (m itself), or the dynamic shift by `mu`, or by `seq_len` with base_shift,
+/// max_shift, base_seq_len and max_seq_len, from which mu is linear in the sequence's length. m = exp(mu), or mu itself
+/// with time_shift=linear.
+struct FlowShiftOptions {
+  std::optional<double> shift = {}, mu = {}, seq_len = {};
+  double base_shift = 0.5, max_shift = 1.15, base_seq_len = 256.0, max_seq_len = 4096.0;
+  bool linear = false;
 
-/// The options that read_flow_shift takes, for lists of traits.
-extern const char* const kFlowShiftOptions;
+  [[nodiscard]] static Options<FlowShiftOptions> declared();
+  /// Throws UsageError, beginning with `what`, where m would not be positive and finite.
+  [[nodiscard]] FlowShift made(const std::string& what) const;
+};
 
 }  // namespace stride

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 namespace stride {
 
 std::vector<double> unit_points(int64_t count) {
@@ -28,12 +26,9 @@ std::vector<double> replace_end(std::vector<double> levels, const GridRequest& r
   return levels;
 }
 
-std::string read_variant(OptionReader& options, const std::string& grid, const std::vector<std::string>& known) {
-  std::string variant = options.word("variant", known.front());
-  if (std::find(known.begin(), known.end(), variant) == known.end())
-    throw UsageError(
-        fmt::format("schedule '{}': variant must be {}, not '{}'", grid, fmt::join(known, " or "), variant));
-  return variant;
+GridRow grid_row(GridTraits traits, std::vector<double> (*build)(const GridRequest&)) {
+  return entry_of<GridRow>("schedule", std::move(traits), options<NoOptions>(),
+                           [build](const NoOptions&, const GridRequest& request) { return build(request); });
 }
 
 const NoiseSchedule& required_schedule(const GridRequest& request, const std::string& grid) {

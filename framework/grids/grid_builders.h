@@ -2,6 +2,7 @@
 #pragma once
 
 #include "framework/grids/time_grid.h"
+#include "framework/named.h"
 
 #include <functional>
 #include <string>
@@ -10,10 +11,16 @@
 namespace stride {
 
 /// A row of the table: builds all levels of a grid, the last included.
-struct GridRow {
-  GridTraits traits;
-  std::vector<double> (*build)(OptionReader&, const GridRequest&);
-};
+using GridRow = Named<GridTraits, std::function<std::vector<double>(const Spec&, const GridRequest&)>>;
+
+/// The row of a grid that is built from its options by build(options, request).
+template <class T>
+[[nodiscard]] GridRow grid_row(GridTraits traits, const Options<T>& options,
+                               std::vector<double> (*build)(const T&, const GridRequest&)) {
+  return entry_of<GridRow>("schedule", std::move(traits), options, build);
+}
+/// The same for a grid without options.
+[[nodiscard]] GridRow grid_row(GridTraits traits, std::vector<double> (*build)(const GridRequest&));
 
 /// The families.
 [[nodiscard]] std::vector<GridRow> range_grids();      ///< curves between σ_max and σ_min
@@ -33,9 +40,11 @@ struct GridRow {
 /// For grids that are N + 1 levels by nature: with Final::zero the last of them becomes 0.
 [[nodiscard]] std::vector<double> replace_end(std::vector<double> levels, const GridRequest& request);
 
-/// Reads `variant`, which must be one of `known`; the first is the default. Throws UsageError.
-[[nodiscard]] std::string read_variant(OptionReader& options, const std::string& grid,
-                                       const std::vector<std::string>& known);
+/// The option `variant`: whose numbers, this project's (the default) or the other's.
+template <class T>
+[[nodiscard]] OptionRow<T> variant_option(bool T::*other, const std::string& first, const std::string& second) {
+  return choice("variant", other, {{first, false}, {second, true}}, "whose numbers under this name");
+}
 /// The request's noise schedule, or a UsageError that says which option is missing.
 [[nodiscard]] const NoiseSchedule& required_schedule(const GridRequest& request, const std::string& grid);
 

@@ -1,8 +1,5 @@
 // Quantiles of a distribution. The special functions are Boost.Math's.
-#include "framework/error.h"
 #include "framework/grids/grid_builders.h"
-
-#include <fmt/format.h>
 
 #include <boost/math/special_functions/beta.hpp>
 #include <boost/math/special_functions/erf.hpp>
@@ -14,18 +11,18 @@
 namespace stride {
 namespace {
 
+struct BetaOptions {
+  double alpha = 0.6, beta = 0.6;
+  bool on_timesteps = false;
+};
+
 // Lee et al. 2024 (arXiv:2407.12173): quantiles of a Beta distribution, dense at both ends. diffusers and A1111 map
 // them to σ linearly; ComfyUI rounds them to timesteps and drops the ones that meet.
-std::vector<double> beta(OptionReader& options, const GridRequest& request) {
-  const bool on_timesteps = read_variant(options, "beta", {"diffusers", "comfyui"}) == "comfyui";
-  const double alpha = options.number("alpha", 0.6);
-  const double beta = options.number("beta", 0.6);
-  if (!(alpha > 0.0 && beta > 0.0))
-    throw UsageError(fmt::format("schedule 'beta': alpha and beta must be positive, not {} and {}", alpha, beta));
-  const auto quantile = [&](double p) { return boost::math::ibeta_inv(alpha, beta, p); };
+std::vector<double> beta(const BetaOptions& options, const GridRequest& request) {
+  const auto quantile = [&](double p) { return boost::math::ibeta_inv(options.alpha, options.beta, p); };
   const int64_t count = positive_levels(request);
   std::vector<double> sigmas;
-  if (!on_timesteps) {
+  if (!options.on_timesteps) {
     for (const double u : unit_points(count))
       sigmas.push_back(request.sigma_min + quantile(1.0 - u) * (request.sigma_max - request.sigma_min));
     return with_end(std::move(sigmas), request);
@@ -45,19 +42,22 @@ std::vector<double> beta(OptionReader& options, const GridRequest& request) {
 double normal_quantile(double p) { return -std::numbers::sqrt2 * boost::math::erfc_inv(2.0 * p); }
 double normal_share(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
+struct LogitNormalOptions {
+  double mu = 0.0, std = 1.0;
+  bool fixed_range = false;
+  double logsnr_min = -15.0, logsnr_max = 18.0;
+};
+
 // A flow time s whose logit is normal is, in EDM coordinates, ln σ ~ N(mu, std²): Esser et al. 2024 (arXiv:2403.03206)
 // eq. 19, the training density turned into a grid. The quantiles are those between σ_max and σ_min; diffusers' Ideogram
 // pipeline takes all and cuts them at fixed log-SNRs (−2 ln σ).
-std::vector<double> logit_normal(OptionReader& options, const GridRequest& request) {
-  const bool fixed_range = read_variant(options, "logit_normal", {"range", "diffusers"}) == "diffusers";
-  const double mu = options.number("mu", 0.0);
-  const double std = options.number("std", 1.0);
-  if (!(std > 0.0)) throw UsageError(fmt::format("schedule 'logit_normal': std must be positive, not {}", std));
+std::vector<double> logit_normal(const LogitNormalOptions& options, const GridRequest& request) {
+  const double mu = options.mu, std = options.std;
   double high = std::log(request.sigma_max), low = std::log(request.sigma_min);
   double share_high = normal_share((high - mu) / std), share_low = normal_share((low - mu) / std);
-  if (fixed_range) {
-    high = 0.5 * options.number("logsnr_max", 18.0);
-    low = 0.5 * options.number("logsnr_min", -15.0);
+  if (options.fixed_range) {
+    high = 0.5 * options.logsnr_max;
+    low = 0.5 * options.logsnr_min;
     share_high = 1.0;
     share_low = 0.0;
   }
@@ -73,22 +73,34 @@ std::vector<double> logit_normal(OptionReader& options, const GridRequest& reque
 }  // namespace
 
 std::vector<GridRow> quantile_grids() {
+  const auto fixed_range = [](const LogitNormalOptions& read) { return read.fixed_range; };
   return {
-      {{.name = "beta",
-        .aliases = {"Beta"},
-        .summary = "quantiles of a Beta distribution, dense at both ends",
-        .options = "alpha=0.6, beta=0.6, variant=diffusers|comfyui",
-        .differs = "variant=comfyui lies on whole timesteps and drops the ones that meet (200 steps give 199)",
-        .reference = "Lee et al. 2024, arXiv:2407.12173",
-        .variants = {"variant=comfyui", "alpha=0.5,beta=0.7"}},
-       beta},
-      {{.name = "logit_normal",
-        .summary = "ln σ at the quantiles of a normal distribution",
-        .options = "mu=0, std=1, variant=range|diffusers; logsnr_min=-15, logsnr_max=18 of the latter",
-        .differs = "variant=diffusers takes all quantiles and cuts them at fixed log-SNRs, not at σ_max and σ_min",
-        .reference = "Esser et al. 2024, arXiv:2403.03206 eq. 19",
-        .variants = {"variant=diffusers", "mu=-1.2,std=1.2"}},
-       logit_normal},
+      grid_row(
+          {.name = "beta",
+           .aliases = {"Beta"},
+           .summary = "quantiles of a Beta distribution, dense at both ends",
+           .differs = "variant=comfyui lies on whole timesteps and drops the ones that meet (200 steps give 199)",
+           .reference = "Lee et al. 2024, arXiv:2407.12173",
+           .variants = {"variant=comfyui", "alpha=0.5,beta=0.7"}},
+          options<BetaOptions>(number("alpha", &BetaOptions::alpha, above(0), "of the distribution, at the noisy end"),
+                               number("beta", &BetaOptions::beta, above(0), "of the distribution, at the clean end"),
+                               variant_option(&BetaOptions::on_timesteps, "diffusers", "comfyui")),
+          beta),
+      grid_row(
+          {.name = "logit_normal",
+           .summary = "ln σ at the quantiles of a normal distribution",
+           .differs = "variant=diffusers takes all quantiles and cuts them at fixed log-SNRs, not at σ_max and σ_min",
+           .reference = "Esser et al. 2024, arXiv:2403.03206 eq. 19",
+           .variants = {"variant=diffusers", "mu=-1.2,std=1.2"}},
+          options<LogitNormalOptions>(
+              number("mu", &LogitNormalOptions::mu, any_number(), "mean of ln sigma"),
+              number("std", &LogitNormalOptions::std, above(0), "standard deviation of ln sigma"),
+              variant_option(&LogitNormalOptions::fixed_range, "range", "diffusers"),
+              number("logsnr_min", &LogitNormalOptions::logsnr_min, any_number(), "log-SNR of the first level")
+                  .belongs_to("variant=diffusers", fixed_range),
+              number("logsnr_max", &LogitNormalOptions::logsnr_max, any_number(), "log-SNR of the last level")
+                  .belongs_to("variant=diffusers", fixed_range)),
+          logit_normal),
   };
 }
 

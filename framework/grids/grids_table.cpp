@@ -1,8 +1,5 @@
 // Published tables.
-#include "framework/error.h"
 #include "framework/grids/grid_builders.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -23,11 +20,19 @@ constexpr Levels kSd15Long{14.6146412293, 6.4745760956, 3.8636745985, 2.69461515
 constexpr Levels kSdxlLong{14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
                            0.5550693289,  0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582};
 
-const Levels& ays_levels(const std::string& model, bool long_digits) {
-  if (model == "sd15") return long_digits ? kSd15Long : kSd15;
-  if (model == "sdxl") return long_digits ? kSdxlLong : kSdxl;
-  if (model == "svd") return kSvd;
-  throw UsageError(fmt::format("schedule 'ays': model must be sd15, sdxl or svd, not '{}'", model));
+enum class AysModel { sd15, sdxl, svd };
+enum class AysVariant { nvidia, comfyui, a1111 };
+
+struct AysOptions {
+  AysModel model = AysModel::sd15;
+  AysVariant variant = AysVariant::nvidia;
+};
+
+const Levels& ays_levels(const AysOptions& options) {
+  const bool long_digits = options.variant == AysVariant::comfyui;
+  if (options.model == AysModel::svd) return kSvd;
+  if (options.model == AysModel::sdxl) return long_digits ? kSdxlLong : kSdxl;
+  return long_digits ? kSd15Long : kSd15;
 }
 
 // Other numbers of levels by interpolation of ln σ over the place in the table.
@@ -47,10 +52,9 @@ std::vector<double> resampled(const Levels& levels, int64_t count) {
 
 // Align Your Steps. NVIDIA's, diffusers', ComfyUI's and stable-diffusion.cpp's last jump leaves the smallest level out;
 // A1111 keeps it.
-std::vector<double> ays(OptionReader& options, const GridRequest& request) {
-  const std::string variant = read_variant(options, "ays", {"nvidia", "comfyui", "a1111"});
-  const Levels& levels = ays_levels(options.word("model", "sd15"), variant == "comfyui");
-  if (variant == "a1111") return with_end(resampled(levels, positive_levels(request)), request);
+std::vector<double> ays(const AysOptions& options, const GridRequest& request) {
+  const Levels& levels = ays_levels(options);
+  if (options.variant == AysVariant::a1111) return with_end(resampled(levels, positive_levels(request)), request);
   return replace_end(resampled(levels, request.steps + 1), request);
 }
 
@@ -58,14 +62,21 @@ std::vector<double> ays(OptionReader& options, const GridRequest& request) {
 
 std::vector<GridRow> table_grids() {
   return {
-      {{.name = "ays",
-        .aliases = {"align_your_steps", "Align Your Steps"},
-        .summary = "NVIDIA's optimised levels for three models; have a range of their own",
-        .options = "model=sd15|sdxl|svd, variant=nvidia|comfyui|a1111",
-        .differs = "variant=comfyui has more digits; variant=a1111 keeps the smallest level before the jump to 0",
-        .reference = "Sabour et al. 2024, arXiv:2404.14507",
-        .variants = {"model=sdxl", "model=svd", "variant=comfyui", "variant=a1111"}},
-       ays},
+      grid_row(
+          {.name = "ays",
+           .aliases = {"align_your_steps", "Align Your Steps"},
+           .summary = "NVIDIA's optimised levels for three models; have a range of their own",
+           .differs = "variant=comfyui has more digits; variant=a1111 keeps the smallest level before the jump to 0",
+           .reference = "Sabour et al. 2024, arXiv:2404.14507",
+           .variants = {"model=sdxl", "model=svd", "variant=comfyui", "variant=a1111"}},
+          options<AysOptions>(
+              choice("model", &AysOptions::model,
+                     {{"sd15", AysModel::sd15}, {"sdxl", AysModel::sdxl}, {"svd", AysModel::svd}},
+                     "the model that the levels were found for"),
+              choice("variant", &AysOptions::variant,
+                     {{"nvidia", AysVariant::nvidia}, {"comfyui", AysVariant::comfyui}, {"a1111", AysVariant::a1111}},
+                     "whose numbers under this name")),
+          ays),
   };
 }
 

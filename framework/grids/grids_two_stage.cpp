@@ -29,15 +29,18 @@ std::vector<double> as_flow_times(std::vector<double> levels, const GridRequest&
   return levels;
 }
 
+struct LinearQuadraticOptions {
+  double threshold = 0.025;
+  std::optional<int64_t> linear_steps = {};
+  bool flow = false;
+};
+
 // Genmo's Mochi: `linear_steps` even steps through the first `threshold` of the way, then a parabola that goes on with
 // the same slope.
-std::vector<double> linear_quadratic(OptionReader& options, const GridRequest& request) {
-  const bool flow = read_variant(options, "linear_quadratic", {"comfyui", "flow"}) == "flow";
-  const double threshold = options.number("threshold", 0.025);
-  const int64_t linear = options.integer("linear_steps", request.steps / 2);
+std::vector<double> linear_quadratic(const LinearQuadraticOptions& options, const GridRequest& request) {
+  const double threshold = options.threshold;
+  const int64_t linear = options.linear_steps.value_or(request.steps / 2);
   const int64_t quadratic = request.steps - linear;
-  if (!(threshold > 0.0 && threshold < 1.0))
-    throw UsageError(fmt::format("schedule 'linear_quadratic': threshold must lie between 0 and 1, not {}", threshold));
   if (request.steps > 1 && (linear < 1 || quadratic < 1))
     throw UsageError(
         fmt::format("schedule 'linear_quadratic': linear_steps must lie in 1 … {}, not {}", request.steps - 1, linear));
@@ -50,7 +53,7 @@ std::vector<double> linear_quadratic(OptionReader& options, const GridRequest& r
     levels.push_back(1.0 - slope * static_cast<double>(i) - rest * beyond * beyond);
   }
   levels.push_back(0.0);
-  if (flow) return as_flow_times(std::move(levels), request);
+  if (options.flow) return as_flow_times(std::move(levels), request);
   return as_fractions(std::move(levels), request.final == Final::zero ? 0.0 : request.sigma_min, request);
 }
 
@@ -64,18 +67,14 @@ std::vector<double> arctangent(int64_t count, double slope, double pivot, double
   return out;
 }
 
+struct BongTangentOptions {
+  double middle = 0.5, pivot_1 = 0.6, pivot_2 = 0.6, slope_1 = 0.2, slope_2 = 0.2;
+  bool flow = false;
+};
+
 // RES4LYF's bong_tangent: two arctangents that meet at `middle`.
-std::vector<double> bong_tangent(OptionReader& options, const GridRequest& request) {
-  const bool flow = read_variant(options, "bong_tangent", {"sd_cpp", "res4lyf"}) == "res4lyf";
-  const double middle = options.number("middle", 0.5);
-  const double pivot_1 = options.number("pivot_1", 0.6);
-  const double pivot_2 = options.number("pivot_2", 0.6);
-  const double slope_1 = options.number("slope_1", 0.2);
-  const double slope_2 = options.number("slope_2", 0.2);
-  const auto within = [](double value) { return value > 0.0 && value < 1.0; };
-  if (!(within(middle) && within(pivot_1) && within(pivot_2) && slope_1 > 0.0 && slope_2 > 0.0))
-    throw UsageError(
-        "schedule 'bong_tangent': middle, pivot_1 and pivot_2 must lie between 0 and 1 and the slopes be positive");
+std::vector<double> bong_tangent(const BongTangentOptions& options, const GridRequest& request) {
+  const auto& [middle, pivot_1, pivot_2, slope_1, slope_2, flow] = options;
   const auto points = static_cast<double>(request.steps + 2);
   const auto first = static_cast<int64_t>((points * pivot_1 + points * pivot_2) / 2.0);
   const double place_1 = std::floor(points * pivot_1), place_2 = std::floor(points * pivot_2);
@@ -92,20 +91,33 @@ std::vector<double> bong_tangent(OptionReader& options, const GridRequest& reque
 
 std::vector<GridRow> two_stage_grids() {
   return {
-      {{.name = "bong_tangent",
-        .summary = "two arctangents that meet half-way between σ_max and σ_min",
-        .options = "middle=0.5, pivot_1=0.6, pivot_2=0.6, slope_1=0.2, slope_2=0.2, variant=sd_cpp|res4lyf",
-        .differs = "variant=res4lyf is a curve from 1 to 0 whatever the model: flow times",
-        .reference = "RES4LYF",
-        .variants = {"variant=res4lyf"}},
-       bong_tangent},
-      {{.name = "linear_quadratic",
-        .summary = "small even steps at first, then quadratic; in fractions of σ_max",
-        .options = "threshold=0.025, linear_steps=N/2, variant=comfyui|flow",
-        .differs = "variant=flow: flow times, as in Mochi itself",
-        .reference = "Genmo Mochi 1",
-        .variants = {"variant=flow", "threshold=0.1"}},
-       linear_quadratic},
+      grid_row({.name = "bong_tangent",
+                .summary = "two arctangents that meet half-way between σ_max and σ_min",
+                .differs = "variant=res4lyf is a curve from 1 to 0 whatever the model: flow times",
+                .reference = "RES4LYF",
+                .variants = {"variant=res4lyf"}},
+               options<BongTangentOptions>(
+                   number("middle", &BongTangentOptions::middle, above(0).below(1), "the level where the curves meet"),
+                   number("pivot_1", &BongTangentOptions::pivot_1, above(0).below(1),
+                          "place of the first curve's steepest point"),
+                   number("pivot_2", &BongTangentOptions::pivot_2, above(0).below(1),
+                          "place of the second curve's steepest point"),
+                   number("slope_1", &BongTangentOptions::slope_1, above(0), "of the first curve"),
+                   number("slope_2", &BongTangentOptions::slope_2, above(0), "of the second curve"),
+                   variant_option(&BongTangentOptions::flow, "sd_cpp", "res4lyf")),
+               bong_tangent),
+      grid_row(
+          {.name = "linear_quadratic",
+           .summary = "small even steps at first, then quadratic; in fractions of σ_max",
+           .differs = "variant=flow: flow times, as in Mochi itself",
+           .reference = "Genmo Mochi 1",
+           .variants = {"variant=flow", "threshold=0.1"}},
+          options<LinearQuadraticOptions>(
+              number("threshold", &LinearQuadraticOptions::threshold, above(0).below(1), "how far the even steps go"),
+              integer("linear_steps", &LinearQuadraticOptions::linear_steps, at_least(0), "how many even steps")
+                  .listed_as("N/2"),
+              variant_option(&LinearQuadraticOptions::flow, "comfyui", "flow")),
+          linear_quadratic),
   };
 }
 

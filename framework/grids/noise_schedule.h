@@ -1,6 +1,7 @@
 // The noise levels of discrete-time models, and the σ ↔ timestep map that they define.
 #pragma once
 
+#include "framework/card.h"
 #include "framework/spec.h"
 #include "framework/tensor.h"
 
@@ -45,13 +46,7 @@ class NoiseSchedule final {
 };
 
 /// What `stride list noise-schedules` shows.
-struct NoiseScheduleTraits {
-  std::string name;
-  std::vector<std::string> aliases;
-  std::string summary;
-  std::string options;
-  std::string reference;
-};
+using NoiseScheduleTraits = Card;
 [[nodiscard]] const std::vector<NoiseScheduleTraits>& noise_schedule_traits();
 
 /// Builds a noise schedule by name and options, e.g. `scaled_linear:beta_end=0.012,rescale_zero_snr=1`, `flow:shift=3`

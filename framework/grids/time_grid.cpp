@@ -7,7 +7,6 @@
 #include <ATen/ATen.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,30 +14,40 @@
 namespace stride {
 namespace {
 
+struct CustomOptions {
+  std::string path;
+};
+
+GridRow custom_grid() {
+  return grid_row<CustomOptions>(
+      {.name = "custom", .summary = "levels from a file, used as they stand"},
+      options<CustomOptions>(argument("FILE", &CustomOptions::path, "the file with the levels")),
+      [](const CustomOptions& options, const GridRequest&) { return read_numbers(options.path, "schedule"); });
+}
+
 const std::vector<GridRow>& rows() {
   static const std::vector<GridRow> table = [] {
     std::vector<GridRow> all;
     for (const auto& family :
          {range_grids(), timestep_grids(), quantile_grids(), two_stage_grids(), flow_grids(), table_grids()})
       all.insert(all.end(), family.begin(), family.end());
-    std::sort(all.begin(), all.end(), [](const GridRow& a, const GridRow& b) { return a.traits.name < b.traits.name; });
+    std::sort(all.begin(), all.end(), [](const GridRow& a, const GridRow& b) { return a.card.name < b.card.name; });
+    all.push_back(custom_grid());
     return all;
   }();
   return table;
 }
 
-std::vector<std::string> all_names(const GridTraits& traits) {
-  std::vector<std::string> names = traits.aliases;
-  names.push_back(traits.name);
-  return names;
-}
+constexpr int64_t kMostSteps = 100'000;
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+void check_steps(int64_t steps) {
+  if (steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", steps));
+  if (steps > kMostSteps)
+    throw UsageError(
+        fmt::format("`steps` {} are too many: a grid has at most {}; give fewer `steps`", steps, kMostSteps));
 }
 
 void check_request(const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
   if (!(request.sigma_min > 0.0 && request.sigma_min < request.sigma_max && std::isfinite(request.sigma_max)))
     throw UsageError(
         fmt::format("grid: needs 0 < sigma_min < sigma_max, not {} and {}", request.sigma_min, request.sigma_max));
@@ -54,18 +63,13 @@ TimeGrid checked(const Spec& spec, const GridRequest& request, std::vector<doubl
   }
 }
 
-[[noreturn]] void throw_unknown(const std::string& name) {
-  std::vector<std::string> names{"custom"};
-  for (const GridRow& row : rows())
-    for (const std::string& known : all_names(row.traits)) names.push_back(known);
-  if (contains(noise_schedule_names(), name))
+const GridRow& row_named(const std::string& name) {
+  const auto& betas = noise_schedule_names();
+  if (std::find(betas.begin(), betas.end(), name) != betas.end() && find_named(rows(), name) == nullptr)
     throw UsageError(fmt::format(
         "'{0}' is a noise schedule, not a grid: give `noise_schedule` {0} and a grid, such as `schedule` linspace",
         name));
-  const std::string near = nearest(name, names);
-  throw UsageError(fmt::format(
-      "unknown schedule '{}'; {}", name,
-      near.empty() ? fmt::format("there are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near)));
+  return named("schedule", name, rows());
 }
 
 }  // namespace
@@ -95,35 +99,20 @@ Tensor TimeGrid::rows(int64_t batch, const at::Device& device) const {
 }
 
 const std::vector<GridTraits>& grid_traits() {
-  static const std::vector<GridTraits> all = [] {
-    std::vector<GridTraits> traits;
-    for (const GridRow& row : stride::rows()) traits.push_back(row.traits);
-    traits.push_back({.name = "custom", .summary = "levels from a file, used as they stand", .options = "FILE"});
-    return traits;
-  }();
+  static const std::vector<GridTraits> all = cards_of(stride::rows());
   return all;
 }
 
 TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
-  OptionReader options(spec, "schedule");
-  if (spec.name == "custom") {
-    const std::string path = options.argument("give the file with the levels: custom:FILE");
-    options.done();
-    return TimeGrid(read_numbers(path, "schedule"));
-  }
+  check_steps(request.steps);
+  const GridRow& row = row_named(spec.name);
+  if (row.card.name == "custom") return TimeGrid(row.value(spec, request));
   check_request(request);
-  for (const GridRow& row : rows()) {
-    if (!contains(all_names(row.traits), spec.name)) continue;
-    std::vector<double> sigmas = row.build(options, request);
-    options.done();
-    return checked(spec, request, std::move(sigmas));
-  }
-  throw_unknown(spec.name);
+  return checked(spec, request, row.value(spec, request));
 }
 
 TimeGrid make_grid(const std::function<double(double)>& sigma, const GridRequest& request) {
-  if (request.steps < 1) throw UsageError(fmt::format("a grid needs at least 1 step, not {}", request.steps));
+  check_steps(request.steps);
   std::vector<double> levels;
   for (const double u : unit_points(positive_levels(request))) levels.push_back(sigma(u));
   return TimeGrid(with_end(std::move(levels), request));

@@ -1,6 +1,7 @@
 // Grids of noise levels.
 #pragma once
 
+#include "framework/card.h"
 #include "framework/grids/noise_schedule.h"
 #include "framework/spec.h"
 
@@ -52,7 +53,7 @@ struct GridTraits {
   std::string name;
   std::vector<std::string> aliases = {};
   std::string summary = {};
-  std::string options = {};
+  std::vector<OptionInfo> options = {};  ///< from their declarations: grid_row() fills them in
   /// What other projects give under the same name, and the option for it. Empty where all agree.
   std::string differs = {};
   std::string reference = {};

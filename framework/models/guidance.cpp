@@ -12,7 +12,7 @@
 namespace stride {
 namespace {
 
-// One row a sample, in float64: sums over a sample are made here.
+// One row per sample, in float64: sums over a sample are made here.
 Tensor rows_of(const Tensor& x) { return x.flatten(1).to(at::kDouble); }
 
 // Not std(): ATen has another algorithm for one row alone, with other last bits.
@@ -66,7 +66,8 @@ std::string Guidance::invalid_reason() const {
   if (projected && !(std::isfinite(projected->eta) && projected->norm >= 0.0 && std::isfinite(projected->norm)))
     return "guidance: projected guidance needs a finite eta and a norm of at least 0 (0: no limit)";
   if (threshold && !(threshold->ratio > 0.0 && threshold->ratio <= 1.0))
-    return fmt::format("dynamic threshold: the ratio must lie in 0 … 1, e.g. 0.995, not {}", threshold->ratio);
+    return fmt::format("dynamic threshold: the ratio must be above 0 and at most 1, e.g. 0.995, not {}",
+                       threshold->ratio);
   if (threshold && !(threshold->most >= 1.0)) return "dynamic threshold: the largest threshold must be at least 1";
   if (!(clip > 0.0)) return "clip: the range must be positive";
   return {};

@@ -1,12 +1,10 @@
 #include "framework/models/parameterisation.h"
 
-#include "framework/error.h"
-#include "framework/spec.h"
+#include "framework/named.h"
 
 #include <ATen/ATen.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace stride {
 namespace {
@@ -56,10 +54,10 @@ class TableRow final : public Parameterisation {
   double sigma_data_;
 };
 
-const std::vector<std::pair<std::string, Formula>>& table() {
-  static const std::vector<std::pair<std::string, Formula>> rows{{"denoised", denoised}, {"edm", edm},
-                                                                 {"epsilon", epsilon},   {"flow", flow},
-                                                                 {"sample", clean},      {"v_prediction", velocity}};
+const std::vector<Named<Card, Formula>>& table() {
+  static const std::vector<Named<Card, Formula>> rows{
+      {{.name = "denoised"}, denoised}, {{.name = "edm"}, edm},      {{.name = "epsilon"}, epsilon},
+      {{.name = "flow"}, flow},         {{.name = "sample"}, clean}, {{.name = "v_prediction"}, velocity}};
   return rows;
 }
 
@@ -67,20 +65,11 @@ const std::vector<std::pair<std::string, Formula>>& table() {
 
 std::unique_ptr<Parameterisation> make_parameterisation(const std::string& name, double sigma_data) {
   if (!(sigma_data > 0.0)) throw UsageError(fmt::format("sigma_data must be positive, not {}", sigma_data));
-  for (const auto& [row, formula] : table())
-    if (row == name) return std::make_unique<TableRow>(row, formula, sigma_data);
-  const std::string near = nearest(name, parameterisation_names());
-  throw UsageError(fmt::format("unknown prediction '{}'; {}", name,
-                               near.empty() ? fmt::format("there are {}", fmt::join(parameterisation_names(), ", "))
-                                            : fmt::format("did you mean '{}'?", near)));
+  return std::make_unique<TableRow>(name, named("prediction", name, table()).value, sigma_data);
 }
 
 const std::vector<std::string>& parameterisation_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> out;
-    for (const auto& row : table()) out.push_back(row.first);
-    return out;
-  }();
+  static const std::vector<std::string> names = names_of(table());
   return names;
 }
 

@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_text.h"
 #include "neural/networks/norm_act.h"
 
 #include <ATen/ATen.h>
@@ -126,7 +127,7 @@ std::string FeatureConfig::to_json() const {
 FeatureConfig FeatureConfig::from_json(const std::string& text, const std::string& where) {
   FeatureConfig config;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json_text(text, where);
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     json.at("shape").get_to(config.shape);

@@ -1,6 +1,7 @@
 #include "neural/networks/unet_config.h"
 
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -63,7 +64,7 @@ std::string UNetConfig::to_json() const {
 UNetConfig UNetConfig::from_json(const std::string& text, const std::string& where) {
   UNetConfig config;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json_text(text, where);
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     json.at("image_channels").get_to(config.image_channels);

@@ -29,6 +29,7 @@ class PredictorController final : public StepController {
   /// `predictor` on the device of the run. Throws UsageError when the options are invalid.
   PredictorController(std::shared_ptr<const StepPredictor> predictor, PredictorOptions options);
 
+  [[nodiscard]] const StepPredictor& predictor() const noexcept { return *predictor_; }
   [[nodiscard]] std::optional<int64_t> planned_steps() const noexcept override { return std::nullopt; }
   [[nodiscard]] double end() const noexcept override { return options_.end; }
   [[nodiscard]] bool final_zero() const noexcept override { return options_.final_zero; }

@@ -23,28 +23,34 @@ int64_t gap(int64_t largest, double uniform) {
   return std::min(largest, 1 + static_cast<int64_t>(static_cast<double>(largest) * uniform * uniform));
 }
 
-JumpPlaces draw_places(int64_t points, at::Generator& generator) {
-  const Tensor numbers = at::rand({4}, generator, at::kDouble);
+// As many places before the jump as `history`, and those that the features look at, where there is room for them.
+JumpPlaces draw_places(int64_t points, int64_t history, at::Generator& generator) {
+  const int64_t most = std::max<int64_t>(2, history);
+  const Tensor numbers = at::rand({2 + most}, generator, at::kDouble);
   const auto* u = numbers.const_data_ptr<double>();
-  if (points < 3 || u[0] < kFirstShare) return {0, -1, -1};
-  JumpPlaces places{1 + static_cast<int64_t>(u[1] * static_cast<double>(points - 2)), -1, -1};
-  places.last = places.at - gap(places.at, u[2]);
-  if (places.last > 0) places.before = places.last - gap(places.last, u[3]);
+  if (points < 3 || u[0] < kFirstShare) return {0, {}};
+  JumpPlaces places{1 + static_cast<int64_t>(u[1] * static_cast<double>(points - 2)), {}};
+  for (int64_t i = 0, last = places.at; i < most && last > 0; ++i) places.before.push_back(last -= gap(last, u[2 + i]));
   return places;
 }
 
-StepExamples examples_at(const JumpSource& group, const JumpPlaces& places, const ExampleOptions& options,
+// Of the local error of a step of `base`, as a power of the step.
+double error_power(const SolverTraits& base, const JumpPlaces& places) {
+  return 1.0 +
+         static_cast<double>(std::min<int64_t>(base.order.value_or(1), 1 + static_cast<int64_t>(places.before.size())));
+}
+
+StepExamples examples_at(const JumpSource& group, const JumpPlaces& places, double power, const ExampleOptions& options,
                          at::Generator& generator) {
   const Tensor errors = group.errors(places);
   const Tensor steps =
       (group.sigma().select(1, places.at).unsqueeze(1) / group.sigma().narrow(1, places.at + 1, errors.size(1))).log();
   const Tensor features = step_features(group.statistics(places));
   const double low = std::log(options.tolerance_min), high = std::log(options.tolerance_max);
-  const double order = places.last >= 0 ? 3.0 : 2.0;
   std::vector<StepExamples> parts;
   for (int64_t i = 0; i < options.tolerances; ++i) {
     const Tensor log_tolerance = at::rand({features.size(0)}, generator, at::kDouble) * (high - low) + low;
-    parts.push_back({features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), order), group.seed()});
+    parts.push_back({features, log_tolerance, largest_step(errors, steps, log_tolerance.exp(), power), group.seed()});
   }
   return StepExamples::concat(parts);
 }
@@ -86,7 +92,7 @@ StepExamples StepExamples::select(const Tensor& rows) const {
           trajectory.index_select(0, rows)};
 }
 
-StepExamples make_step_examples(const TrajectoryBatch& batch, const ExampleOptions& options) {
+StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base, const ExampleOptions& options) {
   if (batch.size() == 0) throw UsageError("step predictor: there are no trajectories to learn from");
   // The last jump, to σ = 0, is not a step that anybody chooses.
   const int64_t points = batch.sigma.gt(0.0).all(0).sum().item<int64_t>();
@@ -96,9 +102,10 @@ StepExamples make_step_examples(const TrajectoryBatch& batch, const ExampleOptio
   std::vector<StepExamples> parts;
   for (int64_t pass = 0; pass < options.jumps; ++pass) {
     for (int64_t from = 0; from < batch.size(); from += kGroup) {
-      const auto group = make_jump_source(batch.slice(from, std::min(kGroup, batch.size() - from)), points);
+      const auto group = make_jump_source(batch.slice(from, std::min(kGroup, batch.size() - from)), points, base);
       auto generator = make_generator(options.seed, static_cast<uint64_t>(pass * batch.size() + from), kPurpose);
-      parts.push_back(examples_at(*group, draw_places(points, generator), options, generator));
+      const JumpPlaces places = draw_places(points, base.traits().history, generator);
+      parts.push_back(examples_at(*group, places, error_power(base.traits(), places), options, generator));
     }
   }
   return StepExamples::concat(parts);

@@ -2,25 +2,10 @@
 #pragma once
 
 #include "datasets/store/trajectory.h"
+#include "framework/solver.h"
 #include "framework/tensor.h"
 
 namespace stride {
-
-/// Jumps of the base solver from one stored point b of each trajectory to several later ones.
-struct Jumps {
-  Tensor x;              ///< `[n, …]` at b
-  Tensor denoised;       ///< D at b
-  Times sigma;           ///< float64 `[n]`
-  Tensor last_denoised;  ///< D at the evaluation before; undefined: none, the jump is first-order
-  Times last_sigma;      ///< float64 `[n]`
-  Tensor target;         ///< `[n, M, …]` the stored states further on
-  Tensor target_sigma;   ///< float64 `[n, M]`, positive
-};
-
-/// RMS over a sample of (jump − stored state): float64 `[n, M]`. The jump is one step of DPM-Solver++(2M), Lu et al.
-/// 2022 (arXiv:2211.01095) algorithm 2: x_c = (σ_c/σ_b)·x_b + (1 − σ_c/σ_b)·(D_b + h/(2·h_last)·(D_b − D_a)), h and
-/// h_last the steps in ln σ; without a last evaluation, D_b alone (DDIM).
-[[nodiscard]] Tensor jump_errors(const Jumps& jumps);
 
 /// ln of the largest step in ln σ whose error stays at or below the tolerance: float64 `[n]`, from `errors` and
 /// `steps` `[n, M]` (steps ascending) and `tolerance` `[n]`. Between two stored points the error is taken for a power
@@ -49,8 +34,10 @@ struct ExampleOptions {
   uint64_t seed = 0;
 };
 
-/// Examples from whole trajectories (positive σ only are used). A function of the arguments: each group of up to 64
-/// trajectories shares the places of its jumps. Throws UsageError with fewer than three positive points.
-[[nodiscard]] StepExamples make_step_examples(const TrajectoryBatch& batch, const ExampleOptions& options);
+/// Examples of the steps of `base` (see base_refusal) from whole trajectories (positive σ only are used). A function of
+/// the arguments: each group of up to 64 trajectories shares the places of its jumps. Throws UsageError with fewer than
+/// three positive points.
+[[nodiscard]] StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base,
+                                              const ExampleOptions& options);
 
 }  // namespace stride

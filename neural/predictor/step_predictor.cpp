@@ -1,6 +1,7 @@
 #include "neural/predictor/step_predictor.h"
 
 #include "framework/error.h"
+#include "framework/files/json_text.h"
 #include "neural/predictor/step_features.h"
 
 #include <ATen/ATen.h>
@@ -38,23 +39,24 @@ Tensor forward(const PredictorInfo& info, const Weights& weights, Tensor x, cons
 }
 
 std::string to_json(const PredictorInfo& info) {
-  const nlohmann::json json = {{"format", kFormat},
-                               {"version", kVersion},
-                               {"base", info.base},
-                               {"model_sha256", info.model_sha256},
-                               {"sample_shape", info.sample_shape},
-                               {"sigma", {info.sigma_min, info.sigma_max}},
-                               {"tolerance", {info.tolerance_min, info.tolerance_max}},
-                               {"quantile", info.quantile},
-                               {"hidden", info.hidden},
-                               {"features", step_feature_names()}};
+  nlohmann::json json = {{"format", kFormat},
+                         {"version", kVersion},
+                         {"base", info.base},
+                         {"model_sha256", info.model_sha256},
+                         {"sample_shape", info.sample_shape},
+                         {"sigma", {info.sigma_min, info.sigma_max}},
+                         {"tolerance", {info.tolerance_min, info.tolerance_max}},
+                         {"quantile", info.quantile},
+                         {"hidden", info.hidden},
+                         {"features", step_feature_names()}};
+  if (info.made_with.recorded) json["made_with"] = nlohmann::json::parse(to_json(info.made_with));
   return json.dump();
 }
 
 PredictorInfo from_json(const std::string& text, const std::string& where) {
   PredictorInfo info;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json_text(text, where);
     if (json.at("format") != kFormat || json.at("version") != kVersion)
       throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
     if (json.at("features").get<std::vector<std::string>>() != step_feature_names())
@@ -69,6 +71,7 @@ PredictorInfo from_json(const std::string& text, const std::string& where) {
     json.at("tolerance").at(1).get_to(info.tolerance_max);
     json.at("quantile").get_to(info.quantile);
     json.at("hidden").get_to(info.hidden);
+    if (json.contains("made_with")) info.made_with = made_with_from_json(json.at("made_with").dump(), where);
   } catch (const nlohmann::json::exception& error) {
     throw InputError(fmt::format("{}: the predictor's description cannot be read: {}", where, error.what()));
   }

@@ -3,6 +3,7 @@
 
 #include "framework/files/safetensors.h"
 #include "neural/networks/parameters.h"
+#include "solvers/made_with.h"
 
 #include <memory>
 #include <string>
@@ -12,13 +13,14 @@ namespace stride {
 
 /// What a predictor was made for and from.
 struct PredictorInfo {
-  std::string base = "dpmpp_2m";                    ///< the solver whose local error it knows
+  std::string base = "dpmpp_2m";                    ///< the solver whose local error it knows: canonical_solver
   std::string model_sha256;                         ///< of the denoiser behind the trajectories
   std::vector<int64_t> sample_shape;                ///< without the batch
   double sigma_min = 0.0, sigma_max = 0.0;          ///< the positive range of the trajectories
   double tolerance_min = 0.0, tolerance_max = 0.0;  ///< the range of tolerances it was trained on
   double quantile = 0.4;                            ///< of the largest step that it aims at
   std::vector<int64_t> hidden = {32, 32};           ///< widths of the hidden layers
+  MadeWith made_with = {};                          ///< of the trajectories; not `recorded` in files from before
   bool operator==(const PredictorInfo&) const = default;
 };
 

@@ -1,9 +1,14 @@
 #include "neural/predictor/train_predictor.h"
 
+#include "datasets/store/seed_ranges.h"
 #include "framework/error.h"
+#include "neural/predictor/base_solver.h"
 #include "neural/predictor/step_features.h"
+#include "neural/predictor/store_record.h"
 #include "neural/training/adam.h"
 #include "neural/training/batch_order.h"
+#include "solvers/names.h"
+#include "solvers/registry.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -19,6 +24,7 @@ namespace {
 
 constexpr int64_t kScheduleFeatures = 5;  // of step_feature_names(): those that do not look at the sample
 constexpr int64_t kRecordEvery = 100;
+constexpr int64_t kNetworks = 2;  // that are trained: one sees the sample, one does not
 
 Tensor pinball(const Tensor& target, const Tensor& predicted, double quantile) {
   const Tensor over = target - predicted;
@@ -38,13 +44,13 @@ struct Fitted {
   bool stopped = false;
 };
 
-// `visible` [F + 1]: zero for the inputs that the network must not see.
+// `visible` [F + 1]: zero for the inputs that the network must not see. `before`: steps of networks trained before.
 Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target, const PredictorTraining& training,
-           const Tensor& visible, const ProgressFn& progress, int64_t before, int64_t total) {
+           const Tensor& visible, const ProgressFn& progress, int64_t before) {
   const Layout layout = predictor_layout(info);
-  const Tensor x = (inputs * visible).to(at::kFloat);
-  const Tensor y = target.to(at::kFloat);
-  Tensor flat = initial_parameters(layout, training.seed);
+  const Tensor x = (inputs * visible).to(training.device, at::kFloat);
+  const Tensor y = target.to(training.device, at::kFloat);
+  Tensor flat = initial_parameters(layout, training.seed).to(training.device);
   flat[-1] = at::median(y);  // the last bias: start at the middle
   AdamState state = AdamState::zero(flat);
   const AdamOptions adam{.weight_decay = training.weight_decay, .clip = 1.0};
@@ -52,7 +58,7 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
   Fitted fitted;
   std::string note;
   while (state.step < training.steps && !fitted.stopped) {
-    const Tensor rows = order.indices(state.step);
+    const Tensor rows = order.indices(state.step).to(training.device);
     const Tensor leaf = flat.detach().requires_grad_();
     const Tensor predicted = predictor_forward(info, unpack(layout, leaf), x.index_select(0, rows));
     const Tensor loss = pinball(y.index_select(0, rows), predicted, training.quantile);
@@ -67,7 +73,7 @@ Fitted fit(const PredictorInfo& info, const Tensor& inputs, const Tensor& target
         throw QualityError("step predictor: the loss is not finite; try a lower learning rate");
       note = fmt::format("loss {:.4f}", value);
     }
-    if (progress && !progress(before + state.step, total, note)) fitted.stopped = true;
+    if (progress && !progress((before + state.step) / kNetworks, training.steps, note)) fitted.stopped = true;
   }
   fitted.weights = convert(unpack(layout, flat), at::kCPU, at::kDouble);
   return fitted;
@@ -79,11 +85,12 @@ std::string PredictorTraining::invalid_reason() const {
   if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max &&
         std::isfinite(examples.tolerance_max)))
     return "the tolerances must be positive, the smallest below the largest";
-  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances a trajectory must be positive";
+  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances per trajectory must be positive";
   if (!(quantile > 0.0 && quantile < 1.0)) return "quantile must lie between 0 and 1";
   if (steps < 1 || batch < 1) return "steps and batch must be positive";
-  if (!(learning_rate > 0.0) || !(weight_decay >= 0.0))
-    return "learning_rate must be positive and weight_decay not negative";
+  if (!(learning_rate > 0.0 && learning_rate < 10.0))
+    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
+  if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
   if (!(held_out > 0.0 && held_out < 1.0)) return "held_out must lie between 0 and 1";
   for (const int64_t width : hidden)
     if (width < 1 || width > 4096) return "each hidden width must lie between 1 and 4096";
@@ -122,10 +129,9 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   Tensor schedule = at::zeros_like(mean);
   schedule.narrow(0, 0, kScheduleFeatures).fill_(1.0);
   schedule[-1] = 1.0;
-  const int64_t total = 2 * training.steps;
-  const Fitted blind = fit(info, inputs, train.log_step, training, schedule, progress, 0, total);
+  const Fitted blind = fit(info, inputs, train.log_step, training, schedule, progress, 0);
   Fitted seeing = blind;
-  if (!blind.stopped) seeing = fit(info, inputs, train.log_step, training, all, progress, training.steps, total);
+  if (!blind.stopped) seeing = fit(info, inputs, train.log_step, training, all, progress, training.steps);
 
   const at::NoGradGuard no_grad;
   PredictorReport report;
@@ -143,11 +149,25 @@ TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo sou
   return {StepPredictor(info, seeing.weights, mean, scale, "step predictor"), report, seeing.stopped};
 }
 
+std::unique_ptr<Solver> make_base(const PredictorTraining& training, const TrajectoryConfig& config) {
+  const NoiseSchedule schedule =
+      make_noise_schedule(Spec::parse("linear"));  // for those that would not be made without
+  std::unique_ptr<Solver> base = make_solver(training.base, {&schedule});
+  const std::string reason = base_refusal(*base, config.settings.contains("guidance"));
+  if (!reason.empty())
+    throw UsageError(fmt::format(
+        "`solver` {}: the steps of this solver cannot be learned from recorded trajectories: {}; dpmpp_2m, dpmpp_3m, "
+        "deis, ddim and others with one evaluation per step can",
+        training.base, reason));
+  return base;
+}
+
 TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training,
                                  const ProgressFn& progress) {
   const std::string reason = training.invalid_reason();
   if (!reason.empty()) throw UsageError("step predictor: " + reason);
   const TrajectoryConfig& config = store.config();
+  const std::unique_ptr<Solver> base = make_base(training, config);
   const std::vector<int64_t> rows = store.ok_rows();
   if (rows.empty()) throw UsageError(fmt::format("{}: holds no trajectory that ended well", store.folder()));
   constexpr std::size_t kRows = 1024;  // read at a time
@@ -159,14 +179,19 @@ TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTr
     const TrajectoryBatch batch = store.batch(chunk);
     ExampleOptions options = training.examples;
     options.seed = training.seed + from;
-    parts.push_back(make_step_examples(batch, options));
+    parts.push_back(make_step_examples(batch, *base, options));
     const Tensor positive = batch.sigma.masked_select(batch.sigma > 0.0);
     info.sigma_max = std::max(info.sigma_max, positive.max().item<double>());
     const double low = positive.min().item<double>();
     info.sigma_min = info.sigma_min == 0.0 ? low : std::min(info.sigma_min, low);
   }
+  info.base = canonical_solver(training.base);
   info.model_sha256 = config.model_sha256;
   info.sample_shape = config.sample_shape;
+  info.made_with = made_with_of(config);
+  std::vector<int64_t> seeds;
+  for (const int64_t row : rows) seeds.push_back(store.seeds().at(static_cast<std::size_t>(row)));
+  info.made_with.seeds = SeedRanges(std::move(seeds)).text();
   return train_predictor(StepExamples::concat(parts), info, training, progress);
 }
 

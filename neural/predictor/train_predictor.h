@@ -6,10 +6,14 @@
 #include "neural/predictor/step_examples.h"
 #include "neural/predictor/step_predictor.h"
 
+#include <memory>
+#include <string>
+
 namespace stride {
 
 struct PredictorTraining {
-  ExampleOptions examples;
+  std::string base = "dpmpp_2m";  ///< the solver whose steps are learned, with its options: see base_refusal
+  ExampleOptions examples = {};
   std::vector<int64_t> hidden = {32, 32};
   double quantile = 0.4;  ///< of the largest allowed step; below 0.5 is cautious
   int64_t steps = 3000;
@@ -18,6 +22,7 @@ struct PredictorTraining {
   double weight_decay = 1e-4;
   double held_out = 0.15;  ///< share of the trajectories that only measures
   uint64_t seed = 0;
+  at::Device device = at::kCPU;  ///< where the networks are trained; what is returned lies on the CPU
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;
@@ -41,12 +46,17 @@ struct TrainedPredictor {
 
 /// Fits by AdamW on the pinball loss (Koenker & Bassett 1978, doi:10.2307/1913643) of ln step. The result is a function
 /// of the arguments. Throws UsageError for invalid options and too few trajectories, QualityError when the loss stops
-/// being finite. `source` has what the file should say of the trajectories' origin.
+/// being finite. `progress` counts steps, one of both networks at a time. `source` has what the file should say of the
+/// trajectories' origin.
 [[nodiscard]] TrainedPredictor train_predictor(const StepExamples& examples, PredictorInfo source,
                                                const PredictorTraining& training, const ProgressFn& progress);
 
+/// What `training` would learn from, checked before any work: throws UsageError where a store of such trajectories
+/// cannot teach the steps of the base, saying why.
+[[nodiscard]] std::unique_ptr<Solver> make_base(const PredictorTraining& training, const TrajectoryConfig& config);
+
 /// The same from a store: every trajectory that ended well.
-[[nodiscard]] TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training,
-                                               const ProgressFn& progress);
+[[nodiscard]] TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTraining& training = {},
+                                               const ProgressFn& progress = {});
 
 }  // namespace stride

@@ -50,7 +50,8 @@ void check_fit(const UNetConfig& config, const ImageData& data) {
 std::string DenoiserTraining::invalid_reason() const {
   if (batch < 1) return "batch must be positive";
   if (images < batch) return "images must be at least one batch";
-  if (!(learning_rate > 0.0 && learning_rate < 10.0)) return "learning_rate must be positive";
+  if (!(learning_rate > 0.0 && learning_rate < 10.0))
+    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
   if (warmup < 0) return "warmup must not be negative";
   if (!(ema_half_life > 0.0)) return "ema_half_life must be positive";
   if (!(dropout >= 0.0 && dropout < 1.0)) return "dropout must lie in [0, 1)";

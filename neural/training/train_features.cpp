@@ -31,7 +31,8 @@ double accuracy(const FeatureConfig& config, const Weights& weights, const Tenso
 std::string FeatureTraining::invalid_reason() const {
   if (epochs < 1) return "epochs must be positive";
   if (batch < 1) return "batch must be positive";
-  if (!(learning_rate > 0.0)) return "learning_rate must be positive";
+  if (!(learning_rate > 0.0 && learning_rate < 10.0))
+    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
   if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
   if (!(dropout >= 0.0 && dropout < 1.0)) return "dropout must lie in [0, 1)";
   if (!(noise >= 0.0)) return "noise must not be negative";

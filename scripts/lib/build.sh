@@ -29,13 +29,19 @@ stride_configure() {
 # stride_build PRESET TARGET…: one build of a preset at a time. Everything it says goes to standard error; with
 # STRIDE_QUIET set that is only what went wrong.
 stride_build() {
-  local preset=$1 quiet=()
+  local preset=$1
   shift
   mkdir -p "$stride_root/build"
   exec 8>"$stride_root/build/.$preset.lock"
   flock -n 8 || { stride_say "another build of preset $preset is running; waiting for it"; flock 8; }
   stride_configure "$preset"
-  if [ -n "${STRIDE_QUIET:-}" ]; then quiet=(--quiet); else stride_say "building: $* (preset $preset)"; fi
-  ninja -C "$stride_root/build/$preset" -j "${STRIDE_JOBS:-$(stride_jobs)}" "${quiet[@]}" "$@" >&2 || stride_fail "the build failed"
+  local command=(ninja -C "$stride_root/build/$preset" -j "${STRIDE_JOBS:-$(stride_jobs)}")
+  if [ -n "${STRIDE_QUIET:-}" ]; then
+    # It says even so that it has nothing to do.
+    { "${command[@]}" --quiet "$@" | sed '/^ninja: no work to do\.$/d' >&2; } || stride_fail "the build failed"
+  else
+    stride_say "building: $* (preset $preset)"
+    "${command[@]}" "$@" >&2 || stride_fail "the build failed"
+  fi
   exec 8>&-
 }

@@ -3,8 +3,8 @@
 
 namespace stride {
 
-const SolverTraits& traits_bosh3() {
-  static const SolverTraits traits = runge_kutta_traits(
+SolverEntry solver_bosh3() {
+  return runge_kutta_entry(
       {.name = "bosh3",
        .aliases = {"Bosh3", "bogacki-shampine_4s"},
        .reference =
@@ -12,9 +12,6 @@ const SolverTraits& traits_bosh3() {
            "b* = 7/24, 1/4, 1/3, 1/8",
        .summary = "third order with an embedded second-order method",
        .also = {"torchdiffeq", "diffrax", "RES4LYF"}});
-  return traits;
 }
-
-std::unique_ptr<Solver> make_bosh3(SolverOptions& options) { return make_runge_kutta(traits_bosh3(), options); }
 
 }  // namespace stride

@@ -12,8 +12,6 @@
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 
@@ -39,46 +37,46 @@ Tensor learned_spread(const Step& step, const Evaluation& evaluation, bool range
   return (0.5 * (share * high + (1.0 - share) * low)).exp();
 }
 
-JumpRule rule_for(const std::string& variance) {
-  const bool small = variance == "fixed_small" || variance == "fixed_small_log";
-  const bool large = variance == "fixed_large" || variance == "fixed_large_log";
-  const bool range = variance == "learned_range";
-  if (!small && !large && !range && variance != "learned")
-    throw UsageError(
-        fmt::format("solver 'ddpm': variance is fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned or "
-                    "learned_range, not '{}'",
-                    variance));
+enum class Variance { fixed_small, fixed_large, learned, learned_range };
+
+struct DdpmOptions {
+  Variance variance = Variance::fixed_small;
+};
+
+JumpRule rule_for(Variance variance) {
   return [=](const Step& step, const Evaluation& evaluation) -> Jump {
     const Tensor& like = evaluation.denoised;
     const Tensor keep = per_sample((step.to / step.from).square(), like);
-    if (small) return {keep, per_sample(small_variance(step).sqrt(), like)};
-    if (large) return {keep, per_sample(large_variance(step).sqrt(), like)};
-    return {keep, learned_spread(step, evaluation, range)};
+    if (variance == Variance::fixed_small) return {keep, per_sample(small_variance(step).sqrt(), like)};
+    if (variance == Variance::fixed_large) return {keep, per_sample(large_variance(step).sqrt(), like)};
+    return {keep, learned_spread(step, evaluation, variance == Variance::learned_range)};
   };
 }
 
 }  // namespace
 
-const SolverTraits& traits_ddpm() {
-  static const SolverTraits traits{
-      .name = "ddpm",
-      .aliases = {"DDPM", "DDPMScheduler", "DDPMParallelScheduler"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .stochastic = true,
-      .reference =
-          "Ho, Jain & Abbeel 2020, arXiv:2006.11239, alg. 2, eq. 6-7; Nichol & Dhariwal 2021, "
-          "arXiv:2102.09672, eq. 15",
-      .summary = "ancestral sampling; the variance is the posterior's, the forward step's or the model's own",
-      .options = "variance=fixed_small|fixed_large|learned|learned_range",
-      .variants = {"variance=fixed_large"},
-      .also = {"diffusers", "ComfyUI", "InvokeAI"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_ddpm(SolverOptions& options) {
-  return make_jump_solver(traits_ddpm(), rule_for(options.word("variance", "fixed_small")));
+SolverEntry solver_ddpm() {
+  return solver_entry(
+      {.name = "ddpm",
+       .aliases = {"DDPM", "DDPMScheduler", "DDPMParallelScheduler"},
+       .family = "stochastic",
+       .reference = "Ho, Jain & Abbeel 2020, arXiv:2006.11239, alg. 2, eq. 6-7; Nichol & Dhariwal 2021, "
+                    "arXiv:2102.09672, eq. 15",
+       .summary = "ancestral sampling; the variance is the posterior's, the forward step's or the model's own",
+       .variants = {"variance=fixed_large"},
+       .also = {"diffusers", "ComfyUI", "InvokeAI"}},
+      {.strong_order = 1.0, .nfe = evaluations(1)}, {.stochastic = true},
+      options<DdpmOptions>(choice("variance", &DdpmOptions::variance,
+                                  {{"fixed_small", Variance::fixed_small},
+                                   {"fixed_small_log", Variance::fixed_small},
+                                   {"fixed_large", Variance::fixed_large},
+                                   {"fixed_large_log", Variance::fixed_large},
+                                   {"learned", Variance::learned},
+                                   {"learned_range", Variance::learned_range}},
+                                  "of the noise: the posterior's, the forward step's, or what the model predicts")),
+      [](SolverTraits traits, const DdpmOptions& options) {
+        return make_jump_solver(std::move(traits), rule_for(options.variance));
+      });
 }
 
 }  // namespace stride

@@ -1,11 +1,9 @@
 // DEIS: the noise as a polynomial, integrated exactly; Zhang & Chen 2023 (arXiv:2204.13902), tAB and ρAB. The types
 // differ in the variable of the polynomial: tab the VP time t, rhoab ρ = σ, log_rho ln ρ (diffusers).
-#include "framework/error.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -64,42 +62,40 @@ MultistepRule tab_rule() {
   return {.weights = weights};
 }
 
+enum class DeisType { log_rho, rhoab, tab };
+
+struct DeisOptions : MultistepOptions {
+  DeisType type = DeisType::log_rho;
+};
+
 }  // namespace
 
-const SolverTraits& traits_deis() {
-  static const SolverTraits traits{
-      .name = "deis",
-      .aliases = {"DEIS", "DEISMultistepScheduler"},
-      .family = "multistep",
-      .order = 3,
-      .start_order = 2,
-      .history = 2,
-      .reference =
-          "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS: x' = x + sum_j C_j eps_j, C_j the "
-          "integral over d sigma of the Lagrange polynomial in t, rho or ln rho",
-      .summary = "the noise as a polynomial in log-SNR, sigma or VP time, orders 1-3",
-      .options = "type=log_rho|rhoab|tab, order=3, start=own|high, lower_order_final=0",
-      .variants = {"order=2", "lower_order_final=1", "type=rhoab", "type=tab", "type=tab,order=2",
-                   "type=tab,start=high"},
-      .also = {"diffusers", "ComfyUI", "InvokeAI", "diff-sampler"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_deis(SolverOptions& options) {
-  const std::string type = options.word("type", "log_rho");
-  const auto order = static_cast<int>(read_order(options, "deis", 3));
-  const MultistepOptions read = MultistepOptions::read(options, "deis", order, true);
-  MultistepRule rule;
-  if (type == "log_rho")
-    rule = exponential_rule(false, false, false);
-  else if (type == "rhoab")
-    rule.weights = adams_weights;
-  else if (type == "tab")
-    rule = tab_rule();
-  else
-    throw UsageError(fmt::format("solver 'deis': type is log_rho, rhoab or tab, not '{}'", type));
-  return make_linear_multistep(traits_deis(), rule, read, {order, read.start.steps > 0 ? order : std::min(order, 2)});
+SolverEntry solver_deis() {
+  return solver_entry(
+      {.name = "deis",
+       .aliases = {"DEIS", "DEISMultistepScheduler"},
+       .family = "multistep",
+       .reference = "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS: x' = x + sum_j C_j eps_j, C_j the "
+                    "integral over d sigma of the Lagrange polynomial in t, rho or ln rho",
+       .summary = "the noise as a polynomial in log-SNR, sigma or VP time, orders 1-3",
+       .variants = {"order=2", "lower_order_final=1", "type=rhoab", "type=tab", "type=tab,order=2",
+                    "type=tab,start=high"},
+       .also = {"diffusers", "ComfyUI", "InvokeAI", "diff-sampler"}},
+      {.order = 3, .start_order = 2, .nfe = evaluations(1)}, {.history = 2},
+      options<DeisOptions>(MultistepOptions::declared(3),
+                           choice("type", &DeisOptions::type,
+                                  {{"log_rho", DeisType::log_rho}, {"rhoab", DeisType::rhoab}, {"tab", DeisType::tab}},
+                                  "the variable in which the noise is a polynomial: ln sigma, sigma or VP time"),
+                           MultistepOptions::order_option(3), start_option(&DeisOptions::high_start)),
+      [](SolverTraits traits, const DeisOptions& options) {
+        MultistepRule rule;
+        if (options.type == DeisType::log_rho) rule = exponential_rule(false, false, false);
+        if (options.type == DeisType::rhoab) rule.weights = adams_weights;
+        if (options.type == DeisType::tab) rule = tab_rule();
+        const auto order = static_cast<int>(options.order);
+        return make_linear_multistep(std::move(traits), rule, options,
+                                     {order, options.high_start ? order : std::min(order, 2)});
+      });
 }
 
 }  // namespace stride

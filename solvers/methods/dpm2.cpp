@@ -7,9 +7,9 @@
 namespace stride {
 namespace {
 
-class Dpm2 final : public Solver {
+class Dpm2 final : public Method {
  public:
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_dpm2(); }
+  using Method::Method;
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Times middle = (step.from.log() + step.to.log()).mul(0.5).exp();
@@ -24,22 +24,16 @@ class Dpm2 final : public Solver {
 
 }  // namespace
 
-const SolverTraits& traits_dpm2() {
-  static const SolverTraits traits{
-      .name = "dpm2",
-      .aliases = {"dpm_2", "DPM2", "KDPM2", "kdpm_2", "KDPM2DiscreteScheduler"},
-      .family = "one-step",
-      .order = 2,
-      .start_order = 2,
-      .error_order = 2,
-      .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
-      .summary = "midpoint rule with the geometric middle; its Euler part gives an error estimate",
-      .options = "",
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
-      .nfe = evaluations(2)};
-  return traits;
+SolverEntry solver_dpm2() {
+  return solver_entry(
+      {.name = "dpm2",
+       .aliases = {"dpm_2", "DPM2", "KDPM2", "kdpm_2", "KDPM2DiscreteScheduler"},
+       .family = "one-step",
+       .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
+       .summary = "midpoint rule with the geometric middle; its Euler part gives an error estimate",
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"}},
+      {.order = 2, .start_order = 2, .error_order = 2, .nfe = evaluations(2)}, {},
+      [](SolverTraits traits) { return std::make_unique<Dpm2>(std::move(traits)); });
 }
-
-std::unique_ptr<Solver> make_dpm2(SolverOptions& /*options*/) { return std::make_unique<Dpm2>(); }
 
 }  // namespace stride

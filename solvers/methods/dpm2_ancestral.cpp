@@ -7,10 +7,9 @@
 namespace stride {
 namespace {
 
-class Dpm2Ancestral final : public Solver {
+class Dpm2Ancestral final : public Method {
  public:
-  explicit Dpm2Ancestral(const SdeOptions& sde) : traits_(claims(traits_dpm2_ancestral(), sde, 2, 2)), sde_(sde) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+  Dpm2Ancestral(const SolverTraits& traits, const SdeOptions& sde) : Method(claims(traits, sde, 2, 2)), sde_(sde) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const SdeJump jump = sde_jump(step.from, step.to, at::full_like(step.from, sde_.eta), sde_.kind);
@@ -25,30 +24,24 @@ class Dpm2Ancestral final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   SdeOptions sde_;
 };
 
 }  // namespace
 
-const SolverTraits& traits_dpm2_ancestral() {
-  static const SolverTraits traits{
-      .name = "dpm2_ancestral",
-      .aliases = {"dpm_2_ancestral", "DPM2 a", "kdpm_2_a", "KDPM2AncestralDiscreteScheduler"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .stochastic = true,
-      .reference = "k-diffusion sample_dpm_2_ancestral, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
-      .summary = "midpoint rule down to sigma_down, then noise; second order at eta = 0",
-      .options = "eta=1,s_noise=1",
-      .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
-      .nfe = evaluations(2)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_dpm2_ancestral(SolverOptions& options) {
-  return std::make_unique<Dpm2Ancestral>(SdeOptions::read(options, "dpm2_ancestral", SdeKind::ancestral));
+SolverEntry solver_dpm2_ancestral() {
+  return solver_entry(
+      {.name = "dpm2_ancestral",
+       .aliases = {"dpm_2_ancestral", "DPM2 a", "kdpm_2_a", "KDPM2AncestralDiscreteScheduler"},
+       .family = "stochastic",
+       .reference = "k-diffusion sample_dpm_2_ancestral, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
+       .summary = "midpoint rule down to sigma_down, then noise; second order at eta = 0",
+       .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"}},
+      {.strong_order = 1.0, .nfe = evaluations(2)}, {.stochastic = true}, SdeOptions::declared(SdeKind::ancestral),
+      [](SolverTraits traits, const SdeOptions& options) {
+        return std::make_unique<Dpm2Ancestral>(std::move(traits), options);
+      });
 }
 
 }  // namespace stride

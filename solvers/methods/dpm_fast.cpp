@@ -1,10 +1,7 @@
 // DPM-Solver-fast: third-order steps and a tail of lower orders, Lu et al. 2022 (arXiv:2206.00927).
-#include "framework/error.h"
 #include "solvers/shared/exponential_tableaux.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
@@ -15,17 +12,19 @@ struct Tail {
 };
 constexpr Tail kTails[] = {{2, 1}, {3, 1}, {3, 2}};
 
-class DpmFast final : public Solver {
+struct FastOptions {
+  int64_t rest = 0;
+};
+
+class DpmFast final : public Method {
  public:
-  explicit DpmFast(int64_t rest) : traits_(traits_dpm_fast()), tail_(kTails[rest]) {
+  DpmFast(SolverTraits traits, int64_t rest) : Method(std::move(traits)), tail_(kTails[rest]) {
     traits_.order = traits_.start_order = tail_.last == 2 ? 3 : 2;
     traits_.nfe = [tail = tail_](int64_t steps, bool final_zero) {
       const int64_t last = final_zero ? 1 : tail.last;
       return steps == 1 ? last : 3 * (steps - 2) + tail.second_last + last;
     };
   }
-
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const auto numbers = [&](const ExponentialTableau& tableau) {
@@ -44,34 +43,27 @@ class DpmFast final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   Tail tail_;
 };
 
 }  // namespace
 
-const SolverTraits& traits_dpm_fast() {
-  static const SolverTraits traits{
-      .name = "dpm_fast",
-      .aliases = {"DPM fast"},
-      .family = "one-step",
-      .order = 2,
-      .start_order = 2,
-      .masked = true,
-      .reference = "Lu et al. 2022, arXiv:2206.00927, alg. 1 and 2 in the orders of DPM-Solver-fast; k-diffusion",
-      .summary = "third-order steps, then a tail of orders 2 and 1 (rest=0), 1 (rest=1) or 2 (rest=2)",
-      .options = "rest=0",
-      .variants = {"rest=1", "rest=2"},
-      .also = {"k-diffusion", "ComfyUI", "A1111"},
-      .nfe = [](int64_t steps, bool) { return steps == 1 ? 1 : 3 * (steps - 1); }};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_dpm_fast(SolverOptions& options) {
-  const int64_t rest = options.integer("rest", 0);
-  if (rest < 0 || rest > 2)
-    throw UsageError(fmt::format("solver 'dpm_fast': rest is the number of evaluations modulo 3, 0 … 2, not {}", rest));
-  return std::make_unique<DpmFast>(rest);
+SolverEntry solver_dpm_fast() {
+  return solver_entry(
+      {.name = "dpm_fast",
+       .aliases = {"DPM fast"},
+       .family = "one-step",
+       .reference = "Lu et al. 2022, arXiv:2206.00927, alg. 1 and 2 in the orders of DPM-Solver-fast; k-diffusion",
+       .summary = "third-order steps, then a tail of orders 2 and 1 (rest=0), 1 (rest=1) or 2 (rest=2)",
+       .variants = {"rest=1", "rest=2"},
+       .also = {"k-diffusion", "ComfyUI", "A1111"}},
+      {.order = 2, .start_order = 2, .nfe = [](int64_t steps, bool) { return steps == 1 ? 1 : 3 * (steps - 1); }},
+      {.masked = true},
+      options<FastOptions>(
+          integer("rest", &FastOptions::rest, in_range(0, 2), "evaluations modulo 3: orders of the last steps")),
+      [](SolverTraits traits, const FastOptions& options) {
+        return std::make_unique<DpmFast>(std::move(traits), options.rest);
+      });
 }
 
 }  // namespace stride

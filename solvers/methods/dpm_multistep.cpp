@@ -6,35 +6,37 @@
 #include <algorithm>
 
 namespace stride {
+namespace {
 
-const SolverTraits& traits_dpm_multistep() {
-  static const SolverTraits traits{
-      .name = "dpm_multistep",
-      .aliases = {"dpmsolver"},
-      .family = "multistep",
-      .order = 2,
-      .start_order = 2,
-      .history = 2,
-      .reference =
-          "Lu et al. 2022, arXiv:2206.00927, in the multistep form of diffusers' algorithm_type=dpmsolver: x' = x + "
-          "the "
-          "integral over d sigma of a polynomial in ln sigma through the last eps",
-      .summary = "the noise as a polynomial in log-SNR, orders 1-3",
-      .options = "order=3, exact=0, solver_type=midpoint, start=own|high, lower_order_final=0",
-      .variants = {"order=1", "order=2", "order=2,solver_type=heun", "lower_order_final=1", "exact=1,start=high"},
-      .also = {"diffusers", "diff-sampler"},
-      .nfe = evaluations(1)};
-  return traits;
-}
+struct DpmMultistepOptions : MultistepOptions {
+  bool exact = false;
+  bool midpoint = true;
+};
 
-std::unique_ptr<Solver> make_dpm_multistep(SolverOptions& options) {
-  const bool exact = options.flag("exact", false);
-  const bool midpoint = read_midpoint(options, "dpm_multistep", "midpoint");
-  const auto order = static_cast<int>(read_order(options, "dpm_multistep", 3));
-  const MultistepOptions read = MultistepOptions::read(options, "dpm_multistep", order, true);
-  const int reached = exact ? order : std::min(order, 2);
-  return make_linear_multistep(traits_dpm_multistep(), exponential_rule(false, midpoint, !exact), read,
-                               {reached, read.start.steps > 0 ? reached : std::min(order, 2)});
+}  // namespace
+
+SolverEntry solver_dpm_multistep() {
+  return solver_entry(
+      {.name = "dpm_multistep",
+       .aliases = {"dpmsolver"},
+       .family = "multistep",
+       .reference =
+           "Lu et al. 2022, arXiv:2206.00927, in the multistep form of diffusers' algorithm_type=dpmsolver: x' = x + "
+           "the "
+           "integral over d sigma of a polynomial in ln sigma through the last eps",
+       .summary = "the noise as a polynomial in log-SNR, orders 1-3",
+       .variants = {"order=1", "order=2", "order=2,solver_type=heun", "lower_order_final=1", "exact=1,start=high"},
+       .also = {"diffusers", "diff-sampler"}},
+      {.order = 2, .start_order = 2, .nfe = evaluations(1)}, {.history = 2},
+      options<DpmMultistepOptions>(
+          MultistepOptions::declared(3), MultistepOptions::order_option(3), exact_option(&DpmMultistepOptions::exact),
+          midpoint_option(&DpmMultistepOptions::midpoint), start_option(&DpmMultistepOptions::high_start)),
+      [](SolverTraits traits, const DpmMultistepOptions& options) {
+        const auto order = static_cast<int>(options.order);
+        const int reached = options.exact ? order : std::min(order, 2);
+        return make_linear_multistep(std::move(traits), exponential_rule(false, options.midpoint, !options.exact),
+                                     options, {reached, options.high_start ? reached : std::min(order, 2)});
+      });
 }
 
 }  // namespace stride

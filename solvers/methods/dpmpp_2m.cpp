@@ -2,28 +2,29 @@
 #include "solvers/shared/linear_multistep.h"
 
 namespace stride {
+namespace {
 
-const SolverTraits& traits_dpmpp_2m() {
-  static const SolverTraits traits{
-      .name = "dpmpp_2m",
-      .aliases = {"DPM++ 2M", "dpm++2m", "DPMSolverMultistepScheduler"},
-      .family = "multistep",
-      .order = 2,
-      .start_order = 2,
-      .history = 1,
-      .reference = "Lu et al. 2022, arXiv:2211.01095, alg. 2",
-      .summary = "second order in log-SNR, one evaluation a step",
-      .options = "solver_type=midpoint, lower_order_final=0",
-      .variants = {"lower_order_final=1"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
-      .nfe = evaluations(1)};
-  return traits;
-}
+struct Dpmpp2mOptions : MultistepOptions {
+  bool midpoint = true;
+};
 
-std::unique_ptr<Solver> make_dpmpp_2m(SolverOptions& options) {
-  const bool midpoint = read_midpoint(options, "dpmpp_2m", "midpoint");
-  return make_linear_multistep(traits_dpmpp_2m(), exponential_rule(true, midpoint, false),
-                               MultistepOptions::read(options, "dpmpp_2m", 2), {2, 2});
+}  // namespace
+
+SolverEntry solver_dpmpp_2m() {
+  return solver_entry(
+      {.name = "dpmpp_2m",
+       .aliases = {"DPM++ 2M", "dpm++2m", "DPMSolverMultistepScheduler"},
+       .family = "multistep",
+       .reference = "Lu et al. 2022, arXiv:2211.01095, alg. 2",
+       .summary = "second order in log-SNR, one evaluation per step",
+       .variants = {"lower_order_final=1"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"}},
+      {.order = 2, .start_order = 2, .nfe = evaluations(1)}, {.history = 1},
+      options<Dpmpp2mOptions>(MultistepOptions::declared(2), midpoint_option(&Dpmpp2mOptions::midpoint)),
+      [](SolverTraits traits, const Dpmpp2mOptions& options) {
+        return make_linear_multistep(std::move(traits), exponential_rule(true, options.midpoint, false), options,
+                                     {2, 2});
+      });
 }
 
 }  // namespace stride

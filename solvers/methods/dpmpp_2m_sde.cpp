@@ -1,22 +1,22 @@
 // DPM-Solver++(2M) for the reverse SDE: Lu et al. 2022 (arXiv:2211.01095), SDE-DPM-Solver++(2M), for η = 1;
 // k-diffusion's sample_dpmpp_2m_sde for any η. η = 0 with solver_type = midpoint is dpmpp_2m.
-#include "framework/error.h"
 #include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 
-class Dpmpp2mSde final : public Solver {
+struct Dpmpp2mSdeOptions : SdeOptions {
+  bool heun = false;
+};
+
+class Dpmpp2mSde final : public Method {
  public:
-  Dpmpp2mSde(const SdeOptions& sde, bool heun)
-      : traits_(claims(traits_dpmpp_2m_sde(), sde, 2, 2)), sde_(sde), heun_(heun) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+  Dpmpp2mSde(const SolverTraits& traits, const SdeOptions& sde, bool heun)
+      : Method(claims(traits, sde, 2, 2)), sde_(sde), heun_(heun) {}
 
   [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
     return coefficients_of(grid, traits_.history, rule());
@@ -42,38 +42,29 @@ class Dpmpp2mSde final : public Solver {
     };
   }
 
-  SolverTraits traits_;
   SdeOptions sde_;
   bool heun_;
 };
 
 }  // namespace
 
-const SolverTraits& traits_dpmpp_2m_sde() {
-  static const SolverTraits traits{
-      .name = "dpmpp_2m_sde",
-      .aliases = {"DPM++ 2M SDE", "dpmpp_2m_sde_gpu", "dpm++2m_sde", "dpm++2m_sde_bt", "dpmpp_2m_sde_k"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .history = 1,
-      .stochastic = true,
-      .reference =
-          "Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M): x' = e^-z x - expm1(-z) "
-          "(D_i + h/h_(i-1) (D_i - D_(i-1))/2) + noise, z = (1 + eta) h; k-diffusion",
-      .summary = "2M on the reverse SDE; second order at eta = 0, where midpoint is dpmpp_2m",
-      .options = "eta=1,s_noise=1,solver_type=midpoint|heun",
-      .variants = {"solver_type=heun", "eta=0.5,s_noise=1.1", "eta=0"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "stable-diffusion.cpp"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_dpmpp_2m_sde(SolverOptions& options) {
-  const SdeOptions sde = SdeOptions::read(options, "dpmpp_2m_sde");
-  const std::string type = options.word("solver_type", "midpoint");
-  if (type != "midpoint" && type != "heun")
-    throw UsageError(fmt::format("solver 'dpmpp_2m_sde': solver_type must be midpoint or heun, not '{}'", type));
-  return std::make_unique<Dpmpp2mSde>(sde, type == "heun");
+SolverEntry solver_dpmpp_2m_sde() {
+  return solver_entry(
+      {.name = "dpmpp_2m_sde",
+       .aliases = {"DPM++ 2M SDE", "dpmpp_2m_sde_gpu", "dpm++2m_sde", "dpm++2m_sde_bt", "dpmpp_2m_sde_k"},
+       .family = "stochastic",
+       .reference = "Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M): x' = e^-z x - expm1(-z) "
+                    "(D_i + h/h_(i-1) (D_i - D_(i-1))/2) + noise, z = (1 + eta) h; k-diffusion",
+       .summary = "2M on the reverse SDE; second order at eta = 0, where midpoint is dpmpp_2m",
+       .variants = {"solver_type=heun", "eta=0.5,s_noise=1.1", "eta=0"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "stable-diffusion.cpp"}},
+      {.strong_order = 1.0, .nfe = evaluations(1)}, {.history = 1, .stochastic = true},
+      options<Dpmpp2mSdeOptions>(SdeOptions::declared(),
+                                 choice("solver_type", &Dpmpp2mSdeOptions::heun, {{"midpoint", false}, {"heun", true}},
+                                        "the second-order step: DPM-Solver's shortcut, or the polynomial exactly")),
+      [](SolverTraits traits, const Dpmpp2mSdeOptions& options) {
+        return std::make_unique<Dpmpp2mSde>(std::move(traits), options, options.heun);
+      });
 }
 
 }  // namespace stride

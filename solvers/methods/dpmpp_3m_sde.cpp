@@ -1,6 +1,5 @@
 // DPM-Solver++(3M) for the reverse SDE: k-diffusion's sample_dpmpp_3m_sde. Its second difference enters with the
 // weight φ₃; the parabola through the last three D has 2φ₃ (exact = true), without which the order is 2.
-#include "framework/error.h"
 #include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential.h"
 #include "solvers/shared/multistep_start.h"
@@ -11,16 +10,20 @@
 namespace stride {
 namespace {
 
-class Dpmpp3mSde final : public Solver {
+struct Dpmpp3mSdeOptions : SdeOptions {
+  bool exact = false;
+  bool high_start = false;
+};
+
+class Dpmpp3mSde final : public Method {
  public:
-  Dpmpp3mSde(const SdeOptions& sde, bool exact, const MultistepStart& start)
-      : traits_(claims(traits_dpmpp_3m_sde(), sde, exact ? 3 : 2, exact && start.steps > 0 ? 3 : 2)),
+  Dpmpp3mSde(const SolverTraits& traits, const SdeOptions& sde, bool exact, const MultistepStart& start)
+      : Method(claims(traits, sde, exact ? 3 : 2, exact && start.steps > 0 ? 3 : 2)),
         sde_(sde),
         second_(exact ? 2.0 : 1.0),
         start_(start) {
     start.claim_cost(traits_);
   }
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
     return coefficients_of(grid, traits_.history, rule());
@@ -55,7 +58,6 @@ class Dpmpp3mSde final : public Solver {
     };
   }
 
-  SolverTraits traits_;
   SdeOptions sde_;
   double second_;
   MultistepStart start_;
@@ -63,32 +65,29 @@ class Dpmpp3mSde final : public Solver {
 
 }  // namespace
 
-const SolverTraits& traits_dpmpp_3m_sde() {
-  static const SolverTraits traits{
-      .name = "dpmpp_3m_sde",
-      .aliases = {"DPM++ 3M SDE", "dpmpp_3m_sde_gpu"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .history = 2,
-      .stochastic = true,
-      .reference =
-          "k-diffusion sample_dpmpp_3m_sde: x' = e^-z x - expm1(-z) D + phi_2 d1 - phi_3 d2 + noise, z = (1 + eta) h, "
-          "phi_2 = expm1(-z)/z + 1, phi_3 = phi_2/z - 1/2",
-      .summary = "3M on the reverse SDE; third order at eta = 0 only with exact=true",
-      .options = "eta=1,s_noise=1,exact=false,start=own|high",
-      .variants = {"eta=0.5,s_noise=1.1", "eta=0,exact=true", "exact=true", "eta=0,exact=true,start=high"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_dpmpp_3m_sde(SolverOptions& options) {
-  const SdeOptions sde = SdeOptions::read(options, "dpmpp_3m_sde");
-  const MultistepStart start = MultistepStart::read(options, "dpmpp_3m_sde", 3);
-  if (start.steps > 0 && sde.eta != 0.0)
-    throw UsageError(
-        "solver 'dpmpp_3m_sde': start=high is for eta=0; with noise the strong order is 1 however it starts");
-  return std::make_unique<Dpmpp3mSde>(sde, options.flag("exact", false), start);
+SolverEntry solver_dpmpp_3m_sde() {
+  return solver_entry(
+      {.name = "dpmpp_3m_sde",
+       .aliases = {"DPM++ 3M SDE", "dpmpp_3m_sde_gpu"},
+       .family = "stochastic",
+       .reference =
+           "k-diffusion sample_dpmpp_3m_sde: x' = e^-z x - expm1(-z) D + phi_2 d1 - phi_3 d2 + noise, z = (1 + eta) h, "
+           "phi_2 = expm1(-z)/z + 1, phi_3 = phi_2/z - 1/2",
+       .summary = "3M on the reverse SDE; third order at eta = 0 only with exact=true",
+       .variants = {"eta=0.5,s_noise=1.1", "eta=0,exact=true", "exact=true", "eta=0,exact=true,start=high"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111"}},
+      {.strong_order = 1.0, .nfe = evaluations(1)}, {.history = 2, .stochastic = true},
+      options<Dpmpp3mSdeOptions>(
+          SdeOptions::declared(),
+          flag("exact", &Dpmpp3mSdeOptions::exact,
+               "the second difference with the polynomial's weight, not the published half of it"),
+          start_option(&Dpmpp3mSdeOptions::high_start))
+          .check([](const Dpmpp3mSdeOptions& read) { return !read.high_start || read.eta == 0.0; },
+                 "start=high is for eta=0; with noise the strong order is 1 however it starts"),
+      [](SolverTraits traits, const Dpmpp3mSdeOptions& options) {
+        return std::make_unique<Dpmpp3mSde>(std::move(traits), options, options.exact,
+                                            options.high_start ? MultistepStart::high(3) : MultistepStart{});
+      });
 }
 
 }  // namespace stride

@@ -1,12 +1,9 @@
 // ER-SDE-Solver-1 … 3: Cui et al. 2023 (arXiv:2309.06169) in the form for σ(t) = t (VE), whose noise function
 // φ(σ) scales how much of x a step keeps. Their integrals over a step are Gauss–Legendre sums in ln σ here.
-#include "framework/error.h"
 #include "solvers/shared/coefficients.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <array>
 #include <cmath>
@@ -30,15 +27,14 @@ struct ErSdeOptions {
   double eta;
 };
 
-class ErSde final : public Solver {
+class ErSde final : public Method {
  public:
-  ErSde(const ErSdeOptions& options, const SdeOptions& sde)
-      : traits_(claims(traits_er_sde(), sde, options.order == 1 ? 1 : 2, options.order == 1 ? 1 : 2)),
+  ErSde(const SolverTraits& traits, const ErSdeOptions& options, const SdeOptions& sde)
+      : Method(claims(traits, sde, options.order == 1 ? 1 : 2, options.order == 1 ? 1 : 2)),
         options_(options),
         sde_(sde) {
     traits_.history = options.order - 1;
   }
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] std::optional<Tensor> coefficients(const Tensor& grid) const override {
     return coefficients_of(grid, traits_.history, rule());
@@ -97,44 +93,44 @@ class ErSde final : public Solver {
     return {at::where(step.count > 1, (first + bend) / gap0, one_past), at::where(step.count > 1, -bend / gap1, zero)};
   }
 
-  SolverTraits traits_;
   ErSdeOptions options_;
   SdeOptions sde_;
 };
 
+enum class ErSdeType { er_sde, reverse_sde, ode };
+
+struct ErSdeSettings : SdeOptions {
+  int64_t order = 3;
+  ErSdeType type = ErSdeType::er_sde;
+};
+
 }  // namespace
 
-const SolverTraits& traits_er_sde() {
-  static const SolverTraits traits{
-      .name = "er_sde",
-      .aliases = {"ER-SDE", "ER-SDE-Solver"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .history = 2,
-      .stochastic = true,
-      .reference = "Cui et al. 2023, arXiv:2309.06169, eq. 18-20 (ER-SDE-Solver-1, 2 and 3), VE",
-      .summary = "extended reverse SDE; backward differences make all orders above 1 second order without noise",
-      .options = "order=3,solver_type=er_sde|reverse_sde|ode,eta=1,s_noise=1",
-      .variants = {"order=1", "order=2", "solver_type=reverse_sde,eta=0.5,s_noise=1.1", "solver_type=ode",
-                   "solver_type=ode,order=2", "solver_type=ode,order=1"},
-      .also = {"ComfyUI", "stable-diffusion.cpp"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_er_sde(SolverOptions& options) {
-  ErSdeOptions read{options.integer("order", 3), true, 1.0};
-  if (read.order < 1 || read.order > 3)
-    throw UsageError(fmt::format("solver 'er_sde': order must lie in 1 … 3, not {}", read.order));
-  const std::string type = options.word("solver_type", "er_sde");
-  if (type != "er_sde" && type != "reverse_sde" && type != "ode")
-    throw UsageError(fmt::format("solver 'er_sde': solver_type must be er_sde, reverse_sde or ode, not '{}'", type));
-  SdeOptions sde = SdeOptions::read(options, "er_sde");
-  if (type == "ode") sde.eta = 0.0;
-  if (type == "er_sde" && sde.eta != 1.0) throw UsageError("solver 'er_sde': eta belongs to solver_type=reverse_sde");
-  read.paper = type == "er_sde";
-  read.eta = sde.eta;
-  return std::make_unique<ErSde>(read, sde);
+SolverEntry solver_er_sde() {
+  return solver_entry(
+      {.name = "er_sde",
+       .aliases = {"ER-SDE", "ER-SDE-Solver"},
+       .family = "stochastic",
+       .reference = "Cui et al. 2023, arXiv:2309.06169, eq. 18-20 (ER-SDE-Solver-1, 2 and 3), VE",
+       .summary = "extended reverse SDE; backward differences make all orders above 1 second order without noise",
+       .variants = {"order=1", "order=2", "solver_type=reverse_sde,eta=0.5,s_noise=1.1", "solver_type=ode",
+                    "solver_type=ode,order=2", "solver_type=ode,order=1"},
+       .also = {"ComfyUI", "stable-diffusion.cpp"}},
+      {.strong_order = 1.0, .nfe = evaluations(1)}, {.history = 2, .stochastic = true},
+      options<ErSdeSettings>(
+          integer("order", &ErSdeSettings::order, in_range(1, 3), "evaluations in use"),
+          choice("solver_type", &ErSdeSettings::type,
+                 {{"er_sde", ErSdeType::er_sde}, {"reverse_sde", ErSdeType::reverse_sde}, {"ode", ErSdeType::ode}},
+                 "the noise function: the paper's, the reverse SDE's, or none"),
+          SdeOptions::declared())
+          .check([](const ErSdeSettings& read) { return read.type != ErSdeType::er_sde || read.eta == 1.0; },
+                 "eta belongs to solver_type=reverse_sde"),
+      [](SolverTraits traits, const ErSdeSettings& options) {
+        SdeOptions sde = options;
+        if (options.type == ErSdeType::ode) sde.eta = 0.0;
+        return std::make_unique<ErSde>(std::move(traits),
+                                       ErSdeOptions{options.order, options.type == ErSdeType::er_sde, sde.eta}, sde);
+      });
 }
 
 }  // namespace stride

@@ -3,25 +3,25 @@
 // denoiser once more, at the predicted point (without the noise), and gives Heun − Euler as the error estimate.
 #include "solvers/methods/euler.h"
 
-#include "framework/error.h"
 #include "solvers/shared/churn.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 
-class Euler final : public Solver {
+struct EulerOptions : Churn {
+  bool estimates = false;
+};
+
+class Euler final : public Method {
  public:
-  Euler(const Churn& churn, bool estimates)
-      : traits_(churn.claims(traits_euler())), churn_(churn), estimates_(estimates) {
+  Euler(const SolverTraits& traits, const Churn& churn, bool estimates)
+      : Method(churn.claims(traits)), churn_(churn), estimates_(estimates) {
     if (!estimates) return;
     traits_.error_order = 2;
     traits_.nfe = evaluations(2);
   }
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const auto [start, from] = churn_.raise(step, x);
@@ -33,7 +33,6 @@ class Euler final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   Churn churn_;
   bool estimates_;
 };
@@ -52,32 +51,24 @@ StepResult euler_step(Step& step, const Term& term, const Tensor& x, const Times
   return {next, history, denoised, error};
 }
 
-const SolverTraits& traits_euler() {
-  static const SolverTraits traits{
-      .name = "euler",
-      .aliases = {"Euler", "EulerDiscreteScheduler"},
-      .family = "one-step",
-      .order = 1,
-      .start_order = 1,
-      .strong_order = 1.0,
-      .integrates_sde = true,
-      .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2 without lines 9-11",
-      .summary = "one evaluation, one tangent; with s_churn, noise before each step",
-      .options = "error=none,s_churn=0,s_tmin=0,s_tmax=inf,s_noise=1",
-      .variants = {"error=heun", "s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_euler(SolverOptions& options) {
-  const std::string error = options.word("error", "none");
-  if (error != "none" && error != "heun")
-    throw UsageError(fmt::format("solver 'euler': error must be none or heun, not '{}'", error));
-  const Churn churn = Churn::read(options, "euler");
-  if (error == "heun" && churn.active())
-    throw UsageError("solver 'euler': under s_churn a step has no error estimate; leave error or s_churn out");
-  return std::make_unique<Euler>(churn, error == "heun");
+SolverEntry solver_euler() {
+  return solver_entry(
+      {.name = "euler",
+       .aliases = {"Euler", "EulerDiscreteScheduler"},
+       .family = "one-step",
+       .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2 without lines 9-11",
+       .summary = "one evaluation, one tangent; with s_churn, noise before each step",
+       .variants = {"error=heun", "s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "stable-diffusion.cpp"}},
+      {.order = 1, .start_order = 1, .strong_order = 1.0, .nfe = evaluations(1)}, {.integrates_sde = true},
+      options<EulerOptions>(choice("error", &EulerOptions::estimates, {{"none", false}, {"heun", true}},
+                                   "the error estimate: none, or by one more evaluation"),
+                            Churn::declared())
+          .check([](const EulerOptions& read) { return !read.estimates || !read.active(); },
+                 "under s_churn a step has no error estimate; leave error or s_churn out"),
+      [](SolverTraits traits, const EulerOptions& options) {
+        return std::make_unique<Euler>(std::move(traits), options, options.estimates);
+      });
 }
 
 }  // namespace stride

@@ -4,22 +4,17 @@
 
 namespace stride {
 
-const SolverTraits& traits_euler_ancestral_cfg_pp() {
-  static const SolverTraits traits{.name = "euler_ancestral_cfg_pp",
-                                   .aliases = {"Euler a CFG++", "euler_a_cfg_pp"},
-                                   .family = "stochastic",
-                                   .strong_order = 1.0,
-                                   .stochastic = true,
-                                   .reference = "ComfyUI; Chung et al. 2024, arXiv:2406.08070, alg. 2",
-                                   .summary = "Euler a, renoised along the unconditional slope; `guidance` 0.2 to 1",
-                                   .options = "eta=1",
-                                   .also = {"ComfyUI", "stable-diffusion.cpp"},
-                                   .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_euler_ancestral_cfg_pp(SolverOptions& options) {
-  return make_ancestral_solver(traits_euler_ancestral_cfg_pp(), options.number("eta", 1.0), NoiseOf::unconditional);
+SolverEntry solver_euler_ancestral_cfg_pp() {
+  return solver_entry({.name = "euler_ancestral_cfg_pp",
+                       .aliases = {"Euler a CFG++", "euler_a_cfg_pp"},
+                       .family = "stochastic",
+                       .reference = "ComfyUI; Chung et al. 2024, arXiv:2406.08070, alg. 2",
+                       .summary = "Euler a, renoised along the unconditional slope; `guidance` 0.2 to 1",
+                       .also = {"ComfyUI", "stable-diffusion.cpp"}},
+                      {.strong_order = 1.0, .nfe = evaluations(1)}, {.stochastic = true}, AncestralOptions::declared(),
+                      [](SolverTraits traits, const AncestralOptions& options) {
+                        return make_ancestral_solver(std::move(traits), options.eta, NoiseOf::unconditional);
+                      });
 }
 
 }  // namespace stride

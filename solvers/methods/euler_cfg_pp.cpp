@@ -5,23 +5,16 @@
 
 namespace stride {
 
-const SolverTraits& traits_euler_cfg_pp() {
-  static const SolverTraits traits{
-      .name = "euler_cfg_pp",
-      .aliases = {"Euler CFG++", "DDIM CFG++"},
-      .family = "one-step",
-      .order = 1,
-      .start_order = 1,
-      .reference = "Chung et al. 2024, arXiv:2406.08070, alg. 2",
-      .summary = "the guided image, renoised along the unconditional slope; `guidance` 0.2 to 1",
-      .options = "",
-      .also = {"ComfyUI", "A1111", "stable-diffusion.cpp"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_euler_cfg_pp(SolverOptions& /*options*/) {
-  return make_ancestral_solver(traits_euler_cfg_pp(), 0.0, NoiseOf::unconditional);
+SolverEntry solver_euler_cfg_pp() {
+  return solver_entry({.name = "euler_cfg_pp",
+                       .aliases = {"Euler CFG++", "DDIM CFG++"},
+                       .family = "one-step",
+                       .reference = "Chung et al. 2024, arXiv:2406.08070, alg. 2",
+                       .summary = "the guided image, renoised along the unconditional slope; `guidance` 0.2 to 1",
+                       .also = {"ComfyUI", "A1111", "stable-diffusion.cpp"}},
+                      {.order = 1, .start_order = 1, .nfe = evaluations(1)}, {}, [](SolverTraits traits) {
+                        return make_ancestral_solver(std::move(traits), 0.0, NoiseOf::unconditional);
+                      });
 }
 
 }  // namespace stride

@@ -9,10 +9,9 @@
 namespace stride {
 namespace {
 
-class Heun final : public Solver {
+class Heun final : public Method {
  public:
-  explicit Heun(const Churn& churn) : traits_(churn.claims(traits_heun())), churn_(churn) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+  Heun(const SolverTraits& traits, const Churn& churn) : Method(churn.claims(traits)), churn_(churn) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const auto [start, from] = churn_.raise(step, x);
@@ -25,7 +24,6 @@ class Heun final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   Churn churn_;
 };
 
@@ -40,25 +38,18 @@ HeunStep heun_step(Step& step, const Tensor& x, const Times& from, const Times& 
   return {x + 0.5 * h * (slope_from + slope_to), euler, denoised};
 }
 
-const SolverTraits& traits_heun() {
-  static const SolverTraits traits{.name = "heun",
-                                   .aliases = {"Heun", "HeunDiscreteScheduler"},
-                                   .family = "one-step",
-                                   .order = 2,
-                                   .start_order = 2,
-                                   .error_order = 2,
-                                   .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2",
-                                   .summary = "two evaluations a step; its Euler part gives an error estimate",
-                                   .options = "s_churn=0,s_tmin=0,s_tmax=inf,s_noise=1",
-                                   .variants = {"s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
-                                   .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler",
-                                            "EDM", "stable-diffusion.cpp"},
-                                   .nfe = evaluations(2)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_heun(SolverOptions& options) {
-  return std::make_unique<Heun>(Churn::read(options, "heun"));
+SolverEntry solver_heun() {
+  return solver_entry(
+      {.name = "heun",
+       .aliases = {"Heun", "HeunDiscreteScheduler"},
+       .family = "one-step",
+       .reference = "Karras et al. 2022, arXiv:2206.00364, alg. 2",
+       .summary = "two evaluations per step; its Euler part gives an error estimate",
+       .variants = {"s_churn=6,s_tmin=0.1,s_tmax=10,s_noise=1.007"},
+       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler", "EDM",
+                "stable-diffusion.cpp"}},
+      {.order = 2, .start_order = 2, .error_order = 2, .nfe = evaluations(2)}, {}, Churn::declared(),
+      [](SolverTraits traits, const Churn& options) { return std::make_unique<Heun>(std::move(traits), options); });
 }
 
 }  // namespace stride

@@ -10,9 +10,9 @@
 namespace stride {
 namespace {
 
-class Heunpp2 final : public Solver {
+class Heunpp2 final : public Method {
  public:
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_heunpp2(); }
+  using Method::Method;
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor& grid = step.constant().grid;
@@ -41,23 +41,17 @@ class Heunpp2 final : public Solver {
 
 }  // namespace
 
-const SolverTraits& traits_heunpp2() {
-  static const SolverTraits traits{.name = "heunpp2",
-                                   .aliases = {"Heun++ 2", "Heun++"},
-                                   .family = "one-step",
-                                   .order = 1,
-                                   .start_order = 1,
-                                   .reference =
-                                       "ComfyUI sample_heunpp2, after sd-webui-samplers-scheduler; no paper: "
-                                       "x' = x + h ((1 - w2 - w3) d1 + w2 d2 + w3 d3), w2 = sigma_(i+1)/(3 sigma_0), "
-                                       "w3 = sigma_(i+2)/(3 sigma_0)",
-                                   .summary = "three slopes weighted by their levels; first order; fixed grids only",
-                                   .options = "",
-                                   .also = {"ComfyUI"},
-                                   .nfe = evaluations(3)};
-  return traits;
+SolverEntry solver_heunpp2() {
+  return solver_entry({.name = "heunpp2",
+                       .aliases = {"Heun++ 2", "Heun++"},
+                       .family = "one-step",
+                       .reference = "ComfyUI sample_heunpp2, after sd-webui-samplers-scheduler; no paper: "
+                                    "x' = x + h ((1 - w2 - w3) d1 + w2 d2 + w3 d3), w2 = sigma_(i+1)/(3 sigma_0), "
+                                    "w3 = sigma_(i+2)/(3 sigma_0)",
+                       .summary = "three slopes weighted by their levels; first order; fixed grids only",
+                       .also = {"ComfyUI"}},
+                      {.order = 1, .start_order = 1, .nfe = evaluations(3)}, {},
+                      [](SolverTraits traits) { return std::make_unique<Heunpp2>(std::move(traits)); });
 }
-
-std::unique_ptr<Solver> make_heunpp2(SolverOptions& /*options*/) { return std::make_unique<Heunpp2>(); }
 
 }  // namespace stride

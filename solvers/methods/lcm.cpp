@@ -1,7 +1,6 @@
 // LCM: multistep consistency sampling, Luo et al. 2023 (arXiv:2310.04378) alg. 3: x ← f(x) + σ_to z. Where the model is
 // not its own boundary condition, `boundary` gives f(x) = c_skip(t)·x_VP + c_out(t)·D with c_skip = σ_d²/(τ² + σ_d²),
 // c_out = τ/√(τ² + σ_d²), τ = scaling·t (with diffusers' constants); else f is D.
-#include "framework/error.h"
 #include "framework/grids/timestep_table.h"
 
 #include "solvers/solver_list.h"
@@ -13,11 +12,15 @@ namespace {
 
 constexpr double kSigmaData = 0.5;
 
-class Lcm final : public Solver {
- public:
-  Lcm(std::optional<TimestepTable> axis, double scaling) : axis_(std::move(axis)), scaling_(scaling) {}
+struct LcmOptions {
+  bool boundary = false;
+  double scaling = 10.0;
+};
 
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_lcm(); }
+class Lcm final : public Method {
+ public:
+  Lcm(SolverTraits traits, std::optional<TimestepTable> axis, double scaling)
+      : Method(std::move(traits)), axis_(std::move(axis)), scaling_(scaling) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     StepResult result = finish(step, x, history);
@@ -41,26 +44,24 @@ class Lcm final : public Solver {
 
 }  // namespace
 
-const SolverTraits& traits_lcm() {
-  static const SolverTraits traits{.name = "lcm",
-                                   .aliases = {"LCM", "LCMScheduler"},
-                                   .family = "consistency",
-                                   .stochastic = true,
-                                   .reference = "Luo et al. 2023, arXiv:2310.04378, alg. 3",
-                                   .summary = "jumps to the clean estimate and diffuses it to the next level",
-                                   .options = "boundary=false,scaling=10",
-                                   .variants = {"boundary=true"},
-                                   .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "stable-diffusion.cpp"},
-                                   .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_lcm(SolverOptions& options) {
-  const double scaling = options.number("scaling", 10.0);
-  if (!(scaling > 0.0)) throw UsageError("solver 'lcm': scaling must be positive");
-  std::optional<TimestepTable> axis;
-  if (options.flag("boundary", false)) axis.emplace(options.noise_schedule(), options.device());
-  return std::make_unique<Lcm>(std::move(axis), scaling);
+SolverEntry solver_lcm() {
+  return solver_entry(
+      {.name = "lcm",
+       .aliases = {"LCM", "LCMScheduler"},
+       .family = "consistency",
+       .reference = "Luo et al. 2023, arXiv:2310.04378, alg. 3",
+       .summary = "jumps to the clean estimate and diffuses it to the next level",
+       .variants = {"boundary=true"},
+       .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "stable-diffusion.cpp"}},
+      {.nfe = evaluations(1)}, {.stochastic = true},
+      options<LcmOptions>(
+          flag("boundary", &LcmOptions::boundary, "impose the boundary condition, for models that lack it"),
+          number("scaling", &LcmOptions::scaling, above(0), "of the timestep in the boundary condition")),
+      [](SolverTraits traits, const LcmOptions& options, const SolverContext& context) {
+        std::optional<TimestepTable> axis;
+        if (options.boundary) axis.emplace(timestep_axis(context, traits), context.device);
+        return std::make_unique<Lcm>(std::move(traits), std::move(axis), options.scaling);
+      });
 }
 
 }  // namespace stride

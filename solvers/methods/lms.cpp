@@ -6,30 +6,25 @@
 
 namespace stride {
 
-const SolverTraits& traits_lms() {
-  static const SolverTraits traits{
-      .name = "lms",
-      .aliases = {"LMS", "LMS Discrete", "LMSDiscreteScheduler"},
-      .family = "multistep",
-      .order = 4,
-      .start_order = 2,
-      .history = 3,
-      .reference =
-          "Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5: x' = x + the integral over d sigma of the polynomial "
-          "through the last slopes; k-diffusion",
-      .summary = "variable-step Adams-Bashforth in sigma",
-      .options = "order=4, start=own|high, lower_order_final=0",
-      .variants = {"order=1", "order=2", "order=3", "order=3,start=high", "start=high"},
-      .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_lms(SolverOptions& options) {
-  const auto order = static_cast<int>(read_order(options, "lms", 4));
-  const MultistepOptions read = MultistepOptions::read(options, "lms", order, true);
-  return make_linear_multistep(traits_lms(), {.weights = adams_weights, .integrates_end = true}, read,
-                               {order, read.start.steps > 0 ? order : std::min(order, 2)});
+SolverEntry solver_lms() {
+  return solver_entry({.name = "lms",
+                       .aliases = {"LMS", "LMS Discrete", "LMSDiscreteScheduler"},
+                       .family = "multistep",
+                       .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. III.5: x' = x + the integral over "
+                                    "d sigma of the polynomial "
+                                    "through the last slopes; k-diffusion",
+                       .summary = "variable-step Adams-Bashforth in sigma",
+                       .variants = {"order=1", "order=2", "order=3", "order=3,start=high", "start=high"},
+                       .also = {"k-diffusion", "diffusers", "ComfyUI", "A1111", "InvokeAI"}},
+                      {.order = 4, .start_order = 2, .nfe = evaluations(1)}, {.history = 3},
+                      options<MultistepOptions>(MultistepOptions::declared(4), MultistepOptions::order_option(4),
+                                                start_option(&MultistepOptions::high_start)),
+                      [](SolverTraits traits, const MultistepOptions& options) {
+                        const auto order = static_cast<int>(options.order);
+                        return make_linear_multistep(std::move(traits),
+                                                     {.weights = adams_weights, .integrates_end = true}, options,
+                                                     {order, options.high_start ? order : std::min(order, 2)});
+                      });
 }
 
 }  // namespace stride

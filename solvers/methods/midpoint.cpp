@@ -3,16 +3,13 @@
 
 namespace stride {
 
-const SolverTraits& traits_midpoint() {
-  static const SolverTraits traits = runge_kutta_traits(
+SolverEntry solver_midpoint() {
+  return runge_kutta_entry(
       {.name = "midpoint",
        .aliases = {"Midpoint", "midpoint_2s"},
        .reference = "Hairer, Noersett & Wanner, Solving ODEs I, sec. II.1: x' = x + h d(x + h d(x)/2)",
        .summary = "the slope of the middle of the step in sigma; its Euler part gives an error estimate",
        .also = {"torchdiffeq", "diffrax", "flow_matching", "RES4LYF"}});
-  return traits;
 }
-
-std::unique_ptr<Solver> make_midpoint(SolverOptions& options) { return make_runge_kutta(traits_midpoint(), options); }
 
 }  // namespace stride

@@ -14,32 +14,20 @@
 
 namespace stride {
 
-const SolverTraits& traits_plan() {
-  static const SolverTraits traits{
-      .name = "plan",
-      .family = "learned",
-      .history = kPlanWindow - 1,
-      .extras = 1,
-      .reference =
-          "Stride: a table made by stride fit; iPNDM's update (Zhang & Chen 2023, arXiv:2204.13902) with free weights",
-      .summary = "a fitted few-step plan: its own grid, history weights and model times",
-      .options = "FILE.json",
-      .nfe = [](int64_t steps, bool /*final_zero*/) { return steps; }};
-  return traits;
-}
-
 namespace {
 
-class PlanSolver final : public Solver {
+struct PlanOptions {
+  std::string path;
+};
+
+class PlanSolver final : public Method {
  public:
-  explicit PlanSolver(const Plan& plan) : nfe_(plan.nfe()), traits_(traits_plan()) {
+  PlanSolver(SolverTraits traits, const Plan& plan) : Method(std::move(traits)), nfe_(plan.nfe()) {
     std::size_t window = 1;
     for (const std::vector<double>& row : plan.weights) window = std::max(window, row.size());
     traits_.history = static_cast<int64_t>(window) - 1;
     table_ = at::tensor(plan_params(plan, static_cast<int>(window)), at::kDouble);
   }
-
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor table = history[history.size() - 1];
@@ -75,7 +63,7 @@ class PlanSolver final : public Solver {
           fmt::format("the plan has {} steps, but the grid has {}: a plan runs on its own grid only", nfe_, steps));
     const int64_t width = traits_.history + 2;
     if (constant.params && constant.params->size(1) != nfe_ * width)
-      throw UsageError(fmt::format("a plan of {} steps and window {} takes {} parameters a row, not {}", nfe_,
+      throw UsageError(fmt::format("a plan of {} steps and window {} takes {} parameters per row, not {}", nfe_,
                                    traits_.history + 1, nfe_ * width, constant.params->size(1)));
     const Tensor index = step.index.clamp_max(nfe_ - 1);
     const Tensor where = index.view({-1, 1, 1}).expand({-1, 1, width});
@@ -83,7 +71,6 @@ class PlanSolver final : public Solver {
   }
 
   int64_t nfe_;
-  SolverTraits traits_;
   Tensor table_;  // [nfe · (window + 1)], see plan_params
 };
 
@@ -103,7 +90,7 @@ const std::vector<double>& adams_bashforth(int order) {
 
 std::string Plan::invalid_reason() const {
   const std::size_t n = scale_time.size();
-  if (n == 0) return "scale_time is empty: a plan needs one entry a step";
+  if (n == 0) return "scale_time is empty: a plan needs one entry per step";
   if (sigmas.size() != n + 1) return fmt::format("sigmas has {} entries; {} steps need {}", sigmas.size(), n, n + 1);
   if (weights.size() != n) return fmt::format("weights has {} rows; {} steps need as many", weights.size(), n);
   if (!all_finite_numbers(sigmas)) return "sigmas has an entry that is not finite";
@@ -139,11 +126,19 @@ std::vector<double> plan_params(const Plan& plan, int window) {
 
 std::unique_ptr<Solver> make_plan_solver(Plan plan) {
   if (const std::string reason = plan.invalid_reason(); !reason.empty()) throw UsageError("plan: " + reason);
-  return std::make_unique<PlanSolver>(plan);
+  return std::make_unique<PlanSolver>(solver_traits("plan"), plan);
 }
 
-std::unique_ptr<Solver> make_plan(SolverOptions& options) {
-  return make_plan_solver(Plan::load(options.argument("plan needs its file: plan:FILE.json")));
+SolverEntry solver_plan() {
+  return solver_entry(
+      {.name = "plan",
+       .family = "learned",
+       .reference =
+           "Stride: a table made by stride fit; iPNDM's update (Zhang & Chen 2023, arXiv:2204.13902) with free weights",
+       .summary = "a fitted few-step plan: its own grid, history weights and model times"},
+      {.nfe = [](int64_t steps, bool /*final_zero*/) { return steps; }}, {.history = kPlanWindow - 1, .extras = 1},
+      options<PlanOptions>(argument("FILE.json", &PlanOptions::path, "the plan's file")),
+      [](const SolverTraits&, const PlanOptions& options) { return make_plan_solver(Plan::load(options.path)); });
 }
 
 }  // namespace stride

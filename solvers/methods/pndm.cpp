@@ -5,25 +5,19 @@
 
 namespace stride {
 
-const SolverTraits& traits_pndm() {
-  static const SolverTraits traits{.name = "pndm",
-                                   .aliases = {"PNDM", "PNDMScheduler", "F-PNDM"},
-                                   .family = "multistep",
-                                   .order = 2,
-                                   .start_order = 2,
-                                   .history = 3,
-                                   .reference = "Liu et al. 2022, arXiv:2202.09778, alg. 2, eq. 9, 12 and 13",
-                                   .summary = "Runge-Kutta for three steps, then fixed-step Adams-Bashforth weights",
-                                   .options = "",
-                                   .also = {"diffusers", "InvokeAI"},
-                                   .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_pndm(SolverOptions& /*options*/) {
-  MultistepRule rule = fixed_step_rule();
-  rule.integrates_end = true;
-  return make_linear_multistep(traits_pndm(), rule, {.order = 4, .start = {&start_tableau(4), 3}}, {2, 2});
+SolverEntry solver_pndm() {
+  return solver_entry(
+      {.name = "pndm",
+       .aliases = {"PNDM", "PNDMScheduler", "F-PNDM"},
+       .family = "multistep",
+       .reference = "Liu et al. 2022, arXiv:2202.09778, alg. 2, eq. 9, 12 and 13",
+       .summary = "Runge-Kutta for three steps, then fixed-step Adams-Bashforth weights",
+       .also = {"diffusers", "InvokeAI"}},
+      {.order = 2, .start_order = 2, .nfe = evaluations(1)}, {.history = 3}, [](SolverTraits traits) {
+        MultistepRule rule = fixed_step_rule();
+        rule.integrates_end = true;
+        return make_linear_multistep(std::move(traits), rule, {.order = 4, .start = {&start_tableau(4), 3}}, {2, 2});
+      });
 }
 
 }  // namespace stride

@@ -1,13 +1,10 @@
 // Restart sampling: Xu et al. 2023 (arXiv:2306.14878) alg. 1 and 2, with every step of the grid that lies inside
 // [t_min, t_max] as a restart interval: Heun down, then K times noise from Step::to back up to Step::from and Heun
 // down again.
-#include "framework/error.h"
 #include "solvers/methods/heun.h"
 #include "solvers/shared/sde_path.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <limits>
 
@@ -15,18 +12,19 @@ namespace stride {
 namespace {
 
 struct RestartOptions {
-  int64_t restarts, steps, first_steps;
-  double t_min, t_max, rho, s_noise;
+  int64_t restarts = 1, steps = 1, first_steps = 1;
+  double t_min = 0.0;
+  double t_max = std::numeric_limits<double>::infinity();
+  double rho = 7.0, s_noise = 1.0;
 };
 
-class Restart final : public Solver {
+class Restart final : public Method {
  public:
-  explicit Restart(const RestartOptions& options)
-      : traits_(claims(traits_restart(), {.eta = options.restarts == 0 ? 0.0 : 1.0, .s_noise = options.s_noise}, 2, 2)),
+  Restart(const SolverTraits& traits, const RestartOptions& options)
+      : Method(claims(traits, {.eta = options.restarts == 0 ? 0.0 : 1.0, .s_noise = options.s_noise}, 2, 2)),
         options_(options) {
     traits_.nfe = evaluations(2 * (options.first_steps + options.restarts * options.steps));
   }
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const HeunStep first = down(step, x, options_.first_steps);
@@ -65,41 +63,34 @@ class Restart final : public Solver {
     return {heun.next, heun.euler, denoised};
   }
 
-  SolverTraits traits_;
   RestartOptions options_;
 };
 
 }  // namespace
 
-const SolverTraits& traits_restart() {
-  static const SolverTraits traits{
-      .name = "restart",
-      .aliases = {"Restart"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .stochastic = true,
-      .reference = "Xu et al. 2023, arXiv:2306.14878, alg. 1-2",
-      .summary = "Heun, with noise back up and down again over each step",
-      .options = "restarts=1,steps=1,first_steps=1,t_min=0,t_max=inf,rho=7,s_noise=1",
-      .variants = {"restarts=2,steps=2,first_steps=2,t_min=0.1,t_max=10,s_noise=1.003", "restarts=0"},
-      .also = {"A1111"},
-      .nfe = evaluations(4)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_restart(SolverOptions& options) {
-  const RestartOptions read{options.integer("restarts", 1),
-                            options.integer("steps", 1),
-                            options.integer("first_steps", 1),
-                            options.number("t_min", 0.0),
-                            options.number("t_max", std::numeric_limits<double>::infinity()),
-                            options.number("rho", 7.0),
-                            options.number("s_noise", 1.0)};
-  if (read.restarts < 0 || read.steps < 1 || read.first_steps < 1)
-    throw UsageError(fmt::format("solver 'restart': restarts must be at least 0, steps and first_steps at least 1"));
-  if (!(read.t_min >= 0.0 && read.t_max > read.t_min && read.rho > 0.0 && read.s_noise >= 0.0))
-    throw UsageError("solver 'restart': needs 0 <= t_min < t_max, rho > 0 and s_noise >= 0");
-  return std::make_unique<Restart>(read);
+SolverEntry solver_restart() {
+  return solver_entry(
+      {.name = "restart",
+       .aliases = {"Restart"},
+       .family = "stochastic",
+       .reference = "Xu et al. 2023, arXiv:2306.14878, alg. 1-2",
+       .summary = "Heun, with noise back up and down again over each step",
+       .variants = {"restarts=2,steps=2,first_steps=2,t_min=0.1,t_max=10,s_noise=1.003", "restarts=0"},
+       .also = {"A1111"}},
+      {.strong_order = 1.0, .nfe = evaluations(4)}, {.stochastic = true},
+      options<RestartOptions>(
+          integer("restarts", &RestartOptions::restarts, at_least(0),
+                  "how often noise goes back up and Heun down again in each step"),
+          integer("steps", &RestartOptions::steps, at_least(1), "Heun steps on the way down after a restart"),
+          integer("first_steps", &RestartOptions::first_steps, at_least(1), "Heun steps on the first way down"),
+          number("t_min", &RestartOptions::t_min, at_least(0), "the smallest noise level with restarts"),
+          number("t_max", &RestartOptions::t_max, above(0).or_infinite(), "the largest noise level with restarts"),
+          number("rho", &RestartOptions::rho, above(0), "spacing of the Heun steps, as in karras"),
+          number("s_noise", &RestartOptions::s_noise, at_least(0), "factor on the noise that is added"))
+          .check([](const RestartOptions& read) { return read.t_min < read.t_max; }, "t_min must be below t_max"),
+      [](SolverTraits traits, const RestartOptions& options) {
+        return std::make_unique<Restart>(std::move(traits), options);
+      });
 }
 
 }  // namespace stride

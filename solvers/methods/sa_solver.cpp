@@ -1,6 +1,5 @@
 // SA-Solver: Xue et al. 2023 (arXiv:2309.05019) alg. 1, data prediction: a stochastic Adams predictor (eq. 14–15) and
 // corrector (eq. 17–18). τ² is the η of the reverse SDE.
-#include "framework/error.h"
 #include "solvers/shared/coefficients.h"
 #include "solvers/shared/exponential_adams.h"
 #include "solvers/shared/multistep.h"
@@ -8,25 +7,25 @@
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
-
 #include <limits>
 
 namespace stride {
 namespace {
 
 struct SaOptions {
-  int64_t predictor, corrector;
-  double tau, tau_start, tau_end, s_noise;
-  bool simple_order_2, pece;
+  int64_t predictor = 3, corrector = 4;
+  double tau = 1.0;
+  double tau_start = std::numeric_limits<double>::infinity();
+  double tau_end = 0.0, s_noise = 1.0;
+  bool simple_order_2 = false, pece = false;
 };
 
 constexpr int64_t kExtras = 3;  // x where the last predictor started, the noise that it added, whether there are any
 
-class SaSolver final : public Solver {
+class SaSolver final : public Method {
  public:
-  explicit SaSolver(const SaOptions& options)
-      : traits_(claims(traits_sa_solver(), {.eta = options.tau, .s_noise = options.s_noise}, 1, 1)), options_(options) {
+  SaSolver(const SolverTraits& traits, const SaOptions& options)
+      : Method(claims(traits, {.eta = options.tau, .s_noise = options.s_noise}, 1, 1)), options_(options) {
     // The corrector's order, as far as the predictor's point carries it.
     const int64_t order =
         options.corrector == 0 ? options.predictor : std::min(options.corrector, options.predictor + 1);
@@ -37,7 +36,6 @@ class SaSolver final : public Solver {
     traits_.history = std::max<int64_t>({options.predictor - 1, options.corrector - 1, 1});
     if (options.pece) traits_.nfe = [](int64_t steps, bool /*final_zero*/) { return 2 * steps; };
   }
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
 
   [[nodiscard]] BatchState init(const Tensor& x) const override {
     return History::empty(traits_.history, x)
@@ -159,47 +157,37 @@ class SaSolver final : public Solver {
     return at::where(times.end == 0.0, times.left() - 1, at::full_like(times.index, times.steps));
   }
 
-  SolverTraits traits_;
   SaOptions options_;
 };
 
 }  // namespace
 
-const SolverTraits& traits_sa_solver() {
-  static const SolverTraits traits{
-      .name = "sa_solver",
-      .aliases = {"SA-Solver", "SASolverScheduler"},
-      .family = "stochastic",
-      .strong_order = 1.0,
-      .history = 3,
-      .extras = kExtras,
-      .stochastic = true,
-      .reference = "Xue et al. 2023, arXiv:2309.05019, alg. 1, eq. 14-18",
-      .summary = "stochastic Adams predictor and corrector; order 4 at tau = 0",
-      .options = "predictor=3,corrector=4,tau=1,tau_start=inf,tau_end=0,s_noise=1,simple_order_2=false,pece=false",
-      .variants = {"tau_start=10,tau_end=0.2,s_noise=1.1", "predictor=2,corrector=2,simple_order_2=true", "pece=true",
-                   "corrector=0", "tau=0,corrector=0"},
-      .also = {"diffusers", "ComfyUI", "InvokeAI"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_sa_solver(SolverOptions& options) {
-  const SaOptions read{options.integer("predictor", 3),
-                       options.integer("corrector", 4),
-                       options.number("tau", 1.0),
-                       options.number("tau_start", std::numeric_limits<double>::infinity()),
-                       options.number("tau_end", 0.0),
-                       options.number("s_noise", 1.0),
-                       options.flag("simple_order_2", false),
-                       options.flag("pece", false)};
-  if (read.predictor < 1 || read.predictor > 4 || read.corrector < 0 || read.corrector > 4)
-    throw UsageError(fmt::format("solver 'sa_solver': predictor must lie in 1 … 4 and corrector in 0 … 4, not {}, {}",
-                                 read.predictor, read.corrector));
-  if (!(read.tau >= 0.0 && read.tau_end >= 0.0 && read.tau_start > read.tau_end && read.s_noise >= 0.0))
-    throw UsageError("solver 'sa_solver': needs tau >= 0, 0 <= tau_end < tau_start and s_noise >= 0");
-  if (read.pece && read.corrector == 0) throw UsageError("solver 'sa_solver': pece needs a corrector");
-  return std::make_unique<SaSolver>(read);
+SolverEntry solver_sa_solver() {
+  return solver_entry(
+      {.name = "sa_solver",
+       .aliases = {"SA-Solver", "SASolverScheduler"},
+       .family = "stochastic",
+       .reference = "Xue et al. 2023, arXiv:2309.05019, alg. 1, eq. 14-18",
+       .summary = "stochastic Adams predictor and corrector; order 4 at tau = 0",
+       .variants = {"tau_start=10,tau_end=0.2,s_noise=1.1", "predictor=2,corrector=2,simple_order_2=true", "pece=true",
+                    "corrector=0", "tau=0,corrector=0"},
+       .also = {"diffusers", "ComfyUI", "InvokeAI"}},
+      {.strong_order = 1.0, .nfe = evaluations(1)}, {.history = 3, .extras = kExtras, .stochastic = true},
+      options<SaOptions>(
+          integer("predictor", &SaOptions::predictor, in_range(1, 4), "order of the predictor"),
+          integer("corrector", &SaOptions::corrector, in_range(0, 4), "order of the corrector; 0: none"),
+          number("tau", &SaOptions::tau, at_least(0), "how much noise goes in: 0 none, 1 the reverse SDE"),
+          number("tau_start", &SaOptions::tau_start, above(0).or_infinite(),
+                 "the largest noise level with noise of its own"),
+          number("tau_end", &SaOptions::tau_end, at_least(0), "the smallest noise level with noise of its own"),
+          number("s_noise", &SaOptions::s_noise, at_least(0), "factor on the noise that is added"),
+          flag("simple_order_2", &SaOptions::simple_order_2, "the simpler second-order predictor of the authors' code"),
+          flag("pece", &SaOptions::pece, "evaluate once more after the corrector"))
+          .check([](const SaOptions& read) { return read.tau_end < read.tau_start; }, "tau_end must be below tau_start")
+          .check([](const SaOptions& read) { return !read.pece || read.corrector > 0; }, "pece needs a corrector"),
+      [](SolverTraits traits, const SaOptions& options) {
+        return std::make_unique<SaSolver>(std::move(traits), options);
+      });
 }
 
 }  // namespace stride

@@ -3,25 +3,19 @@
 
 namespace stride {
 
-const SolverTraits& traits_sra3() {
-  static const SolverTraits traits{
-      .name = "sra3",
-      .aliases = {"SRA3"},
-      .family = "stochastic",
-      .strong_order = 1.5,
-      .stochastic = true,
-      .reference = "Roessler 2010, SIAM J. Numer. Anal. 48(3), SRA3; coefficients in solvers/shared/stochastic_rk.cpp",
-      .summary = "strong order 1.5 on the reverse SDE, in the clock sigma^2",
-      .options = "eta=1,s_noise=1",
-      .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
-      .also = {"StochasticDiffEq.jl"},
-      .nfe = evaluations(3)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_sra3(SolverOptions& options) {
-  const SdeOptions sde = SdeOptions::read(options, "sra3");
-  return make_stochastic_rk(claims(traits_sra3(), sde, 3, 3), sde, sra3_tableau());
+SolverEntry solver_sra3() {
+  return solver_entry(
+      {.name = "sra3",
+       .aliases = {"SRA3"},
+       .family = "stochastic",
+       .reference = "Roessler 2010, SIAM J. Numer. Anal. 48(3), SRA3; coefficients in solvers/shared/stochastic_rk.cpp",
+       .summary = "strong order 1.5 on the reverse SDE, in the clock sigma^2",
+       .variants = {"eta=0.5,s_noise=1.1", "eta=0"},
+       .also = {"StochasticDiffEq.jl"}},
+      {.strong_order = 1.5, .nfe = evaluations(3)}, {.stochastic = true}, SdeOptions::declared(),
+      [](const SolverTraits& traits, const SdeOptions& options) {
+        return make_stochastic_rk(claims(traits, options, 3, 3), options, sra3_tableau());
+      });
 }
 
 }  // namespace stride

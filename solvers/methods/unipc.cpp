@@ -1,23 +1,22 @@
 // UniPC: Zhao et al. 2023 (arXiv:2302.04867) alg. 1 and 2, of the denoised image. The corrector mends the last step
 // with the evaluation that the next one makes anyway; its result is where the next step starts.
-#include "framework/error.h"
 #include "solvers/shared/coefficients.h"
 #include "solvers/shared/linear_multistep.h"
 
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 
 namespace stride {
 namespace {
 
 struct UniPcOptions {
-  int64_t order;
-  bool bh2;
-  bool corrector;
-  bool lower_order_final;
-  MultistepStart start;
+  int64_t order = 3;
+  bool bh2 = true;
+  bool corrector = true;
+  bool lower_order_final = false;
+  MultistepStart start = {};
+  bool high_start = false;  ///< `start` is the one for this order
 };
 
 class UniPc final : public Solver {
@@ -119,42 +118,35 @@ class UniPc final : public Solver {
 
 }  // namespace
 
-const SolverTraits& traits_unipc() {
-  static const SolverTraits traits{
-      .name = "unipc",
-      .aliases = {"UniPC", "uni_pc_bh2", "UniPCMultistepScheduler"},
-      .family = "multistep",
-      .order = 4,
-      .start_order = 3,
-      .history = 3,
-      .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
-      .summary = "predictor and corrector in log-SNR with one evaluation a step",
-      .options = "order=3, variant=bh2|bh1, corrector=1, start=own|high, lower_order_final=0",
-      .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "start=high",
-                   "corrector=0,start=high", "lower_order_final=1"},
-      .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler"},
-      .nfe = evaluations(1)};
-  return traits;
-}
-
-std::unique_ptr<Solver> make_unipc(SolverOptions& options) {
-  UniPcOptions read{};
-  read.order = read_order(options, "unipc", 3);
-  const std::string variant = options.word("variant", "bh2");
-  if (variant != "bh1" && variant != "bh2")
-    throw UsageError(fmt::format("solver 'unipc': variant is bh1 or bh2, not '{}'", variant));
-  read.bh2 = variant == "bh2";
-  read.corrector = options.flag("corrector", true);
-  read.lower_order_final = options.flag("lower_order_final", false);
-  SolverTraits traits = traits_unipc();
-  const auto order = static_cast<int>(read.order);
-  traits.history = read.corrector ? order : order - 1;
-  traits.order = read.corrector ? order + 1 : order;
-  read.start = MultistepStart::read(options, "unipc", *traits.order);
-  traits.start_order = read.start.steps > 0 ? *traits.order : std::min(read.corrector ? 3 : 2, *traits.order);
-  read.start.claim_cost(traits);
-  if (read.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
-  return std::make_unique<UniPc>(std::move(traits), read);
+SolverEntry solver_unipc() {
+  return solver_entry(
+      {.name = "unipc",
+       .aliases = {"UniPC", "uni_pc_bh2", "UniPCMultistepScheduler"},
+       .family = "multistep",
+       .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
+       .summary = "predictor and corrector in log-SNR with one evaluation per step",
+       .variants = {"order=1", "order=2", "order=2,variant=bh1", "variant=bh1", "corrector=0", "start=high",
+                    "corrector=0,start=high", "lower_order_final=1"},
+       .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI", "diff-sampler"}},
+      {.order = 4, .start_order = 3, .nfe = evaluations(1)}, {.history = 3},
+      options<UniPcOptions>(
+          integer("order", &UniPcOptions::order, in_range(1, 3), "of the predictor"),
+          choice("variant", &UniPcOptions::bh2, {{"bh2", true}, {"bh1", false}},
+                 "the paper's B(h) for two values: e^h - 1, or h"),
+          flag("corrector", &UniPcOptions::corrector, "mend each step with the next one's evaluation"),
+          start_option(&UniPcOptions::high_start),
+          flag("lower_order_final", &UniPcOptions::lower_order_final, "lower orders in the last steps")),
+      [](SolverTraits traits, const UniPcOptions& options) {
+        UniPcOptions used = options;
+        const auto order = static_cast<int>(options.order);
+        traits.history = options.corrector ? order : order - 1;
+        traits.order = options.corrector ? order + 1 : order;
+        if (options.high_start) used.start = MultistepStart::high(*traits.order);
+        traits.start_order = used.start.steps > 0 ? *traits.order : std::min(options.corrector ? 3 : 2, *traits.order);
+        used.start.claim_cost(traits);
+        if (options.lower_order_final) traits.order = traits.start_order = std::min(2, *traits.order);
+        return std::make_unique<UniPc>(std::move(traits), used);
+      });
 }
 
 }  // namespace stride

@@ -1,19 +1,13 @@
 #include "solvers/shared/ancestral.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
 
-class JumpSolver final : public Solver {
+class JumpSolver final : public Method {
  public:
-  JumpSolver(SolverTraits traits, JumpRule rule) : traits_(std::move(traits)), rule_(std::move(rule)) {}
-
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+  JumpSolver(SolverTraits traits, JumpRule rule) : Method(std::move(traits)), rule_(std::move(rule)) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Evaluation evaluation = step.evaluate(x, step.from);
@@ -26,7 +20,6 @@ class JumpSolver final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   JumpRule rule_;
 };
 
@@ -38,13 +31,17 @@ AncestralLevels ancestral_levels(const Times& from, const Times& to, double eta)
   return {to * (1.0 - eta * eta + eta * eta * left).sqrt(), to * (eta * (1.0 - left).sqrt())};
 }
 
+Options<AncestralOptions> AncestralOptions::declared(double eta) {
+  return options<AncestralOptions>(number("eta", &AncestralOptions::eta, in_range(0, 1),
+                                          "how much of the noise is new: 0 none, 1 as ancestral sampling has it"))
+      .with({.eta = eta});
+}
+
 std::unique_ptr<Solver> make_jump_solver(SolverTraits traits, JumpRule rule) {
   return std::make_unique<JumpSolver>(std::move(traits), std::move(rule));
 }
 
 std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta, NoiseOf noise_of) {
-  if (!(eta >= 0.0 && eta <= 1.0))
-    throw UsageError(fmt::format("solver '{}': eta must lie in 0 … 1, not {}", traits.name, eta));
   traits.stochastic = eta != 0.0;
   if (!traits.stochastic)
     traits.strong_order.reset();

@@ -37,8 +37,14 @@ struct AncestralLevels {
 /// keep = σ_down/σ and spread = σ_up with σ_up = η σ_to √(1 − σ_to²/σ²), σ_down² = σ_to² − σ_up². In EDM
 /// coordinates this is DDIM (Song et al. 2021, arXiv:2010.02502, eq. 12 and 16) for any η, ancestral DDPM sampling
 /// with the posterior variance (Ho et al. 2020, arXiv:2006.11239, eq. 6–7) for η = 1, and k-diffusion's Euler a.
-/// Throws UsageError unless 0 ≤ eta ≤ 1.
 [[nodiscard]] std::unique_ptr<Solver> make_ancestral_solver(SolverTraits traits, double eta,
                                                             NoiseOf noise_of = NoiseOf::denoised);
+
+/// The option of its solvers.
+struct AncestralOptions {
+  double eta = 1.0;
+
+  [[nodiscard]] static Options<AncestralOptions> declared(double eta = 1.0);
+};
 
 }  // namespace stride

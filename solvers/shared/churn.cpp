@@ -1,22 +1,17 @@
 #include "solvers/shared/churn.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 #include <cmath>
 
 namespace stride {
 
-Churn Churn::read(SolverOptions& options, const std::string& solver) {
-  const Churn none;
-  const Churn churn{options.number("s_churn", none.s_churn), options.number("s_tmin", none.s_tmin),
-                    options.number("s_tmax", none.s_tmax), options.number("s_noise", none.s_noise)};
-  if (!(churn.s_churn >= 0.0 && churn.s_tmin >= 0.0 && churn.s_tmax >= 0.0 && churn.s_noise >= 0.0))
-    throw UsageError(fmt::format("solver '{}': s_churn, s_tmin, s_tmax and s_noise must be at least 0", solver));
-  return churn;
+Options<Churn> Churn::declared() {
+  return options<Churn>(
+      number("s_churn", &Churn::s_churn, at_least(0), "how much noise a run adds before its steps; 0: none"),
+      number("s_tmin", &Churn::s_tmin, at_least(0), "the smallest noise level that is churned"),
+      number("s_tmax", &Churn::s_tmax, at_least(0).or_infinite(), "the largest noise level that is churned"),
+      number("s_noise", &Churn::s_noise, at_least(0), "factor on the noise that is added"));
 }
 
 SolverTraits Churn::claims(SolverTraits traits) const {

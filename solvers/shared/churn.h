@@ -21,8 +21,8 @@ struct Churn {
   double s_tmax = std::numeric_limits<double>::infinity();
   double s_noise = 1.0;
 
-  /// Reads s_churn, s_tmin, s_tmax and s_noise; throws UsageError on a negative one.
-  [[nodiscard]] static Churn read(SolverOptions& options, const std::string& solver);
+  /// s_churn, s_tmin, s_tmax and s_noise.
+  [[nodiscard]] static Options<Churn> declared();
   [[nodiscard]] bool active() const noexcept { return s_churn != 0.0; }
 
   /// Traits of a method under this churn: it is stochastic, of strong order 1, and has no error estimate to go by.

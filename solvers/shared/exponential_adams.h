@@ -9,7 +9,7 @@
 namespace stride {
 
 /// Weights of ∫ over the step of (1 + η)e^(−(1+η)(λ_to − λ)) ℓ_j(λ) dλ, λ = −ln σ, for the Lagrange basis ℓ of `nodes`
-/// (levels, at least one): one float64 `[B]` a node, Σ_j = 1 − e^(−(1+η)h).
+/// (levels, at least one): one float64 `[B]` per node, Σ_j = 1 − e^(−(1+η)h).
 [[nodiscard]] std::vector<Times> exponential_adams_weights(const Times& from, const Times& to, const Times& eta,
                                                            const std::vector<Times>& nodes);
 

@@ -41,17 +41,15 @@ Tensor combined(const ExponentialWeights& row, const Tensor& x, const std::vecto
   return sum;
 }
 
-class ExponentialSolver final : public Solver {
+class ExponentialSolver final : public Method {
  public:
   ExponentialSolver(SolverTraits traits, Prediction prediction, ExponentialTableau tableau)
-      : traits_(std::move(traits)), prediction_(prediction), tableau_(std::move(tableau)) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+      : Method(std::move(traits)), prediction_(prediction), tableau_(std::move(tableau)) {}
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     return exponential_step(step, x, history, prediction_, numbers_of(tableau_, prediction_, step.from, step.to));
   }
 
  private:
-  SolverTraits traits_;
   Prediction prediction_;
   ExponentialTableau tableau_;
 };

@@ -45,7 +45,7 @@ struct ExponentialNumbers {
   std::vector<ExponentialWeights> stages;
   ExponentialWeights last;
   std::vector<ExponentialWeights> embedded;
-  std::vector<Tensor> used;  ///< bool `[B]` a stage: the rows that it serves; empty: all of them
+  std::vector<Tensor> used;  ///< bool `[B]` per stage: the rows that it serves; empty: all of them
 };
 [[nodiscard]] ExponentialNumbers numbers_of(const ExponentialTableau& tableau, Prediction prediction, const Times& from,
                                             const Times& to);

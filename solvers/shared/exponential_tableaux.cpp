@@ -1,9 +1,5 @@
 #include "solvers/shared/exponential_tableaux.h"
 
-#include "framework/error.h"
-
-#include <fmt/format.h>
-
 namespace stride {
 namespace {
 
@@ -13,14 +9,6 @@ std::vector<PhiTerm> second_weight(double node, double c2, bool exact) {
 }
 
 }  // namespace
-
-ExponentialWeighting parse_weighting(const std::string& word, const std::string& solver) {
-  if (word == "dpm_solver") return ExponentialWeighting::dpm_solver;
-  if (word == "midpoint") return ExponentialWeighting::midpoint;
-  if (word == "heun") return ExponentialWeighting::heun;
-  throw UsageError(
-      fmt::format("solver '{}': solver_type must be dpm_solver, midpoint or heun, not '{}'", solver, word));
-}
 
 ExponentialTableau exponential_first() { return {.order = 1, .stages = {}, .last = {1.0}}; }
 
@@ -44,20 +32,21 @@ ExponentialTableau exponential_third(ExponentialWeighting weighting) {
           .embedded = {{1.0, {second_weight(1.0, c2, weighting != ExponentialWeighting::dpm_solver)}}}};
 }
 
-double stage_node(SolverOptions& options, const std::string& solver, double fallback) {
-  const double c2 = options.number("c2", fallback);
-  if (!(c2 > 0.0 && c2 <= 1.0))
-    throw UsageError(fmt::format("solver '{}': c2 must lie above 0 and at most at 1, not at {}", solver, c2));
-  return c2;
+Options<SinglestepOptions> SinglestepOptions::declared(int64_t order) {
+  using Weighting = ExponentialWeighting;
+  return options<SinglestepOptions>(
+             integer("order", &SinglestepOptions::order, in_range(1, 3), "order, and evaluations in each step"),
+             choice(
+                 "solver_type", &SinglestepOptions::weighting,
+                 {{"dpm_solver", Weighting::dpm_solver}, {"midpoint", Weighting::midpoint}, {"heun", Weighting::heun}},
+                 "which of the published weights; they agree to leading order"))
+      .with({.order = order});
 }
 
-ExponentialTableau singlestep_tableau(SolverOptions& options, const std::string& solver, int64_t default_order) {
-  const int64_t order = options.integer("order", default_order);
-  const ExponentialWeighting weighting = parse_weighting(options.word("solver_type", "dpm_solver"), solver);
+ExponentialTableau SinglestepOptions::tableau() const {
   if (order == 1) return exponential_first();
   if (order == 2) return exponential_second(0.5, weighting);
-  if (order == 3) return exponential_third(weighting);
-  throw UsageError(fmt::format("solver '{}': order must lie in 1 … 3, not {}", solver, order));
+  return exponential_third(weighting);
 }
 
 }  // namespace stride

@@ -13,8 +13,6 @@ enum class ExponentialWeighting {
   midpoint,    ///< diffusers' solver_type midpoint: another third stage, the rest as dpm_solver
   heun,        ///< diffusers' solver_type heun, "taylor" in the authors' code: the interpolating polynomial, exactly
 };
-/// "dpm_solver", "midpoint" or "heun"; throws UsageError, naming `solver`, on another word.
-[[nodiscard]] ExponentialWeighting parse_weighting(const std::string& word, const std::string& solver);
 
 /// One evaluation: DDIM, alias exponential Euler.
 [[nodiscard]] ExponentialTableau exponential_first();
@@ -28,11 +26,14 @@ enum class ExponentialWeighting {
 /// DPM-Solver-23, else with φ_2/c2, so that the estimate is a multiple of the curvature of g and no slope cancels it.
 [[nodiscard]] ExponentialTableau exponential_third(ExponentialWeighting weighting);
 
-/// The option c2: where in (0, 1] the second evaluation lies. Throws UsageError, naming `solver`, elsewhere.
-[[nodiscard]] double stage_node(SolverOptions& options, const std::string& solver, double fallback);
+/// The options of the single-step methods.
+struct SinglestepOptions {
+  int64_t order = 3;
+  ExponentialWeighting weighting = ExponentialWeighting::dpm_solver;
 
-/// One of the above by its order, for the options order=1|2|3 and solver_type of `options`.
-[[nodiscard]] ExponentialTableau singlestep_tableau(SolverOptions& options, const std::string& solver,
-                                                    int64_t default_order);
+  [[nodiscard]] static Options<SinglestepOptions> declared(int64_t order);
+  /// One of the above.
+  [[nodiscard]] ExponentialTableau tableau() const;
+};
 
 }  // namespace stride

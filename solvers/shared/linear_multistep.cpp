@@ -1,12 +1,9 @@
 #include "solvers/shared/linear_multistep.h"
 
-#include "framework/error.h"
 #include "solvers/plan.h"
 #include "solvers/shared/coefficients.h"
 
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
@@ -82,18 +79,14 @@ class LinearMultistep final : public Solver {
 
 }  // namespace
 
-int64_t read_order(SolverOptions& options, const std::string& name, int64_t most) {
-  const int64_t order = options.integer("order", most);
-  if (order < 1 || order > most)
-    throw UsageError(fmt::format("solver '{}': order must lie in 1 … {}, not {}", name, most, order));
-  return order;
+Options<MultistepOptions> MultistepOptions::declared(int64_t order) {
+  return options<MultistepOptions>(flag("lower_order_final", &MultistepOptions::lower_order_final,
+                                        "lower orders in the last steps of runs of fewer than 15"))
+      .with({.order = order});
 }
 
-bool read_midpoint(SolverOptions& options, const std::string& name, const std::string& fallback) {
-  const std::string type = options.word("solver_type", fallback);
-  if (type != "midpoint" && type != "heun")
-    throw UsageError(fmt::format("solver '{}': solver_type is midpoint or heun, not '{}'", name, type));
-  return type == "midpoint";
+OptionRow<MultistepOptions> MultistepOptions::order_option(int64_t most) {
+  return integer("order", &MultistepOptions::order, in_range(1, static_cast<double>(most)), "values in use");
 }
 
 MultistepRule fixed_step_rule() {
@@ -116,22 +109,15 @@ MultistepRule exponential_rule(bool of_denoised, bool midpoint, bool halved) {
   return {.weights = weights, .of_denoised = of_denoised};
 }
 
-MultistepOptions MultistepOptions::read(SolverOptions& options, const std::string& name, int64_t order,
-                                        bool high_start) {
-  MultistepOptions read;
-  read.order = order;
-  read.lower_order_final = options.flag("lower_order_final", false);
-  if (high_start) read.start = MultistepStart::read(options, name, read.order);
-  return read;
-}
-
 std::unique_ptr<Solver> make_linear_multistep(SolverTraits traits, MultistepRule rule, const MultistepOptions& options,
                                               MultistepClaims claims) {
   traits.order = claims.order;
   traits.start_order = claims.start_order;
   traits.history = options.order - 1;
-  options.start.claim_cost(traits);
-  return std::make_unique<LinearMultistep>(std::move(traits), std::move(rule), options);
+  MultistepOptions used = options;
+  if (options.high_start) used.start = MultistepStart::high(options.order);
+  used.start.claim_cost(traits);
+  return std::make_unique<LinearMultistep>(std::move(traits), std::move(rule), used);
 }
 
 }  // namespace stride

@@ -15,24 +15,33 @@ struct MultistepRule {
   bool integrates_end = false;  ///< the last jump, to σ = 0, is a step like the others; else x ← D
 };
 
-/// Options that these methods share, as they are read from a spec.
+/// Options that these methods share.
 struct MultistepOptions {
   int64_t order = 1;  ///< values in use, this evaluation's included
   /// In runs of fewer than 15 steps no more values than steps are left, as in diffusers: the last steps are of lower
   /// order, for stability.
   bool lower_order_final = false;
   MultistepStart start = {};
+  bool high_start = false;  ///< `start` is the one for this order
 
-  /// Reads `lower_order_final`, and `start` (own, or high) where `high_start`.
-  [[nodiscard]] static MultistepOptions read(SolverOptions& options, const std::string& name, int64_t order,
-                                             bool high_start = false);
+  /// `lower_order_final`, for a method of that order.
+  [[nodiscard]] static Options<MultistepOptions> declared(int64_t order);
+  /// `order`, 1 … most and by default `most`.
+  [[nodiscard]] static OptionRow<MultistepOptions> order_option(int64_t most);
 };
 
-/// The option `order`, 1 … most, by default `most`.
-[[nodiscard]] int64_t read_order(SolverOptions& options, const std::string& name, int64_t most);
+/// The option `solver_type` of DPM-Solver's second-order steps (diffusers' names).
+template <class T>
+[[nodiscard]] OptionRow<T> midpoint_option(bool T::*midpoint) {
+  return choice("solver_type", midpoint, {{"midpoint", true}, {"heun", false}},
+                "the second-order step: DPM-Solver's shortcut, or the polynomial exactly");
+}
 
-/// The option `solver_type` of DPM-Solver's second-order steps (diffusers' names): true for midpoint, false for heun.
-[[nodiscard]] bool read_midpoint(SolverOptions& options, const std::string& name, const std::string& fallback);
+/// The option `exact` of methods with three values.
+template <class T>
+[[nodiscard]] OptionRow<T> exact_option(bool T::*exact) {
+  return flag("exact", exact, "the second difference with the polynomial's weight, not the published half of it");
+}
 
 /// Adams–Bashforth weights of a fixed step on whatever grid, up to order 4.
 [[nodiscard]] MultistepRule fixed_step_rule();

@@ -8,7 +8,7 @@
 namespace stride {
 
 /// Weights of the polynomial through the values at `nodes` under a quadrature: Σ_q measures[q]·ℓ_j(points[q]) with the
-/// Lagrange basis ℓ_j; `points` and `measures` are float64 `[Q, B]`, the result is one float64 `[B]` a node.
+/// Lagrange basis ℓ_j; `points` and `measures` are float64 `[Q, B]`, the result is one float64 `[B]` per node.
 [[nodiscard]] std::vector<Times> quadrature_weights(const Tensor& points, const Tensor& measures,
                                                     const std::vector<Times>& nodes);
 
@@ -16,7 +16,7 @@ namespace stride {
 [[nodiscard]] std::vector<Times> moment_weights(const std::vector<Times>& moments, const std::vector<Times>& nodes);
 
 /// Weights of ∫ over [from, to] of the polynomial through the slopes at from, past[0], past[1], …
-/// (newest first): one float64 `[B]` a slope, exact for up to four nodes (two-point Gauss–Legendre).
+/// (newest first): one float64 `[B]` per slope, exact for up to four nodes (two-point Gauss–Legendre).
 [[nodiscard]] std::vector<Times> adams_weights(const Times& from, const Times& to, const std::vector<Times>& past);
 
 /// Times in units of a step in λ = −ln σ, as exponential methods count them: 0 at `from`, 1 at `to`, negative in the

@@ -1,10 +1,7 @@
 #include "solvers/shared/multistep_start.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 
@@ -38,13 +35,6 @@ const StartTableau& start_tableau(int order) {
 MultistepStart MultistepStart::high(int64_t order) {
   if (order < 3) return {};
   return {&start_tableau(static_cast<int>(order - 1)), order - 2};
-}
-
-MultistepStart MultistepStart::read(SolverOptions& options, const std::string& name, int64_t order) {
-  const std::string start = options.word("start", "own");
-  if (start == "high") return high(order);
-  if (start != "own") throw UsageError(fmt::format("solver '{}': start is own or high, not '{}'", name, start));
-  return {};
 }
 
 int64_t MultistepStart::more_evaluations(int64_t run_steps, bool final_zero) const {

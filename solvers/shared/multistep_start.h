@@ -29,12 +29,17 @@ struct MultistepStart {
   /// What a method of order k needs to start with an error of its own order: a step of a method of order p and the
   /// k-step method both err by h^(p+1) once, so that order k − 1 will do until k − 1 slopes are known for that.
   [[nodiscard]] static MultistepStart high(int64_t order);
-  /// Reads `start`: own, or high for a method of that order. Throws UsageError for another word.
-  [[nodiscard]] static MultistepStart read(SolverOptions& options, const std::string& name, int64_t order);
   [[nodiscard]] int64_t more_evaluations(int64_t run_steps, bool final_zero) const;
-  /// Claims what it costs a method of one evaluation a step: masked evaluations, in the first steps of a run.
+  /// Claims what it costs a method of one evaluation per step: masked evaluations, in the first steps of a run.
   void claim_cost(SolverTraits& traits) const;
 };
+
+/// The option `start` of a method, own or high.
+template <class T>
+[[nodiscard]] OptionRow<T> start_option(bool T::*high) {
+  return choice("start", high, {{"own", false}, {"high", true}},
+                "how a run begins: with lower orders, or with Runge-Kutta steps of the method's order");
+}
 
 /// `next`, with rows that are in their start (the first steps of a run, nothing handed over) replaced by the
 /// Runge–Kutta step from x. The evaluations count in those rows alone, and are left out where the host knows that no

@@ -25,10 +25,9 @@ Times level(const Step& step, double node) {
   return step.from + node * (step.to - step.from);
 }
 
-class RungeKutta final : public Solver {
+class RungeKutta final : public Method {
  public:
-  RungeKutta(SolverTraits traits, ButcherTableau tableau) : traits_(std::move(traits)), tableau_(std::move(tableau)) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+  RungeKutta(SolverTraits traits, ButcherTableau tableau) : Method(std::move(traits)), tableau_(std::move(tableau)) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor h = per_sample(step.to - step.from, x);
@@ -47,8 +46,11 @@ class RungeKutta final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   ButcherTableau tableau_;
+};
+
+struct RungeKuttaOptions {
+  bool error = true;
 };
 
 const ButcherTableau& tableau_named(const std::string& name) {
@@ -73,27 +75,25 @@ ButcherTableau ButcherTableau::without_error() const {
   return out;
 }
 
-SolverTraits runge_kutta_traits(SolverTraits traits) {
-  const ButcherTableau& tableau = tableau_named(traits.name);
-  traits.family = "one-step";
-  traits.order = traits.start_order = tableau.order;
-  if (tableau.embedded_order != 0) traits.error_order = tableau.embedded_order + 1;
-  traits.nfe = evaluations(tableau.evaluations());
+SolverEntry runge_kutta_entry(SolverCard card) {
+  const ButcherTableau& tableau = tableau_named(card.name);
+  SolverClaims claims{.order = tableau.order, .start_order = tableau.order, .nfe = evaluations(tableau.evaluations())};
+  if (tableau.embedded_order != 0) claims.error_order = tableau.embedded_order + 1;
+  card.family = "one-step";
+  Options<RungeKuttaOptions> declared;
   if (tableau.without_error().evaluations() < tableau.evaluations()) {
-    traits.options = "error=true";
-    traits.variants = {"error=false"};
+    declared.add(flag("error", &RungeKuttaOptions::error, "estimate the error, at the cost of more evaluations"));
+    card.variants = {"error=false"};
   }
-  return traits;
-}
-
-std::unique_ptr<Solver> make_runge_kutta(SolverTraits traits, SolverOptions& options) {
-  ButcherTableau tableau = tableau_named(traits.name);
-  if (!traits.options.empty() && !options.flag("error", true)) {
-    tableau = tableau.without_error();
-    traits.error_order.reset();
-    traits.nfe = evaluations(tableau.evaluations());
-  }
-  return std::make_unique<RungeKutta>(std::move(traits), std::move(tableau));
+  return solver_entry(std::move(card), std::move(claims), {}, declared,
+                      [&tableau](SolverTraits traits, const RungeKuttaOptions& options) {
+                        ButcherTableau used = options.error ? tableau : tableau.without_error();
+                        if (!options.error) {
+                          traits.error_order.reset();
+                          traits.nfe = evaluations(used.evaluations());
+                        }
+                        return std::make_unique<RungeKutta>(std::move(traits), std::move(used));
+                      });
 }
 
 }  // namespace stride

@@ -20,7 +20,7 @@ struct ButcherTableau {
   std::vector<double> weights;
   std::vector<double> error;  ///< weights minus the embedded method's: h·Σ error·slope estimates the local error
 
-  /// Evaluations a step. The last evaluation of a pair whose last stage is the next step's first one ("first same
+  /// Evaluations per step. The last evaluation of a pair whose last stage is the next step's first one ("first same
   /// as last") is made again there: whether a row has just begun, or was rejected at its first step, is known to the
   /// device alone, so that the count of evaluations could not be kept, and a batch may mix such rows with others.
   [[nodiscard]] int64_t evaluations() const { return static_cast<int64_t>(nodes.size()); }
@@ -31,11 +31,8 @@ struct ButcherTableau {
 /// Every tableau that a solver uses (butcher_tableaux.cpp); a test holds each to its order conditions.
 [[nodiscard]] const std::vector<ButcherTableau>& butcher_tableaux();
 
-/// `traits` with family, orders and evaluations of the tableau of that name, and the option error=false where the
-/// estimate costs evaluations that a fixed grid can do without.
-[[nodiscard]] SolverTraits runge_kutta_traits(SolverTraits traits);
-
-/// The solver of runge_kutta_traits(…), with its options.
-[[nodiscard]] std::unique_ptr<Solver> make_runge_kutta(SolverTraits traits, SolverOptions& options);
+/// The solver of the tableau named as the card: family, orders and evaluations follow from the tableau, and the option
+/// error=false is there where the estimate costs evaluations that a fixed grid can do without.
+[[nodiscard]] SolverEntry runge_kutta_entry(SolverCard card);
 
 }  // namespace stride

@@ -1,10 +1,6 @@
 #include "solvers/shared/sde_path.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 
@@ -17,14 +13,11 @@ SdeJump sde_jump(const Times& from, const Times& to, const Times& eta, SdeKind k
   return {ratio * left.sqrt(), -(0.5 * left.log() - h).expm1(), to * eta * (1.0 - ratio.square()).sqrt()};
 }
 
-SdeOptions SdeOptions::read(SolverOptions& options, const std::string& solver, SdeKind kind) {
-  const SdeOptions read{options.number("eta", 1.0), options.number("s_noise", 1.0), kind};
-  if (!(read.eta >= 0.0 && (kind == SdeKind::linear || read.eta <= 1.0)))
-    throw UsageError(fmt::format("solver '{}': eta must {}, not {}", solver,
-                                 kind == SdeKind::linear ? "be at least 0" : "lie in 0 … 1", read.eta));
-  if (!(read.s_noise >= 0.0))
-    throw UsageError(fmt::format("solver '{}': s_noise must be at least 0, not {}", solver, read.s_noise));
-  return read;
+Options<SdeOptions> SdeOptions::declared(SdeKind kind) {
+  const Bounds eta = kind == SdeKind::linear ? at_least(0) : in_range(0, 1);
+  return options<SdeOptions>(number("eta", &SdeOptions::eta, eta, "how much noise goes in: 0 none, 1 the reverse SDE"),
+                             number("s_noise", &SdeOptions::s_noise, at_least(0), "factor on the noise that is added"))
+      .with({.kind = kind});
 }
 
 SolverTraits claims(SolverTraits traits, const SdeOptions& options, int order, int start_order) {

@@ -27,10 +27,8 @@ struct SdeOptions {
   double s_noise = 1.0;
   SdeKind kind = SdeKind::linear;
 
-  /// Reads `eta` (default 1) and `s_noise` (default 1). Throws UsageError on a negative one, and on eta > 1 for
-  /// SdeKind::ancestral.
-  [[nodiscard]] static SdeOptions read(SolverOptions& options, const std::string& solver,
-                                       SdeKind kind = SdeKind::linear);
+  /// `eta`, at most 1 for SdeKind::ancestral, and `s_noise`.
+  [[nodiscard]] static Options<SdeOptions> declared(SdeKind kind = SdeKind::linear);
   [[nodiscard]] bool draws() const noexcept { return eta != 0.0 && s_noise != 0.0; }
 };
 

@@ -1,19 +1,14 @@
 #include "solvers/shared/sde_stages.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
 
-class SdeStages final : public Solver {
+class SdeStages final : public Method {
  public:
   SdeStages(SolverTraits traits, const SdeOptions& sde, std::vector<SdeStage> stages)
-      : traits_(std::move(traits)), sde_(sde), stages_(std::move(stages)) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+      : Method(std::move(traits)), sde_(sde), stages_(std::move(stages)) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const auto [h, z] = sde_step_size(step.from, step.to, sde_.eta);
@@ -31,7 +26,6 @@ class SdeStages final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   SdeOptions sde_;
   std::vector<SdeStage> stages_;
 };
@@ -40,14 +34,6 @@ class SdeStages final : public Solver {
 
 std::unique_ptr<Solver> make_sde_stages(SolverTraits traits, const SdeOptions& sde, std::vector<SdeStage> stages) {
   return std::make_unique<SdeStages>(std::move(traits), sde, std::move(stages));
-}
-
-double read_node(SolverOptions& options, const std::string& solver, const std::string& key, double fallback, double low,
-                 double high) {
-  const double node = options.number(key, fallback);
-  if (!(node > low && node < high))
-    throw UsageError(fmt::format("solver '{}': {} must lie between {} and {}, not {}", solver, key, low, high, node));
-  return node;
 }
 
 }  // namespace stride

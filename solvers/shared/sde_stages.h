@@ -16,12 +16,8 @@ struct SdeStage {
 };
 
 /// The first stage goes to stages[0].node with D alone; each further one uses D at the stage before; the last has node
-/// 1. So stages.size() evaluations a step.
+/// 1. So stages.size() evaluations per step.
 [[nodiscard]] std::unique_ptr<Solver> make_sde_stages(SolverTraits traits, const SdeOptions& sde,
                                                       std::vector<SdeStage> stages);
-
-/// Reads a node; throws UsageError unless low < value < high.
-[[nodiscard]] double read_node(SolverOptions& options, const std::string& solver, const std::string& key,
-                               double fallback, double low, double high);
 
 }  // namespace stride

@@ -7,11 +7,10 @@
 namespace stride {
 namespace {
 
-class StochasticRk final : public Solver {
+class StochasticRk final : public Method {
  public:
   StochasticRk(SolverTraits traits, const SdeOptions& sde, const AdditiveTableau& tableau)
-      : traits_(std::move(traits)), sde_(sde), tableau_(tableau) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+      : Method(std::move(traits)), sde_(sde), tableau_(tableau) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Times width = (step.from - step.to) * (step.from + step.to);  // −dv
@@ -45,7 +44,6 @@ class StochasticRk final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   SdeOptions sde_;
   const AdditiveTableau& tableau_;
 };

@@ -1,21 +1,20 @@
 #include "solvers/shared/theta.h"
 
-#include "framework/error.h"
-
 #include <ATen/ATen.h>
-
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
 
 constexpr int64_t kIterations = 3;
 
-class Theta final : public Solver {
+struct ThetaOptions {
+  int64_t iterations = kIterations;
+};
+
+class Theta final : public Method {
  public:
   Theta(SolverTraits traits, double theta, int64_t iterations)
-      : traits_(std::move(traits)), theta_(theta), iterations_(iterations) {}
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+      : Method(std::move(traits)), theta_(theta), iterations_(iterations) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor h = per_sample(step.to - step.from, x);
@@ -31,29 +30,23 @@ class Theta final : public Solver {
   }
 
  private:
-  SolverTraits traits_;
   double theta_;
   int64_t iterations_;
 };
 
 }  // namespace
 
-SolverTraits theta_traits(SolverTraits traits) {
-  traits.family = "one-step";
-  traits.start_order = traits.order;
-  traits.error_order = 2;
-  traits.options = fmt::format("iterations={}", kIterations);
-  traits.variants = {"iterations=1", "iterations=6"};
-  traits.nfe = evaluations(1 + kIterations);
-  return traits;
-}
-
-std::unique_ptr<Solver> make_theta(SolverTraits traits, double theta, SolverOptions& options) {
-  const int64_t iterations = options.integer("iterations", kIterations);
-  if (iterations < 1)
-    throw UsageError(fmt::format("solver '{}': iterations must be at least 1, not {}", traits.name, iterations));
-  traits.nfe = evaluations(1 + iterations);
-  return std::make_unique<Theta>(std::move(traits), theta, iterations);
+SolverEntry theta_entry(SolverCard card, int order, double theta) {
+  card.family = "one-step";
+  card.variants = {"iterations=1", "iterations=6"};
+  return solver_entry(std::move(card),
+                      {.order = order, .start_order = order, .error_order = 2, .nfe = evaluations(1 + kIterations)}, {},
+                      options<ThetaOptions>(integer("iterations", &ThetaOptions::iterations, at_least(1),
+                                                    "fixed-point iterations in each step, one evaluation each")),
+                      [theta](SolverTraits traits, const ThetaOptions& options) {
+                        traits.nfe = evaluations(1 + options.iterations);
+                        return std::make_unique<Theta>(std::move(traits), theta, options.iterations);
+                      });
 }
 
 }  // namespace stride

@@ -11,7 +11,6 @@ namespace stride {
 /// device alone. They converge where the step is short against 1/|∂f/∂x|; the order holds from one iteration on, and
 /// one iteration of the trapezoidal rule is Heun's method. The error estimate is h/2·(f(x′, to) − f(x, from)), the
 /// difference of the two methods, up to its sign.
-[[nodiscard]] SolverTraits theta_traits(SolverTraits traits);
-[[nodiscard]] std::unique_ptr<Solver> make_theta(SolverTraits traits, double theta, SolverOptions& options);
+[[nodiscard]] SolverEntry theta_entry(SolverCard card, int order, double theta);
 
 }  // namespace stride

@@ -1,6 +1,7 @@
 // The compressed problem is the full problem: design §3.
 #include "adaptive/plan/compressed.h"
 #include "adaptive/plan/ceres_solver.h"
+#include "adaptive/plan/plan_memory.h"
 #include "framework/error.h"
 #include "tests/catch_torch.h"
 
@@ -134,6 +135,39 @@ TEST_CASE("compressed robust loss has the gradient of its cost", "[compressed]")
   NormalAccumulator plain(5, at::kCPU);
   plain.add(full.residual, full.jacobian, kInfinity);
   CHECK(plain.normal_equations().cost2 == Approx(full.residual.square().sum().item<double>()).epsilon(1e-12));
+}
+
+TEST_CASE("compressed sums over slices are those of the whole, and no more than a slice stands in float64",
+          "[compressed]") {
+  // More values than a slice: many samples of some, and few samples of many.
+  const int64_t samples = GENERATE(700, 2);
+  const int64_t values = samples == 2 ? 220'001 : 601;
+  CAPTURE(samples, values);
+  const double delta = GENERATE(false, true) ? 12.0 : kInfinity;
+  CAPTURE(delta);
+  const Tensor residual = deterministic({samples, values}, 0.2);
+  const Tensor jacobian = deterministic({5, samples, values}, 1.1).to(at::kFloat);
+  REQUIRE(jacobian.numel() > 2 * NormalAccumulator::kSliceValues);
+  NormalAccumulator sum(5, at::kCPU);
+  const int64_t peak = peak_allocation([&] { sum.add(residual, jacobian, delta); });
+  CHECK(peak <= (2 * NormalAccumulator::kSliceValues + NormalAccumulator::kSliceValues / 2) * 8);
+
+  const Tensor squared = residual.square().sum(1);
+  const Tensor root = huber_weight(squared, delta).sqrt().unsqueeze(1);
+  const Tensor j = (jacobian.to(at::kDouble) * root).flatten(1), r = (residual * root).flatten();
+  const NormalEquations normal = sum.normal_equations();
+  CHECK(relative(tensor(normal.gram).view({5, 5}), j.mm(j.t())) <= 1e-12);
+  CHECK((tensor(normal.g) - j.mv(r)).abs().max().item<double>() <= 1e-12 * (j.norm() * r.norm()).item<double>());
+  CHECK(normal.cost2 == Approx(huber(squared, delta).sum().item<double>()).epsilon(1e-12));
+}
+
+TEST_CASE("compressed distances are those of the differences in float64", "[compressed]") {
+  const Tensor x = deterministic({300, 4001}, 0.2).to(at::kFloat), target = deterministic({300, 4001}, 0.9);
+  Tensor found;
+  const int64_t peak = peak_allocation([&] { found = squared_distances(x, target); });
+  CHECK(peak <= NormalAccumulator::kSliceValues * 9);
+  CHECK(relative(found, (x.to(at::kDouble) - target).square().sum(1)) <= 1e-14);
+  CHECK(found.sizes() == at::IntArrayRef({300}));
 }
 
 TEST_CASE("compressed accumulator refuses shapes that disagree", "[compressed]") {

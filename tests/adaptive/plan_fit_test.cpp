@@ -10,7 +10,7 @@ namespace {
 
 PlanFitData data(const Denoiser& model, int64_t first_seed, int64_t count) {
   const Tensor start = plan_start(first_seed, count);
-  return {start, teacher_endpoints(model, {}, start, {}, {}).x, {}};
+  return {start, teacher_ends(model, start), {}};
 }
 
 PlanFitOptions options(int64_t nfe) {
@@ -115,9 +115,22 @@ TEST_CASE("plan fit returns the best plan so far when stopped or out of budget",
   CHECK(whole.validation_after <= stopped.validation_after);
   how.budget_evaluations = whole.evaluations / 2;
   const PlanFitResult cheap = fit_plan(model, {}, train, validation, how);
-  CHECK(cheap.stopped);
+  CHECK_FALSE(cheap.stopped);
+  CHECK(cheap.end == "budget");
   CHECK(cheap.evaluations < whole.evaluations);
   CHECK(cheap.plan.nfe() == 4);
+  // A budget that is spent before anything was improved leaves the start, measured.
+  for (const bool from_plan : {false, true}) {
+    PlanFitOptions least = how;
+    least.budget_evaluations = 1;
+    if (from_plan) least.initial = cheap.plan;
+    const PlanFitResult start = fit_plan(model, {}, train, validation, least);
+    CHECK_FALSE(start.stopped);
+    CHECK(start.end == "budget");
+    REQUIRE(start.plan.nfe() == 4);
+    CHECK(fitted_rmse(model, start.plan, validation) == Approx(start.validation_after));
+    CHECK((start.plan.to_json() == cheap.plan.to_json()) == from_plan);
+  }
 
   const PlanFitResult none =
       fit_plan(model, {}, train, validation, options(4), [](int64_t, int64_t, const std::string&) { return false; });
@@ -163,25 +176,6 @@ TEST_CASE("plan fit refuses options and data that make no sense", "[plan-fit]") 
   broken = good;
   broken.start = good.start * std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(fit_plan(model, {}, broken, good, options(3)), QualityError);
-}
-
-TEST_CASE("teacher counts its evaluations, stops between batches and refuses stochastic solvers", "[teacher]") {
-  const GaussianMixture model = plan_mixture();
-  TeacherOptions how;
-  how.steps = 6;
-  how.rows = 4;
-  const Tensor start = plan_start(0, 10);
-  const TeacherRun run = teacher_endpoints(model, {}, start, {}, how);
-  CHECK(run.x.sizes() == start.sizes());
-  CHECK(run.evaluations == 10 * 11);  // heun to zero: 2N − 1
-  CHECK(how.text() == "heun:steps=6");
-  const TeacherRun part =
-      teacher_endpoints(model, {}, start, {}, how, [](int64_t done, int64_t, const std::string&) { return done < 8; });
-  CHECK(part.stopped);
-  CHECK(part.x.size(0) == 8);
-  CHECK(difference(part.x, run.x.slice(0, 0, 8)) == 0.0);
-  how.solver = "euler_ancestral";
-  CHECK_THROWS_AS(teacher_endpoints(model, {}, start, {}, how), UsageError);
 }
 
 TEST_CASE("plan fit turns the free parts alone", "[plan-fit]") {

@@ -3,9 +3,11 @@
 
 #include "adaptive/plan/plan_fit.h"
 #include "adaptive/plan/plan_runs.h"
-#include "adaptive/teacher.h"
+#include "framework/fixed_grid.h"
 #include "framework/models/gaussian_mixture.h"
 #include "framework/noise/noise.h"
+#include "framework/sample.h"
+#include "solvers/registry.h"
 #include "tests/catch_torch.h"
 
 namespace stride::test {
@@ -31,6 +33,24 @@ inline GaussianMixture plan_mixture(bool classes = false, double width = 1.0) {
 inline Tensor plan_start(int64_t first_seed, int64_t count, at::ScalarType dtype = at::kDouble,
                          double sigma_max = 80.0) {
   return PhiloxNoise().initial(at::arange(first_seed, first_seed + count, at::kLong), {2, 4}, dtype) * sigma_max;
+}
+
+/// Where 40 steps of Heun's method take the starts.
+inline Tensor teacher_ends(const Denoiser& model, const Tensor& start) {
+  const int64_t n = start.size(0);
+  const TimeGrid grid = make_grid(Spec::parse("karras"), {.steps = 40});
+  const FixedGrid controller(grid);
+  const auto heun = make_solver("heun");
+  const ProbabilityFlow term;
+  const NoNoise noise;
+  const RunConstant constant{at::arange(n, at::kLong), {}, grid.rows(n, at::kCPU), {}};
+  const RunState begin = start_run(*heun, controller, constant, start, constant.grid.select(1, 0));
+  return sample({model, term, noise}, *heun, controller, begin).x;
+}
+
+/// √ of the mean squared difference over all samples and entries.
+inline double end_point_rmse(const Tensor& x, const Tensor& target) {
+  return (x.to(at::kDouble) - target).square().mean().sqrt().item<double>();
 }
 
 inline std::vector<double> zeros(const PlanParameters& space) {

@@ -1,4 +1,3 @@
-#include "adaptive/plan/plan_memory.h"
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
 #include "framework/sample.h"
@@ -135,17 +134,4 @@ TEST_CASE("plan runs: what is compared of end points is differentiated, not they
   CHECK(difference(runs.x, plan_endpoints(plan, inputs, {}).x) == 0.0);
   const Tensor expected = plain_jacobian(space, plan, inputs, 2e-3, true);
   CHECK(difference(runs.jacobian, expected.view(runs.jacobian.sizes())) <= 1e-9 * expected.abs().max().item<double>());
-}
-
-TEST_CASE("plan memory: a row of doubles takes twice a row of floats, and a limit is kept", "[plan]") {
-  const GaussianMixture model = plan_mixture();
-  const PlanParameters space({.nfe = 4});
-  const Plan plan = space.plan(zeros(space));
-  const PlanInputs wide{model, {}, plan_start(0, 2), {}}, narrow{model, {}, plan_start(0, 2, at::kFloat), {}};
-  const int64_t row = plan_bytes_per_row(plan, wide);
-  CHECK(row >= 8 * 8 * 4);  // the state and what a history of three holds, at least
-  CHECK(row > plan_bytes_per_row(plan, narrow));
-  CHECK(plan_bytes_per_row(plan, wide) == row);
-  CHECK(plan_rows_within(10 * row + row / 2, plan, wide) == 10);
-  CHECK_THROWS_AS(plan_rows_within(row, plan, wide), UsageError);
 }

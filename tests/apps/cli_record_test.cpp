@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -136,6 +137,42 @@ TEST_CASE("cli: --features-only keeps no pixels, and the predictor trains from i
   CHECK(h5py_agrees("import h5py; s = h5py.File(\"" + place.path("features/store/shard-000000.h5") +
                     "\"); assert s[\"gram\"].shape == (40, 81, 81) and s[\"pooled\"].shape == (40, 40, 7) and "
                     "s[\"start\"].shape == (40, 6) and \"x\" not in s"));
+}
+
+TEST_CASE("cli: train-predictor learns the steps of the solver that it is given, and no other runs under them") {
+  const Place place;
+  REQUIRE(place({"record", "--model", "gm.toml", "--seeds", "0-39", "--steps", "30", "--outdir", "teacher"}).code == 0);
+  const auto train = [&](const std::string& solver, const std::string& out) {
+    return place({"train-predictor", "--store", "teacher", "--solver", solver, "--training-steps", "50", "--tolerance",
+                  "0.002, 0.5", "--out", out});
+  };
+  const auto sample = [&](const std::string& solver) {
+    return place({"sample", "--model", "gm.toml", "--seeds", "0-3", "--solver", solver, "--policy",
+                  "predictor:p.safetensors,tolerance=0.1"});
+  };
+  REQUIRE(train("deis:type=rhoab", "p.safetensors").code == 0);
+  const json inspected = json::parse(place({"inspect", "p.safetensors", "--json"}).out);
+  CHECK(json::parse(inspected.at("metadata").at("predictor").get<std::string>()).at("base") == "deis:type=rhoab");
+  const Outcome runs = sample("DEIS:type=rhoab");
+  INFO(runs.err);
+  CHECK(runs.code == 0);
+  for (const char* other : {"deis", "dpmpp_2m"}) {
+    INFO(other);
+    const Outcome refused = sample(other);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, contains("--solver deis:type=rhoab"));
+  }
+  struct Wrong {
+    const char *solver, *says;
+  };
+  for (const Wrong& wrong : {Wrong{"heun", "evaluations other than"}, Wrong{"ddpm", "draws noise"},
+                             Wrong{"unipc:lower_order_final=1", "how many are left"}, Wrong{"dpmpp_2n", "dpmpp_2m"}}) {
+    INFO(wrong.solver);
+    const Outcome refused = train(wrong.solver, "never.safetensors");
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, contains(wrong.says));
+  }
+  CHECK_FALSE(std::filesystem::exists(place.path("never.safetensors")));
 }
 
 TEST_CASE("cli: a file size limit that the writer's thread meets ends the recording with exit code 5") {

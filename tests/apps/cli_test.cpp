@@ -4,14 +4,14 @@
 #include "datasets/files/samples_file.h"
 #include "datasets/store/trajectory_store.h"
 #include "framework/grids/noise_schedule.h"
-#include "tests/apps/process.h"
+#include "tests/apps/place.h"
 #include "tests/catch_torch.h"
-#include "tests/pipeline/mixture_card.h"
-#include "tests/temporary_folder.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace stride {
 namespace {
@@ -19,27 +19,9 @@ namespace {
 using nlohmann::json;
 using testing::eventually;
 using testing::Outcome;
+using testing::Place;
 using testing::Process;
 using testing::slurp;
-using testing::TemporaryFolder;
-
-const std::string kCard = std::string(testing::kMixtureCard) + "classes = [0, 1]\n";
-
-// A folder with a model card to sample from.
-class Place final {
- public:
-  Place() { write("gm.toml", kCard); }
-  [[nodiscard]] Outcome operator()(const std::vector<std::string>& words) const {
-    return testing::run_stride(folder_.path(), words);
-  }
-  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
-  [[nodiscard]] bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
-  [[nodiscard]] const std::string& folder() const { return folder_.path(); }
-
- private:
-  TemporaryFolder folder_;
-};
 
 }  // namespace
 
@@ -414,13 +396,25 @@ TEST_CASE("cli: list, schedule, doctor and full disks") {
   CHECK(all.code == 0);
   for (const char* word : {"dpmpp_2m", "karras", "pi", "cosine"}) CHECK(all.out.find(word) != std::string::npos);
   CHECK(place({"list", "solver"}).code == 2);
+  // Where there is no terminal, nothing is wider than 100 columns.
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"list"}, {"list", "-v"}}) {
+    std::istringstream lines(place(words).out);
+    for (std::string line; std::getline(lines, line);) {
+      INFO(line);
+      CHECK(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }) <= 100);
+    }
+  }
+  const std::string brief = place({"list", "solvers"}).out, full = place({"list", "solvers", "-v"}).out;
+  CHECK(brief.find("References:") == std::string::npos);
+  CHECK(full.find("References:") != std::string::npos);
+  CHECK(full.find("also called") != std::string::npos);
 
   const json grid = json::parse(place({"schedule", "--model", "gm.toml", "--steps", "4", "--json"}).out);
   CHECK(grid.at("sigmas").size() == 5);
   CHECK(grid.at("sigmas").at(0) == 80.0);
   CHECK(grid.at("sigmas").at(4) == 0.0);
   CHECK(grid.at("timesteps").size() == 5);
-  const json given = json::parse(place({"schedule", "--model", "gm.toml", "--sigmas", "14.6,6.3,0", "--json"}).out);
+  const json given = json::parse(place({"schedule", "--model", "gm.toml", "--sigmas", "14.6, 6.3, 0", "--json"}).out);
   CHECK(given.at("sigmas") == json({14.6, 6.3, 0.0}));
 
   const json doctor = json::parse(place({"doctor", "--json"}).out);

@@ -211,8 +211,8 @@ TEST_CASE("metrics cli: what cannot be measured is refused in words, before anyt
       {{"stats", "--out", "ref.npz"}, 2, "--data"},
       {{"stats", "--data", "mine.h5"}, 2, "--out"},
       {{"stats", "--data", "mine.h5", "--out", "ref.txt"}, 2, ".npz"},
-      {{"stats", "--data", "nothing", "--out", "ref.npz"}, 2, "embedded are: digits"},
-      {{"stats", "--data", "mine.h5", "--out", "ref.npz", "--features", "nothing"}, 2, "features-digits"}};
+      {{"stats", "--data", "nothing", "--out", "ref.npz"}, 3, "embedded are: digits"},
+      {{"stats", "--data", "mine.h5", "--out", "ref.npz", "--features", "nothing"}, 3, "features-digits"}};
   for (const Row& row : rows) {
     INFO(fmt::format("stride {}", fmt::join(row.words, " ")));
     const Outcome got = place(row.words);
@@ -225,6 +225,24 @@ TEST_CASE("metrics cli: what cannot be measured is refused in words, before anyt
   CHECK(dry.code == 0);
   CHECK(dry.out.find("24 of 1×8×8") != std::string::npos);
   CHECK_FALSE(file_exists(place.path("ref.npz")));
+}
+
+TEST_CASE("metrics cli: statistics without single features serve the default metrics that they can") {
+  const Place place;
+  REQUIRE(place({"stats", "--data", "theirs.h5", "--out", "made/ref.npz"}).code == 0);
+  const std::vector<std::string> words = {"metrics",      "--samples",  "mine.h5",         "--ref",
+                                          "made/ref.npz", "--features", "features-digits", "--json"};
+  const Outcome got = place(words);
+  INFO(got.err);
+  REQUIRE(got.code == 0);
+  const json metrics = json::parse(got.out).at("metrics");
+  CHECK(metrics.size() == 1);
+  CHECK(metrics.contains("fd"));
+  for (const char* metric : {"left out kid", "left out prdc", "--keep-features"})
+    CHECK(got.err.find(metric) != std::string::npos);
+  std::vector<std::string> asked = words;
+  asked.insert(asked.end(), {"--metric", "fd,kid"});
+  CHECK(place(asked).code == 2);
 }
 
 TEST_CASE("metrics cli: evaluate takes all metrics, and its table keeps its columns") {

@@ -187,16 +187,32 @@ TEST_CASE("options: every command's table is consistent") {
   }
 }
 
+TEST_CASE("options: fields in a library's message become options, other words stay") {
+  const std::set<std::string> options = {"sigma-min", "steps"};
+  CHECK(with_flags("`sigma_min` must be below `sigma_max`; give `steps`", options) ==
+        "--sigma-min must be below `sigma_max`; give --steps");
+  CHECK(with_flags("`steps`", options) == "--steps");
+  CHECK(with_flags("`stride stats` and `steps", options) == "`stride stats` and `steps");
+  CHECK(with_flags("no field, ``, `a`", options) == "no field, ``, `a`");
+  CHECK(with_flags("", options).empty());
+}
+
 TEST_CASE("options: seeds are lists of numbers and ranges") {
   CHECK(parse_seeds("5") == std::vector<int64_t>{5});
   CHECK(parse_seeds("0-3,100") == std::vector<int64_t>{0, 1, 2, 3, 100});
   CHECK(parse_seeds("7,3-4") == std::vector<int64_t>{7, 3, 4});
+  CHECK(parse_seeds(" 7 , 3-4") == std::vector<int64_t>{7, 3, 4});
+  // Another program's largest seed is a seed, and a range may end there.
+  CHECK(parse_seeds("9223372036854775807") == std::vector<int64_t>{INT64_MAX});
+  CHECK(parse_seeds("9223372036854775805-9223372036854775807,0") ==
+        std::vector<int64_t>{INT64_MAX - 2, INT64_MAX - 1, INT64_MAX, 0});
   for (const char* text : {"", "a", "1,", ",1", "-3", "3-1", "1,1", "0-5,3", "1.5", "1 2", "0-", "99999999999999999999",
                            "0-999999999999"}) {
     INFO(text);
     CHECK_THROWS_AS(parse_seeds(text), UsageError);
   }
-  for (const char* text : {"0-63,100", "5", "1,3,5-7"}) CHECK(format_seeds(parse_seeds(text)) == text);
+  for (const char* text : {"0-63,100", "5", "1,3,5-7", "7,3-4", "9223372036854775806-9223372036854775807,0"})
+    CHECK(format_seeds(parse_seeds(text)) == text);
 }
 
 }  // namespace stride

@@ -36,6 +36,29 @@ TEST_CASE("output: a table aligns its columns by code points") {
   CHECK_THROWS_AS(table.add({"one"}), std::logic_error);
 }
 
+TEST_CASE("output: a table fits its width, and leaves details out") {
+  TextTable table({{"name"}, {"n", TextTable::Align::right}, {"also", TextTable::Align::left, true}, {"what it is"}});
+  table.add({"one", "1", "first", "words that go on and on and on"});
+  table.add({"ünf", "5", "a-single-word-that-is-long", "more"});
+  CHECK(table.text(24, false) ==
+        "name  n  what it is\n"
+        "------------------------\n"
+        "one   1  words that go\n"
+        "         on and on and\n"
+        "         on\n"
+        "ünf   5  more\n");
+  const std::string all = table.text(30, true);
+  for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end + 1) {
+    end = all.find('\n', begin);
+    CHECK(end - begin <= 31);  // ü is two bytes
+  }
+  CHECK(all.find("first") != std::string::npos);
+  CHECK(wrapped("abcdefgh ij", 3) == std::vector<std::string>{"abc", "def", "gh", "ij"});
+  CHECK(wrapped("ab=1,cd=2,ef=3", 7) == std::vector<std::string>{"ab=1,", "cd=2,", "ef=3"});
+  CHECK(wrapped("üüüü", 2) == std::vector<std::string>{"üü", "üü"});
+  CHECK(wrapped("", 5) == std::vector<std::string>{""});
+}
+
 TEST_CASE("output: a PNG file holds the pixels") {
   const Tensor pixels = at::arange(4 * 5 * 3).to(at::kByte).view({4, 5, 3});
   const std::string file = encode_png(pixels);

@@ -82,7 +82,7 @@ TEST_CASE("refine: what --guidance and --threshold say") {
   CHECK(parse_threshold("0.9").ratio == 0.9);
   CHECK(parse_threshold("0.9:max=1").most == 1.0);
   for (const auto& [text, says] :
-       std::vector<std::pair<std::string, std::string>>{{"two", "--guidance"},
+       std::vector<std::pair<std::string, std::string>>{{"two", "`guidance`"},
                                                         {"2:rescale=3", "0 … 1"},
                                                         {"2:rescale=1,rescale_of=epsilom", "did you mean 'epsilon'"},
                                                         {"2:interval=5", "LOW-HIGH"},
@@ -128,7 +128,7 @@ TEST_CASE("refine: samples from images do not depend on the batch") {
   SamplerSpec costly = spec;
   costly.steps.reset();
   costly.nfe = 8;
-  CHECK_THROWS_WITH(make_sampler(costly, model.info()), contains("--nfe"));
+  CHECK_THROWS_WITH(make_sampler(costly, model.info()), contains("`nfe`"));
 }
 
 TEST_CASE("refine: --start and --strength run the end of the grid from the noised image") {
@@ -201,7 +201,7 @@ TEST_CASE("refine: exit codes") {
       {{"--start", "endless.h5"}, 3, "not finite"},
       {{"--start", "one.h5", "--mask", "one.h5"}, 3, "mask"},
       {{"--start", "one.h5", "--mask", "big.h5"}, 3, "0 … 1"},
-      {{"--start", "one.h5", "--mask", "two.h5"}, 3, "a row a seed"},
+      {{"--start", "one.h5", "--mask", "two.h5"}, 3, "one row per seed"},
       {{"--clip", "--threshold", "0.9"}, 2, "exclude each other"},
       {{"--class", "1", "--guidance", "2:apg=0,apg_momentum=0.5"}, 2, "apg_momentum"}};
   for (const Row& row : table) {

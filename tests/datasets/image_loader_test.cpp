@@ -96,7 +96,7 @@ TEST_CASE("image loader: the first damaged image is the error, after the batches
 TEST_CASE("image loader: an image of another size is named, with the way out") {
   const auto source = std::make_shared<SlowSource>(9);
   source->odd = 4;
-  CHECK_THROWS_WITH(read_all(source), contains("slow: 4: is 4 × 2 × 1") && contains("--size N"));
+  CHECK_THROWS_WITH(read_all(source), contains("slow: 4: is 4 × 2 × 1") && contains("`size` N"));
   CHECK(read_all(source, {.size = 2}).images.sizes() == at::IntArrayRef({9, 1, 2, 2}));
 }
 

@@ -79,7 +79,7 @@ TEST_CASE("image sets: a file that is no image set is an error that says what it
       {"IDX too long", "a-images-idx3-ubyte", idx({2, 3, 3}, 19), {"[2, 3, 3]", "19"}},
       {"IDX of another type", "a-images-idx3-ubyte", idx({2, 3, 3}, 72, 0x0d), {"0x0d"}},
       {"IDX with a wrong magic", "a-images-idx3-ubyte", "\1\1" + idx({2, 3, 3}, 18), {"two zero bytes"}},
-      {"IDX without labels", "a-images-idx3-ubyte", idx({2, 3, 3}, 18), {"a-labels-idx1-ubyte", "--unconditional"}},
+      {"IDX without labels", "a-images-idx3-ubyte", idx({2, 3, 3}, 18), {"a-labels-idx1-ubyte", "`unconditional`"}},
       {"IDX of labels", "a-labels-idx1-ubyte", idx({2}, 2), {"labels", "name the file with the images"}},
       {"a zip cut short", "set.zip", "PK\x03\x04 and more", {"damaged zip"}},
       {"a tar cut short", "set.tar", tar_of({{"a.png", "x"}}).substr(0, 700), {"truncated"}},

@@ -63,6 +63,16 @@ TEST_CASE("seed ranges: they are a set, whatever the order") {
   CHECK(seeds.size() == 13);
 }
 
+TEST_CASE("seed ranges: the largest integer is a seed like any other") {
+  SeedRanges seeds({INT64_MAX, INT64_MAX - 1, 0});
+  CHECK(seeds.text() == "0,9223372036854775806-9223372036854775807");
+  CHECK(seeds.list() == std::vector<int64_t>{0, INT64_MAX - 1, INT64_MAX});
+  seeds.merge(SeedRanges({INT64_MAX, INT64_MAX - 1, INT64_MAX - 2}));
+  CHECK(seeds.text() == "0,9223372036854775805-9223372036854775807");
+  CHECK(seeds.size() == 4);
+  CHECK(ranges_text(ranges_of({7, 3, 4, INT64_MAX, 0})) == "7,3-4,9223372036854775807,0");
+}
+
 // How long it takes is bench/store_bench.cpp's to say.
 TEST_CASE("store index: a million trajectories keep their seeds as ranges") {
   const TemporaryFolder folder;
@@ -164,6 +174,29 @@ TEST_CASE("store merge: it links shards, verifies them, and clears what a killed
   CHECK(verify_store(folder / "all").ok());
   CHECK_THROWS_WITH(merge_stores({folder / "a", folder / "b"}, folder / "again"), contains("is damaged"));
   CHECK_FALSE(file_exists(folder / "again"));
+}
+
+TEST_CASE("store merge: stores of several classes are one kind, and the new store names them") {
+  const TemporaryFolder folder;
+  const auto of_class = [&](const std::string& name, int64_t first, const std::string& label) {
+    TrajectoryConfig config = small_config();
+    if (!label.empty()) config.settings["class"] = label;
+    record(folder / name, seeds_from(first, 4), config);
+  };
+  of_class("a", 0, "3");
+  of_class("b", 10, "1");
+  of_class("c", 20, "");
+  of_class("d", 30, "3");
+  CHECK(merge_stores({folder / "a", folder / "d"}, folder / "threes") == 8);
+  CHECK(StoreIndex(folder / "threes").config().settings.at("class") == "3");
+  CHECK(merge_stores({folder / "threes", folder / "b", folder / "c"}, folder / "all") == 16);
+  const TrajectoryStore all(folder / "all");
+  CHECK(all.config().settings.at("class") == "3,1,none");
+  CHECK(verify_store(folder / "all").ok());
+  CHECK(holds(all, {0, 13, 20, 33}));
+  record(folder / "e", seeds_from(40, 4), small_config());
+  CHECK(merge_stores({folder / "c", folder / "e"}, folder / "none") == 8);
+  CHECK_FALSE(StoreIndex(folder / "none").config().settings.contains("class"));
 }
 
 TEST_CASE("store merge: whichever operation fails, the new store is there whole or not at all") {
@@ -277,7 +310,7 @@ TEST_CASE("store features: they are kept in place of states, and loaders of stat
   CHECK(at::equal(back.pooled, expected.pooled));
   CHECK(at::equal(back.start, expected.start));
   CHECK_THROWS_WITH(TrajectoryWriter(folder / "store", small_config()), contains("differ in dtype"));
-  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("--features-only"));
+  CHECK_THROWS_WITH(TrajectoryBatches(store.shards(), {}), contains("`features_only`"));
 }
 
 TEST_CASE("trajectory batches: every row is what its seed and points say, and a batch is a function of seed and step") {

@@ -7,6 +7,7 @@
 #include "pipeline/teacher.h"
 
 #include <cmath>
+#include <set>
 
 using namespace stride;
 
@@ -130,7 +131,7 @@ TEST_CASE("evaluation: batches and blocks change no sample") {
   CHECK(again.block_sizes == std::vector<int64_t>{6, 7, 7, 7, 7, 7, 7});
 }
 
-TEST_CASE("evaluation: an adaptive policy has its own evaluations a sample, and its steps are kept") {
+TEST_CASE("evaluation: an adaptive policy has its own evaluations per sample, and its steps are kept") {
   const GaussianMixture model = mixture();
   EvaluationSettings wanted = settings();
   SamplerSpec adaptive = spec("heun", 10);
@@ -228,15 +229,18 @@ TEST_CASE("evaluation: an interrupted run is continued from what it saved") {
 
   EvaluationResult marked = saved;
   marked.samplers[0].metrics[0].all.value = 123.0;
-  int64_t batches_run = 0;
+  std::set<int64_t> seen;
   EvaluationHooks rest;
   rest.earlier = &marked;
-  rest.progress = [&](int64_t, int64_t, const std::string&) { return ++batches_run > 0; };
+  rest.progress = [&](int64_t done, int64_t, const std::string&) { return seen.insert(done), true; };
   const EvaluationResult whole = evaluate(model, nullptr, wanted, rest);
   CHECK(whole.complete);
   REQUIRE(whole.samplers.size() == 3);
   CHECK(value(whole.samplers[0], "rmse") == 123.0);
-  CHECK(batches_run == 6);
+  CHECK(seen.contains(8));  // the teacher runs again, also within its batches
+  CHECK(seen.contains(4));
+  CHECK_FALSE(seen.contains(24));  // and the sampler that is known does not
+  CHECK(seen.contains(40));
   CHECK(whole.samplers[2].cost.nfe_mean == 5);
 
   // Results of other seeds are not taken over.
@@ -275,13 +279,41 @@ TEST_CASE("evaluation: settings that cannot be are refused in words") {
   CHECK(wanted.invalid_reason().find("fid") != std::string::npos);
   wanted.metrics = {"fd"};
   wanted.features.reference = std::nullopt;
-  CHECK(wanted.invalid_reason().find("--ref") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`ref`") != std::string::npos);
   wanted.features.features = nullptr;
-  CHECK(wanted.invalid_reason().find("--features") != std::string::npos);
+  CHECK(wanted.invalid_reason().find("`features`") != std::string::npos);
   wanted.metrics = {"rmse"};
   CHECK(wanted.invalid_reason().empty());
   wanted.blocks = 17;
   CHECK_FALSE(wanted.invalid_reason().empty());
+}
+
+TEST_CASE("evaluation: a stochastic teacher is refused where something is measured from it") {
+  const GaussianMixture model = mixture();
+  EvaluationSettings wanted = settings(16, 2);
+  wanted.teacher = spec("euler_ancestral", 8);
+  wanted.samplers = {spec("euler", 3)};
+  for (const char* metric : {"rmse", "psnr", "fd-teacher"}) {
+    wanted.metrics = {metric};
+    CHECK_THROWS_AS(evaluate(model, nullptr, wanted), UsageError);
+  }
+  wanted.metrics = {"fd"};
+  CHECK(evaluate(model, nullptr, wanted).complete);
+}
+
+TEST_CASE(
+    "evaluation: a sampler that starts elsewhere than the teacher is named, where samples are compared in pairs") {
+  const GaussianMixture model = mixture();
+  EvaluationSettings wanted = settings(16, 2);
+  SamplerSpec low = spec("euler", 3);
+  low.sigma_max = 5.0;
+  wanted.samplers = {spec("euler", 3), low};
+  const EvaluationResult result = evaluate(model, nullptr, wanted);
+  REQUIRE(result.warnings.size() == 1);
+  CHECK(result.warnings[0].find("starts at the noise level 5 and the teacher at 10") != std::string::npos);
+  CHECK(result.conditions.empty());
+  wanted.metrics = {"fd"};
+  CHECK(evaluate(model, nullptr, wanted).warnings.empty());
 }
 
 TEST_CASE("evaluation: the teacher's words") {
@@ -313,6 +345,11 @@ TEST_CASE("evaluation: a sweep has every combination that can be") {
   CHECK(specs.size() == 4 + 8 + 1);
   CHECK(skipped.size() == 4 + 1);
   for (const std::string& line : skipped) CHECK((line.find("heun") == 0 || line.find("ipndm under pi") == 0));
+  // What is asked for twice runs once.
+  sweep.solvers = {"ipndm", "ipndm"};
+  skipped.clear();
+  CHECK(sweep_specs(sweep, model.info(), nullptr, skipped).size() == 8);
+  CHECK(skipped.size() == 8 + 1 + 1);
   sweep.solvers = {"no_such_solver"};
   CHECK_THROWS_AS(sweep_specs(sweep, model.info(), nullptr, skipped), UsageError);
   sweep.solvers = {"heun", "ipndm"};

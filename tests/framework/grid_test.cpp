@@ -74,7 +74,7 @@ TEST_CASE("grid: names and aliases are unique, and every variant is among the op
     CHECK_FALSE(traits.summary.empty());
     CHECK((traits.name == "custom" || !traits.reference.empty()));
     CHECK((traits.differs.find("variant=") == std::string::npos) ==
-          (traits.options.find("variant=") == std::string::npos));
+          (options_text(traits.options).find("variant=") == std::string::npos));
   }
   for (const NoiseScheduleTraits& traits : noise_schedule_traits()) {
     CHECK(seen.insert("noise " + traits.name).second);
@@ -82,19 +82,43 @@ TEST_CASE("grid: names and aliases are unique, and every variant is among the op
   }
 }
 
+TEST_CASE("grid: every option is read as it is listed, and refused outside of what is listed", "[grid][options]") {
+  const NoiseSchedule linear = noise("linear");
+  const auto check = [](const std::string& name, const std::vector<OptionInfo>& options, const auto& make) {
+    for (const OptionInfo& option : options) {
+      if (option.argument) continue;
+      const std::string spec = fmt::format("{}:{}=", name, option.name);
+      CAPTURE(spec);
+      CHECK_THROWS_WITH(make(spec + "nonsense"), contains(option.name + " must be"));
+      if (!option.allowed.empty()) CHECK_THROWS_WITH(make(spec + "-1000000000"), contains(option.allowed));
+      for (const std::string& word : option.choices) CHECK_NOTHROW(make(spec + word));
+      const bool number = option.choices.empty() && !option.fallback.empty() && option.fallback != "N/2";
+      if (number && !spec.starts_with("logit_normal:logsnr")) CHECK_NOTHROW(make(spec + option.fallback));
+    }
+  };
+  for (const GridTraits& traits : grid_traits())
+    check(traits.name, traits.options, [&](const std::string& spec) { return levels(spec, 5, Final::zero, &linear); });
+  for (const NoiseScheduleTraits& traits : noise_schedule_traits())
+    if (traits.name != "custom")
+      check(traits.name, traits.options, [](const std::string& spec) { return noise(spec); });
+}
+
 TEST_CASE("grid: what a request must be", "[grid]") {
   const NoiseSchedule linear = noise("linear");
   CHECK_THROWS_WITH(levels("leading", 1001, Final::zero, &linear), contains("use fewer steps"));
-  CHECK_THROWS_WITH(levels("leading", 5), contains("--noise-schedule"));
-  CHECK_THROWS_WITH(levels("beta:variant=comfyui", 5), contains("--noise-schedule"));
+  CHECK_THROWS_WITH(levels("leading", 5), contains("`noise_schedule`"));
+  CHECK_THROWS_WITH(levels("beta:variant=comfyui", 5), contains("`noise_schedule`"));
   CHECK_THROWS_WITH(levels("karas", 5), contains("did you mean 'karras'"));
-  CHECK_THROWS_WITH(levels("scaled_linear", 5), contains("--noise-schedule scaled_linear"));
+  CHECK_THROWS_WITH(levels("scaled_linear", 5), contains("`noise_schedule` scaled_linear"));
   CHECK_THROWS_WITH(levels("karras:roh=5", 5), contains("did you mean 'rho'"));
-  CHECK_THROWS_WITH(levels("karras:rho=0", 5), contains("rho must be positive"));
+  CHECK_THROWS_WITH(levels("karras:rho=0", 5), contains("rho must be above 0"));
   CHECK_THROWS_WITH(levels("simple:variant=a1111", 5, Final::zero, &linear), contains("comfyui or sd_cpp"));
   CHECK_THROWS_WITH(levels("ays:model=sd3", 5), contains("sd15, sdxl or svd"));
   CHECK_THROWS_WITH(levels("flow:shift=3,mu=1", 5), contains("one of shift, mu and seq_len"));
-  CHECK_THROWS_WITH(levels("flow:shift=0", 5), contains("positive"));
+  CHECK_THROWS_WITH(levels("flow:shift=0", 5), contains("shift must be above 0"));
+  CHECK_THROWS_WITH(levels("flow:mu=-1,time_shift=linear", 5), contains("must be positive"));
+  CHECK_THROWS_WITH(levels("vp:variant=edm,beta_d=10", 5), contains("beta_d belongs to variant=kdiffusion"));
+  CHECK_THROWS_WITH(levels("logit_normal:logsnr_max=10", 5), contains("belongs to variant=diffusers"));
   CHECK_THROWS_WITH(levels("linear_quadratic:linear_steps=5", 5), contains("1 … 4"));
   CHECK_THROWS_WITH(levels("linear_quadratic:threshold=0.9", 5), contains("has no 5 steps"));
   CHECK_THROWS_AS(levels("karras", 0), UsageError);
@@ -239,9 +263,11 @@ TEST_CASE("grid: docs/schedules.md has a row for every grid and noise schedule",
     return out;
   };
   for (const GridTraits& grid : grid_traits())
-    has_row({"`" + grid.name + "`", joined(grid.aliases), grid.summary, grid.options, grid.differs, grid.reference});
+    has_row({"`" + grid.name + "`", joined(grid.aliases), grid.summary, options_text(grid.options), grid.differs,
+             grid.reference});
   for (const NoiseScheduleTraits& noise : noise_schedule_traits())
-    has_row({"`" + noise.name + "`", joined(noise.aliases), noise.summary, noise.options, noise.reference});
+    has_row(
+        {"`" + noise.name + "`", joined(noise.aliases), noise.summary, options_text(noise.options), noise.reference});
 }
 
 }  // namespace stride

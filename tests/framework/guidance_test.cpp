@@ -57,7 +57,7 @@ TEST_CASE("guidance: rescale restores the conditional prediction's deviation, of
   Guidance of_clean = of_noise;
   of_clean.rescale_of = make_parameterisation("denoised", 0.5);
   CHECK(close(guide(of_clean, p), got));
-  // One number a sample has no deviation to restore.
+  // One number per sample has no deviation to restore.
   const Tensor one = at::ones({2, 1}, at::kDouble);
   const Times sigma = at::ones({2}, at::kDouble);
   CHECK(guided({.scale = 3.0, .rescale = 1.0}, one, 0.5 * one, one, sigma).equal(2.0 * one));

@@ -35,7 +35,7 @@ bool close(const Tensor& a, const Tensor& b) { return at::allclose(a, b, 1e-12, 
 
 }  // namespace
 
-TEST_CASE("refine: the intervals that a strength leaves are diffusers' min(int(N * strength), N)", "[refine]") {
+TEST_CASE("refine: a strength leaves the whole part of N times itself", "[refine]") {
   std::vector<double> levels;
   for (int64_t i = 10; i >= 0; --i) levels.push_back(static_cast<double>(i));
   const TimeGrid grid(levels);
@@ -45,6 +45,23 @@ TEST_CASE("refine: the intervals that a strength leaves are diffusers' min(int(N
     const TimeGrid part = refine_grid(grid, strength);
     CHECK(part.sigmas() == std::vector<double>(levels.end() - static_cast<std::ptrdiff_t>(kept) - 1, levels.end()));
     CHECK(part.final_zero());
+  }
+  // Strengths of two digits are exact, although 100 * 0.29 is less than 29 in binary.
+  for (int64_t i = 11; i <= 100; ++i) levels.insert(levels.begin(), static_cast<double>(i));
+  const TimeGrid hundred(levels);
+  for (int64_t k = 1; k <= 100; ++k) CHECK(refine_grid(hundred, static_cast<double>(k) / 100.0).steps() == k);
+  // What a message advises works, and is little more than what is needed.
+  for (int64_t n = 1; n <= 100; ++n) {
+    const TimeGrid grid_of_n(std::vector<double>(levels.end() - n - 1, levels.end()));
+    std::string message;
+    try {
+      (void)refine_grid(grid_of_n, 1e-9);
+    } catch (const UsageError& error) {
+      message = error.what();
+    }
+    const double advised = std::stod(message.substr(message.rfind(' ')));
+    CHECK(refine_grid(grid_of_n, advised).steps() == 1);
+    CHECK(advised < 1.02 / static_cast<double>(n));
   }
   CHECK_FALSE(refine_grid(TimeGrid({3.0, 2.0, 1.0}), 0.5).final_zero());
   CHECK_THROWS_WITH(refine_grid(grid, 0.09), contains("at least 0.1"));

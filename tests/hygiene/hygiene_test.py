@@ -10,13 +10,27 @@ import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
+EXAMPLE = "// Text.\nint main() {\n  return 0;\n}\n"
+
+
+def architecture_page(chains=None, rooms=("framework", "solvers", "solvers/methods", "tests", "examples", "apps", "apps/commands")):
+    if chains is None:
+        chains = [f"{a} ──> {b}" for a, targets in checks.ARROWS.items() for b in targets if a != b]
+    return "\n".join(["```", *chains, "```", *(f"| `{room}/` | its idea |" for room in rooms)]) + "\n"
+
+
 CLEAN = {
+    "apps/b.h": "#pragma once\n",
+    "apps/commands/b.h": "#pragma once\n",
     "framework/a.h": "#pragma once\n",
     "framework/a.cpp": '#include "framework/a.h"\n',
     "solvers/solvers.def": "STRIDE_SOLVER(euler)\n",
-    "solvers/methods/euler.cpp": '#include "framework/a.h"\nstd::unique_ptr<Solver> make_euler(SolverOptions& options) {}\n',
+    "solvers/methods/euler.cpp": '#include "framework/a.h"\nSolverEntry solver_euler() {}\n',
     "tests/catch_torch.h": "#pragma once\n#include <catch2/catch.hpp>\n",
     "docs/a.md": "Set `STRIDE_CACHE`; the default is $HOME/.cache/stride.\n",
+    "docs/b.md": f"<!-- source: examples/a.cpp -->\n```cpp\n{EXAMPLE}```\n<!-- source: examples/a.cpp main -->\n```cpp\n{EXAMPLE[9:]}```\n",
+    "examples/a.cpp": EXAMPLE,
+    "docs/architecture.md": architecture_page(),
 }
 
 # check, file, content, a part of the message
@@ -39,10 +53,19 @@ FAULTS = [
     ("confinement", "framework/b.h", "#pragma once\n#include <ATen/ATen.h>\n", "public header"),
     ("headers", "framework/b.h", "int a;\n", "pragma"),
     ("length", "framework/b.cpp", "\n" * 501, "501 lines"),
-    ("solver_list", "solvers/methods/heun.cpp", "std::unique_ptr<Solver> make_heun(SolverOptions& o) {}\n", "does not list"),
+    ("length", "examples/b.cpp", "\n" * 40, "at most 39"),
+    ("solver_list", "solvers/methods/heun.cpp", "SolverEntry solver_heun() {}\n", "does not list"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(heun)\n", "no solvers/methods/heun.cpp"),
     ("solver_list", "solvers/solvers.def", "STRIDE_SOLVER(euler)\nSTRIDE_SOLVER(euler)\n", "twice"),
-    ("machine_paths", "docs/b.md", "see /ho" + "me/ada/stride\n", "one machine"),
+    ("snippets", "examples/a.cpp", EXAMPLE.replace("// Text", "// Other text"), "differs from examples/a.cpp"),
+    ("snippets", "docs/a.md", "<!-- source: examples/a.cpp maim -->\n```cpp\n```\n", "has no maim"),
+    ("snippets", "docs/a.md", "<!-- source: examples/b.cpp -->\n```cpp\n```\n", "not there"),
+    ("snippets", "docs/a.md", "<!-- source: examples/a.cpp -->\n", "no fenced block"),
+    ("architecture", "docs/architecture.md", architecture_page() + "framework ──> solvers\n", "draws framework ──> solvers"),
+    ("architecture", "docs/architecture.md", architecture_page().replace("neural ──> datasets\n", ""), "does not draw neural ──> datasets"),
+    ("architecture", "framework/noise/a.h", "#pragma once\n", "lacks framework/noise/"),
+    ("architecture", "docs/architecture.md", architecture_page() + "| `framework/nose/` | no idea |\n", "has framework/nose/"),
+    ("machine_paths", "docs/c.md", "see /ho" + "me/ada/stride\n", "one machine"),
     ("machine_paths", "scripts/run", "cd /ro" + "ot/x\n", "one machine"),
 ]
 
@@ -79,7 +102,7 @@ class Controls(unittest.TestCase):
     def test_planted(self):
         for name, file, text, message in FAULTS:
             with self.subTest(check=name, file=file, text=text[:40]), tempfile.TemporaryDirectory() as folder:
-                plant(folder, CLEAN | {"apps/b.h": "#pragma once\n", "apps/commands/b.h": "#pragma once\n"} | {file: text})
+                plant(folder, CLEAN | {file: text})
                 found = list(getattr(checks, name)(folder))
                 self.assertEqual(len(found), 1, found)
                 self.assertIn(message, found[0])

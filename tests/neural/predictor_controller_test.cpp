@@ -86,7 +86,8 @@ const TrainedPredictor& trained() {
     info.sample_shape = {2};
     info.sigma_min = kEnd;
     info.sigma_max = kStart;
-    return train_predictor(make_step_examples(recorded.batch, quick().examples), info, quick(), {});
+    return train_predictor(make_step_examples(recorded.batch, *make_solver("dpmpp_2m"), quick().examples), info,
+                           quick(), {});
   }();
   return result;
 }
@@ -127,7 +128,7 @@ TEST_CASE("train predictor: the same arguments give the same predictor, others a
   PredictorTraining training = quick();
   training.steps = 30;
   training.examples.jumps = 6;
-  const StepExamples examples = make_step_examples(recorded.batch, training.examples);
+  const StepExamples examples = make_step_examples(recorded.batch, *make_solver("dpmpp_2m"), training.examples);
   const auto weights = [&](const PredictorTraining& t) {
     return train_predictor(examples, {}, t, {}).predictor.weights().at("layer0.weight");
   };
@@ -136,12 +137,17 @@ TEST_CASE("train predictor: the same arguments give the same predictor, others a
   other.seed = 9;
   CHECK_FALSE(at::equal(weights(training), weights(other)));
   const TrainedPredictor stopped =
-      train_predictor(examples, {}, training, [](int64_t done, int64_t, const std::string&) { return done < 5; });
+      train_predictor(examples, {}, training, [&](int64_t done, int64_t total, const std::string&) {
+        CHECK(total == training.steps);  // as they were asked for, although two networks make them
+        CHECK(done <= total);
+        return done < 5;
+      });
   CHECK(stopped.stopped);
   other = training;
   other.quantile = 1.0;
   CHECK_THROWS_AS(train_predictor(examples, {}, other, {}), UsageError);
-  CHECK_THROWS_AS(make_step_examples(teacher(0, 1).batch.slice(0, 0), training.examples), UsageError);
+  CHECK_THROWS_AS(make_step_examples(teacher(0, 1).batch.slice(0, 0), *make_solver("dpmpp_2m"), training.examples),
+                  UsageError);
 }
 
 TEST_CASE("predictor controller: error falls and evaluations rise as the tolerance falls") {

@@ -1,9 +1,11 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
+#include "neural/predictor/jump_source.h"
 #include "neural/predictor/step_examples.h"
 #include "neural/predictor/step_features.h"
 #include "neural/predictor/step_predictor.h"
+#include "solvers/registry.h"
 #include "tests/temporary_folder.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -47,6 +49,7 @@ StepPredictor random_predictor() {
   info.tolerance_min = 0.001;
   info.tolerance_max = 1.0;
   info.hidden = {16, 16};
+  info.made_with = {.recorded = true, .label = "3", .guidance = "2", .dtype = "float32", .seeds = "0-63"};
   const Layout layout = predictor_layout(info);
   const auto inputs = static_cast<int64_t>(step_feature_names().size()) + 1;
   auto g = generator(2);
@@ -160,6 +163,7 @@ TEST_CASE("step predictor: a file gives it back bit for bit, and a wrong one is 
   CHECK(refused([](auto& f) { f.tensors["more"] = at::ones({2}, at::kDouble); }));
   CHECK(refused([&](auto& f) { edit(f, "ln sigma", "sigma"); }));
   CHECK(refused([&](auto& f) { edit(f, "[16,16]", "[0,16]"); }));
+  CHECK(refused([&](auto& f) { edit(f, "\"class\":3", "\"class\":true"); }));
   CHECK(refused([&](auto& f) { edit(f, "\"version\":1", "\"version\":9"); }));
   CHECK(refused([&](auto& f) { edit(f, "stride-predictor", "x"); }));
   CHECK(refused([&](auto& f) { edit(f, "0.001", "-1"); }));
@@ -172,18 +176,22 @@ TEST_CASE("step examples: the error of a jump is that of the formula, and of the
     return std::sqrt(s2 + sigma * sigma) * torch::tensor({{1.0, -0.5, 2.0}}, at::kDouble);
   };
   const auto said = [&](double sigma) { return state(sigma) * (s2 / (s2 + sigma * sigma)); };
+  const auto base = make_solver("dpmpp_2m");
   const auto error = [&](double from, double to, bool second, double last) {
-    Jumps jumps;
-    jumps.x = state(from);
-    jumps.denoised = said(from);
-    jumps.sigma = at::full({1}, from, at::kDouble);
-    if (second) {
-      jumps.last_denoised = said(last);
-      jumps.last_sigma = at::full({1}, last, at::kDouble);
+    const std::vector<double> levels = second ? std::vector<double>{last, from, to} : std::vector<double>{from, to};
+    std::vector<Tensor> states, said_there;
+    for (const double level : levels) {
+      states.push_back(state(level));
+      said_there.push_back(said(level));
     }
-    jumps.target = state(to).unsqueeze(1);
-    jumps.target_sigma = at::full({1, 1}, to, at::kDouble);
-    return jump_errors(jumps).item<double>();
+    TrajectoryBatch batch;
+    batch.x = at::stack(states, 1);
+    batch.denoised = at::stack(said_there, 1);
+    batch.sigma = at::tensor(levels, at::kDouble).unsqueeze(0);
+    batch.seed = at::zeros({1}, at::kLong);
+    const auto points = static_cast<int64_t>(levels.size());
+    const JumpPlaces places = second ? JumpPlaces{1, {0}} : JumpPlaces{0, {}};
+    return make_jump_source(batch, points, *base)->errors(places).item<double>();
   };
   // By hand: 2M from 1 to 0.5 after 2.
   const double h = std::log(2.0), last_h = std::log(2.0);

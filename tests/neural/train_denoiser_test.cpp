@@ -81,7 +81,7 @@ TEST_CASE("train denoiser: the residual of a network that says nothing is what t
 }
 
 TEST_CASE("train denoiser: the average forgets half in its half-life, and its start sooner") {
-  DenoiserTraining training = quick();  // 16 images a step, half-life 200
+  DenoiserTraining training = quick();  // 16 images per step, half-life 200
   CHECK(std::pow(average_keeps(training, 1'000'000), 200.0 / 16.0) == Approx(0.5));
   CHECK(average_keeps(training, 0) == 0.0);
   CHECK(average_keeps(training, 10) == Approx(0.5));

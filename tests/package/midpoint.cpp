@@ -24,7 +24,7 @@ class Midpoint final : public stride::Solver {
 
  private:
   stride::SolverTraits traits_{
-      .name = "midpoint", .order = 2, .nfe = [](int64_t n, bool zero) { return 2 * n - zero; }};
+      {.name = "midpoint"}, {.order = 2, .nfe = [](int64_t n, bool zero) { return 2 * n - zero; }}, {}};
 };
 
 // x(σ) = x(σ₀)·√((s² + σ²)/(s² + σ₀²)) for a Gaussian of mean 0 and standard deviation s.

@@ -5,7 +5,7 @@ levels, and a float64 problem is kept from being rounded (torch's casts are patc
 network is the problem's denoiser, given as a noise prediction; states come back in EDM coordinates.
 
     sigma_states("DPMSolverMultistepScheduler", problem, solver_order=3)            a scheduler with a table of sigmas
-    sigma_states("HeunDiscreteScheduler", problem, space="sigma", stages="heun")    two calls a step, state x itself
+    sigma_states("HeunDiscreteScheduler", problem, space="sigma", stages="heun")    two calls per step, state x itself
     alpha_states("DDIMScheduler", problem, step={"eta": 1.0})                       a scheduler indexed by timesteps
 """
 
@@ -78,7 +78,7 @@ def _drive(scheduler, problem, space, levels, keep, step):
 
 def sigma_states(name, problem, space="vp", stages=None, step=None, prepare=None, **config):
     """Runs a scheduler that has a table of sigmas. `space`: "vp" where its state is x/sqrt(1 + sigma^2), "sigma" where
-    it is x. `stages`: None for one call a step, "heun" or "kdpm2" for the second call at the end or at the geometric
+    it is x. `stages`: None for one call per step, "heun" or "kdpm2" for the second call at the end or at the geometric
     middle of the step. `step`: arguments of scheduler.step; `prepare(scheduler)` may change what else it needs."""
     sigmas, steps = problem.sigmas, problem.steps
     zero = float(sigmas[-1]) == 0.0
@@ -105,7 +105,7 @@ def sigma_states(name, problem, space="vp", stages=None, step=None, prepare=None
 
 
 def alpha_states(name, problem, step=None, prepare=None, levels=None, keep=None, **config):
-    """Runs a scheduler that is indexed by timesteps (DDIM, DDPM, PNDM): one timestep a level, so that the step before
+    """Runs a scheduler that is indexed by timesteps (DDIM, DDPM, PNDM): one timestep per level, so that the step before
     is the timestep before. `prepare(scheduler, timesteps)` may replace the list of timesteps, `levels` and `keep` the
     levels of the calls and the calls that end a step."""
     sigmas, steps = problem.sigmas, problem.steps

@@ -140,7 +140,7 @@ class Case:
     steps: tuple = STEPS
     schedules: tuple = ("karras", "exponential", "linear")
     dtypes: tuple = ("float64", "float32")
-    draws: int = 0  # unit normals a step that the noise must hold
+    draws: int = 0  # unit normals per step that the noise must hold
     settings: dict = field(default_factory=dict)  # more of the probe's case: term, guidance, label, noise_schedule, policy
     differs: str = ""  # a deliberate difference, a row of docs/differences.md: reported, not required
     tolerance64: float = 1e-10

@@ -88,8 +88,8 @@ Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
   const std::string term_name = wanted.value("term", "ode");
   std::unique_ptr<Term> term = std::make_unique<ProbabilityFlow>();
   if (const Spec spec = Spec::parse(term_name); spec.name == "sde") {
-    OptionReader options(spec, "term");
-    term = std::make_unique<ReverseSde>(options.number("eta", 1.0));
+    const auto eta = spec.options.find("eta");
+    term = std::make_unique<ReverseSde>(eta == spec.options.end() ? 1.0 : parse_number(eta->second, "eta"));
   }
   BatchState condition;
   if (wanted.contains("label"))

@@ -98,15 +98,15 @@ TEST_CASE("model card: malformed cards are refused with their place") {
       {with(m, "shape = [2]", "shape = [3]"), ErrorKind::input, "the shape has 3"},
       {with(m, "weights = [0.3, 0.7]", "weights = [0.3, -0.7]"), ErrorKind::input, "must be positive"},
       {with(m, "weights = [0.3, 0.7]", "weights = [0.3]"), ErrorKind::input, "1 weights"},
-      {with(m, "weights = [0.3, 0.7]", "weights = [0.3, nan]"), ErrorKind::input, "must be positive"},
+      {with(m, "weights = [0.3, 0.7]", "weights = [0.3, nan]"), ErrorKind::input, "finite numbers only"},
       {with(m, "weights = [0.3, 0.7]", "weights = [0.3, \"a\"]"), ErrorKind::input, "numbers only"},
       {with(m, "weights = [0.3, 0.7]\n", ""), ErrorKind::input, "model.weights is missing"},
       {with(m, "[2, 0]", "[2]"), ErrorKind::input, "mean 1"},
       {with(m, "[2, 0]", "2"), ErrorKind::input, "list of lists"},
-      {with(m, "[2, 0]", "[inf, 0]"), ErrorKind::input, "not finite"},
+      {with(m, "[2, 0]", "[inf, 0]"), ErrorKind::input, "finite numbers only"},
       {with(m, "std = [0.2, 0.4]", "std = [0.2, -1]"), ErrorKind::input, "at least 0"},
       {with(m, "sigma_max = 40", "sigma_max = 0"), ErrorKind::input, "positive number"},
-      {with(m, "sigma_max = 40", "sigma_max = inf"), ErrorKind::input, "positive number"},
+      {with(m, "sigma_max = 40", "sigma_max = inf"), ErrorKind::input, "a finite one"},
       {with(m, "sigma_max = 40", "sigma_max = 0.001"), ErrorKind::input, "below sigma_max"},
       {with(m, "sigma_max = 40", "sigma_max = \"40\""), ErrorKind::input, "must be a number"},
       {m + "classes = [0, 2]\n", ErrorKind::input, "leaves out label 1"},
@@ -172,7 +172,7 @@ TEST_CASE("model card: the models that come with the program load and match thei
     CHECK(model.info().name == name);
     CHECK(model.info().sha256.size() == 64);
   }
-  CHECK_THROWS_AS(find_model("digitz"), UsageError);
+  CHECK_THROWS_AS(find_model("digitz"), InputError);
   ::setenv("STRIDE_MODELS", "/nowhere", 1);
   CHECK_THROWS_WITH(find_model("cifar10"), contains("comes with the program"));
   ::unsetenv("STRIDE_MODELS");

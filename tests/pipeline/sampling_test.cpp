@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <new>
+#include <set>
 
 namespace stride {
 namespace {
@@ -70,7 +71,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                  {[](SamplerSpec& spec) { spec.solver = "euler:steps=3"; }, "steps"},
                                  {[](SamplerSpec& spec) { spec.schedule = "karas"; }, "karras"},
                                  {[](SamplerSpec& spec) { spec.schedule = "karras:rho=x"; }, "rho"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean pi"},
+                                 {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean 'pi'"},
                                  {[](SamplerSpec& spec) { spec.policy = "pid:pcoef=1"; }, "did you mean 'pcoeff'"},
                                  {[](SamplerSpec& spec) { spec.policy = "pid:icoeff=0"; }, "must be positive"},
                                  {[](SamplerSpec& spec) {
@@ -93,7 +94,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                   },
                                   "ODEs only"},
                                  {[](SamplerSpec& spec) { spec.steps = 0; }, "step"},
-                                 {[](SamplerSpec& spec) { spec.nfe = 0; }, "--nfe"},
+                                 {[](SamplerSpec& spec) { spec.nfe = 0; }, "`nfe`"},
                                  {[](SamplerSpec& spec) { spec.nfe = 4; }, "3 and 5"},
                                  {[](SamplerSpec& spec) {
                                     spec.nfe = 5;
@@ -104,7 +105,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
                                     spec.sigmas = {1, 2};
                                   },
                                   ""},
-                                 {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "--sigma-min"},
+                                 {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "`sigma_min`"},
                                  {[](SamplerSpec& spec) { spec.noise_schedule = "square"; }, "square"}};
   for (const Row& row : rows) {
     SamplerSpec spec;
@@ -120,7 +121,7 @@ TEST_CASE("sampling: the words of a sampler are checked") {
   }
 }
 
-TEST_CASE("sampling: --nfe finds the steps that cost so much, for every solver and both ends") {
+TEST_CASE("sampling: nfe finds the steps that cost so much, for every solver and both ends") {
   const NoiseSchedule linear = make_noise_schedule(Spec::parse("linear"));
   for (const std::string& name : solver_names()) {
     if (name == "plan") continue;
@@ -188,6 +189,15 @@ TEST_CASE("sampling: stopping keeps the finished chunks") {
   CHECK(draws.x.size(0) == 6);
   CHECK(at::equal(draws.x, all.x.narrow(0, 0, 6)));
 
+  // Within a chunk, each step of a fixed grid is a part of it.
+  std::vector<int64_t> seen;
+  hooks.progress = [&](int64_t done, int64_t, const std::string&) { return seen.push_back(done), true; };
+  (void)draw(sampler, denoiser, settings_for(10, 10), hooks);
+  CHECK(std::is_sorted(seen.begin(), seen.end()));
+  CHECK(seen.front() == 0);
+  CHECK(seen.back() == 10);
+  CHECK(std::set<int64_t>(seen.begin(), seen.end()).size() > 3);
+
   hooks.progress = [](int64_t, int64_t, const std::string&) { return false; };
   const Draws nothing = draw(sampler, denoiser, settings_for(10, 2), hooks);
   CHECK(nothing.stopped);
@@ -220,6 +230,10 @@ TEST_CASE("sampling: given starts and given noise take the place of the seeds' o
   CHECK(at::equal(some.init[0], settings.init[3]));
   CHECK(at::equal(some.noise.select(1, 1), settings.noise.select(1, 0)));
   CHECK_THROWS_AS(for_seeds(settings, {99}), UsageError);
+  const DrawSettings middle = slice_of(settings, 1, 2), same = for_seeds(settings, {11, 12});
+  CHECK(middle.seeds == same.seeds);
+  CHECK(at::equal(middle.init, same.init));
+  CHECK(at::equal(middle.noise, same.noise));
 
   settings.init_scale_vp = false;
   settings.noise = at::stack(eps).narrow(0, 0, 3);

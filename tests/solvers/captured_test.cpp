@@ -15,19 +15,19 @@ TEST_CASE("captured: replaying one graph gives every solver's eager result bit f
   const auto model = three_components(64);
   const PhiloxNoise noise;
   const ProbabilityFlow flow;
-  for (const std::string& name : all_solvers())
+  each_solver([&](const std::string& name, const Solver& solver) {
     for (const Final final : {Final::zero, Final::sigma_min}) {
-      const auto solver = solver_for(name);
       const int64_t steps = name == "plan" ? 5 : 9;
       const TimeGrid grid = make_grid(Spec::parse("karras"), {steps, 0.05, 10.0, final, nullptr});
-      const RunState begin = start({*model, *solver, noise, grid}, ids(33), at::kFloat);
-      const RunResult captured = sample_captured({*model, flow, noise}, *solver, FixedGrid(grid), begin);
-      const RunResult eager = sample({*model, flow, noise}, *solver, FixedGrid(grid), begin);
-      CAPTURE(name, to_string(final));
+      const RunState begin = start({*model, solver, noise, grid}, ids(33), at::kFloat);
+      const RunResult captured = sample_captured({*model, flow, noise}, solver, FixedGrid(grid), begin);
+      const RunResult eager = sample({*model, flow, noise}, solver, FixedGrid(grid), begin);
+      CAPTURE(to_string(final));
       CHECK(same_bits(captured.x, eager.x));
       CHECK(same_bits(captured.nfe, eager.nfe));
       CHECK(same_bits(captured.status, eager.status));
     }
+  });
 }
 
 TEST_CASE("captured: one graph serves other samples, and forbids a look at the device", "[captured][cuda]") {

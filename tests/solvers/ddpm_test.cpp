@@ -91,8 +91,8 @@ TEST_CASE("tcd: without randomness it is DDIM, and it needs the timestep axis fo
   const TimeGrid grid({10.0, 4.0, 1.5, 0.5, 0.1, 0.0});
   const Tensor ddim = run({*model, *make_solver("ddim"), noise, grid}, ids(4)).x;
   CHECK(at::allclose(run({*model, *make_solver("tcd:gamma=0"), noise, grid}, ids(4)).x, ddim, 1e-12));
-  CHECK_THROWS_WITH(make_solver("tcd"), contains("--noise-schedule"));
-  CHECK_THROWS_WITH(make_solver("lcm:boundary=true"), contains("--noise-schedule"));
+  CHECK_THROWS_WITH(make_solver("tcd"), contains("`noise_schedule`"));
+  CHECK_THROWS_WITH(make_solver("lcm:boundary=true"), contains("`noise_schedule`"));
   CHECK_THROWS_AS(make_solver("tcd:gamma=1.5"), UsageError);
 }
 

@@ -59,14 +59,14 @@ Residuals residuals(const ExponentialTableau& tableau, const ExponentialRow& las
   return out;
 }
 
-struct Named {
+struct NamedTableau {
   const char* name;
   ExponentialTableau tableau;
   bool exact_second;  // the second-order condition holds for every z, not for small z alone
   bool exact_third;   // the third-order quadrature condition does
 };
 
-std::vector<Named> tableaux() {
+std::vector<NamedTableau> tableaux() {
   using W = ExponentialWeighting;
   return {{"DPM-Solver-1", exponential_first(), false, false},
           {"DPM-Solver-2", exponential_second(0.5, W::dpm_solver), false, false},
@@ -105,7 +105,7 @@ TEST_CASE("exponential: a row's functions do not depend on its neighbours", "[ex
 
 TEST_CASE("exponential: every tableau fulfils the order conditions of the order that it claims", "[exponential]") {
   // The classical conditions are the stiff ones for z → 0: the one of order q up to O(z^(p − q + 1)).
-  for (const Named& method : tableaux()) {
+  for (const NamedTableau& method : tableaux()) {
     CAPTURE(method.name);
     for (const double z : {-8.0, -1.0, 1.0, 8.0}) {
       const Residuals at = residuals(method.tableau, method.tableau.last, z);
@@ -124,7 +124,7 @@ TEST_CASE("exponential: every tableau fulfils the order conditions of the order 
 }
 
 TEST_CASE("exponential: an embedded row is of the order below, and no better", "[exponential]") {
-  for (const Named& method : tableaux()) {
+  for (const NamedTableau& method : tableaux()) {
     if (method.tableau.embedded.empty()) continue;
     CAPTURE(method.name);
     const Residuals at = residuals(method.tableau, method.tableau.embedded[0], 1e-3);

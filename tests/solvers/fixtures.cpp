@@ -71,10 +71,16 @@ std::unique_ptr<Solver> solver_for(const std::string& name) {
   return make_solver(runnable(name), {&linear, device()});
 }
 
+std::vector<std::string> with_variants(const std::string& solver) {
+  std::vector<std::string> out{solver};
+  for (const std::string& options : solver_traits(solver).variants) out.push_back(solver + ":" + options);
+  return out;
+}
+
 std::vector<std::string> all_solvers() {
-  std::vector<std::string> out = solver_names();
-  for (const std::string& name : solver_names())
-    for (const std::string& options : solver_traits(name).variants) out.push_back(name + ":" + options);
+  std::vector<std::string> out;
+  for (const std::string& solver : solver_names())
+    for (std::string& name : with_variants(solver)) out.push_back(std::move(name));
   return out;
 }
 

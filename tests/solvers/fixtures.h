@@ -33,8 +33,23 @@ struct GaussianFlow {
 /// Builds `runnable(name)` with what a solver may ask for besides its options: the linear betas.
 [[nodiscard]] std::unique_ptr<Solver> solver_for(const std::string& name);
 
-/// Names of the registry, then each with the options of SolverTraits::variants.
+/// `solver`, then `solver:options` for each of its variants.
+[[nodiscard]] std::vector<std::string> with_variants(const std::string& solver);
+
+/// All of them, each solver of the registry with its variants (SolverCard::variants).
 [[nodiscard]] std::vector<std::string> all_solvers();
+
+/// `body(name, solver)` for each of them, in a section per solver with a section per variant: every one runs and
+/// reports by itself, and `test_solvers -c heun` runs those of heun alone. What stands before it in the test case is
+/// made anew for each.
+template <class Body>
+void each_solver(Body body) {
+  for (const std::string& solver : solver_names()) DYNAMIC_SECTION(solver) {
+      for (const std::string& name : with_variants(solver)) DYNAMIC_SECTION(name) {
+          body(name, *solver_for(name));
+        }
+    }
+}
 
 /// Where the suites run: cpu, or what STRIDE_TEST_DEVICE says (ctest's cuda entries set it).
 [[nodiscard]] at::Device device();

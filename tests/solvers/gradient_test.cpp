@@ -24,7 +24,7 @@ Tensor end_of(const Denoiser& model, const Solver& solver, const TimeGrid& grid,
   return grid.final_zero() ? finish(problem, solver, state).x : state.x;
 }
 
-// d end / d x `[n, n]`, a row an entry of the end.
+// d end / d x `[n, n]`, one row per entry of the end.
 Tensor by_autograd(const std::function<Tensor(const Tensor&)>& end, const Tensor& at) {
   const Tensor x = at.detach().clone().requires_grad_(true);
   const Tensor out = end(x).flatten();
@@ -54,21 +54,21 @@ Tensor by_differences(const std::function<Tensor(const Tensor&)>& end, const Ten
 TEST_CASE("gradient: autograd through every solver's steps gives the derivatives of its end", "[gradient]") {
   const auto model = three_components(2);
   const Tensor x = at::tensor({2.6, -1.4, -0.8, 4.2}, at::kDouble).view({2, 2}).to(device());
-  for (const std::string& name : all_solvers())
+  each_solver([&](const std::string& name, const Solver& solver) {
     for (const bool zero : {false, true}) {
       if (name == "plan" && zero) continue;  // its grid ends at a positive level
-      const auto solver = solver_for(name);
       // Four steps and the jump; a plan takes the five of its own grid, which the levels given here do not concern.
       std::vector<double> levels{3.0, 1.7, 0.9, 0.5, 0.3};
       if (zero || name == "plan") levels.push_back(zero ? 0.0 : 0.2);
       const TimeGrid grid(levels);
-      const auto end = [&](const Tensor& from) { return end_of(*model, *solver, grid, from); };
+      const auto end = [&](const Tensor& from) { return end_of(*model, solver, grid, from); };
       const Tensor found = by_autograd(end, x);
       const Tensor wanted = by_differences(end, x);
-      CAPTURE(name, zero, found, wanted);
+      CAPTURE(zero, found, wanted);
       CHECK(at::allclose(found, wanted, kRelative, kAbsolute));
       CHECK(wanted.abs().max().item<double>() > 1e-3);  // there is something to compare
     }
+  });
 }
 
 }  // namespace stride

@@ -186,48 +186,44 @@ std::map<std::string, double> claims(const SolverTraits& traits) {
 }  // namespace
 
 TEST_CASE("order: every deterministic solver has the order it claims, history primed exactly", "[order]") {
-  for (const std::string& name : all_solvers()) {
-    const auto solver = solver_for(name);
-    if (!solver->traits().order) continue;
-    CAPTURE(name, *solver->traits().order);
-    const double order = measured(*solver, true);
+  each_solver([&](const std::string& name, const Solver& solver) {
+    if (!solver.traits().order) return;
+    CAPTURE(*solver.traits().order);
+    const double order = measured(solver, true);
     keep(name, "order", order);
     CAPTURE(order);
-    CHECK(meets(order, *solver->traits().order));
-  }
+    CHECK(meets(order, *solver.traits().order));
+  });
 }
 
 TEST_CASE("order: every solver has the order it claims with its own start", "[order]") {
-  for (const std::string& name : all_solvers()) {
-    const auto solver = solver_for(name);
-    if (!solver->traits().start_order) continue;
-    CAPTURE(name, *solver->traits().start_order);
-    const double order = measured(*solver, false);
+  each_solver([&](const std::string& name, const Solver& solver) {
+    if (!solver.traits().start_order) return;
+    CAPTURE(*solver.traits().start_order);
+    const double order = measured(solver, false);
     keep(name, "start_order", order);
-    CHECK(order == Approx(*solver->traits().start_order).margin(kTolerance));
-  }
+    CHECK(order == Approx(*solver.traits().start_order).margin(kTolerance));
+  });
 }
 
 TEST_CASE("order: a solver without an order is stochastic, learned, or for consistency models", "[order]") {
-  for (const std::string& name : all_solvers()) {
-    const SolverTraits traits = solver_for(name)->traits();
-    CAPTURE(name);
+  each_solver([](const std::string&, const Solver& solver) {
+    const SolverTraits& traits = solver.traits();
     // A consistency sampler noises each step afresh, however short the step: it converges to no path.
-    if (traits.family == "consistency" && traits.stochastic) continue;
+    if (traits.family == "consistency" && traits.stochastic) return;
     CHECK((traits.order.has_value() || traits.strong_order.has_value() || traits.family == "learned"));
     CHECK(traits.stochastic == (traits.strong_order.has_value() && !traits.integrates_sde));
-  }
+  });
 }
 
 TEST_CASE("order: stochastic solvers and SDE terms have the strong order they claim, on one Brownian tree", "[order]") {
-  for (const std::string& name : all_solvers()) {
-    const auto solver = solver_for(name);
-    if (!solver->traits().strong_order) continue;
-    const double order = measured_strong(*solver);
-    CAPTURE(name, order);
+  each_solver([&](const std::string& name, const Solver& solver) {
+    if (!solver.traits().strong_order) return;
+    const double order = measured_strong(solver);
+    CAPTURE(order);
     keep(name, "strong_order", order);
-    CHECK(meets(order, *solver->traits().strong_order));
-  }
+    CHECK(meets(order, *solver.traits().strong_order));
+  });
 }
 
 TEST_CASE("order: docs/results/orders.json has every claim measured, and no more", "[order]") {

@@ -4,7 +4,12 @@
 #include "framework/error.h"
 #include "tests/solvers/fixtures.h"
 
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <set>
 
 namespace stride {
@@ -15,6 +20,16 @@ using namespace fixtures;
 RunResult adaptive(const Denoiser& model, const Solver& solver, const PiOptions& options, const Tensor& samples) {
   return run({model, solver, PhiloxNoise(), TimeGrid({80.0, options.end})}, PiController(options), samples);
 }
+
+/// Counts what torch's allocators hand out while it is installed.
+struct Allocated final : c10::MemoryReportingInfoBase {
+  void reportMemoryUsage(void* /*ptr*/, int64_t size, std::size_t /*allocated*/, std::size_t /*reserved*/,
+                         c10::Device /*device*/) override {
+    bytes += std::max<int64_t>(0, size);
+  }
+  [[nodiscard]] bool memoryProfilingEnabled() const override { return true; }
+  int64_t bytes = 0;
+};
 
 }  // namespace
 
@@ -91,6 +106,45 @@ TEST_CASE("pi: the next step follows from this error and the last one", "[pi]") 
   const Decision second = controller.decide(state, step, result, solver->traits());
   CHECK(factor(second, 0) == Approx(0.9 * std::pow(0.25, -0.5) * std::pow(0.25, 0.2)));
   CHECK(factor(second, 1) == Approx(0.9 * std::pow(4.0, -0.5)));
+}
+
+TEST_CASE("pi: without rtol the decision is the same bit for bit, without a look at the states", "[pi]") {
+  const auto model = three_components();
+  const auto solver = make_solver("heun");
+  const PhiloxNoise noise;
+  const ProbabilityFlow flow;
+  const PiOptions options{.rtol = 0.0, .atol = 0.07, .end = 0.05};
+  PiOptions tiny = options;
+  tiny.rtol = 1e-300;  // nothing is added to atol, but the states are looked at
+  const PiController without(options), with(tiny);
+  RunState state = start({*model, *solver, noise, TimeGrid({10.0, options.end})}, without, ids(64));
+  const Problem problem{*model, flow, noise};
+  Step step(problem, state.constant, state.sigma, without.propose(state), state.index, state.draws);
+  StepResult result = solver->step(step, state.x, state.history);
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+    CAPTURE(at::toString(dtype));
+    state.x = state.x.to(dtype);
+    result.x = result.x.to(dtype);
+    result.error = result.error->to(dtype);
+    const auto decide = [&](const PiController& controller) {
+      return controller.decide(state, step, result, solver->traits());
+    };
+    const Decision a = decide(without), b = decide(with);
+    CHECK(a.accept->equal(*b.accept));
+    CHECK(a.status->equal(*b.status));
+    for (std::size_t slot = 0; slot < a.memory.size(); ++slot) CHECK(a.memory[slot].equal(b.memory[slot]));
+  }
+  // Five passes over the states less: what is left is the division, and its square in float64.
+  state.x = at::ones({64, 4096}, at::kFloat);
+  result.x = result.error.emplace(at::ones_like(state.x));
+  const auto images = [&](const PiController& controller) {
+    const auto allocated = std::make_shared<Allocated>();
+    const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, allocated);
+    (void)controller.decide(state, step, result, solver->traits());
+    return static_cast<double>(allocated->bytes) / static_cast<double>(state.x.nbytes());
+  };
+  CHECK(images(without) == Approx(5.0).margin(0.2));
+  CHECK(images(with) == Approx(10.0).margin(0.2));
 }
 
 TEST_CASE("pi: options that make no sense are refused", "[pi]") {

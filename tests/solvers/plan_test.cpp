@@ -197,10 +197,10 @@ TEST_CASE("plan file from disk runs as a solver by name", "[plan]") {
 TEST_CASE("plan file that is malformed is refused, saying where and what", "[plan]") {
   using nlohmann::json;
   const std::vector<std::pair<std::string, std::string>> bad{
-      {"", "not JSON"},
+      {"", "not valid JSON"},
       {"[1]", "not a JSON object"},
       {R"({"format":"stride-plan","version":1})", "'sigmas' is missing"},
-      {small_plan(true).to_json().substr(0, 40), "not JSON"},
+      {small_plan(true).to_json().substr(0, 40), "not valid JSON"},
       {with("format", "other"), "'format'"},
       {with("version", 2), "version 2"},
       {with("version", "1"), "version"},
@@ -231,4 +231,33 @@ TEST_CASE("plan file that is malformed is refused, saying where and what", "[pla
       CHECK(std::string(error.what()).find(what) != std::string::npos);
     }
   }
+}
+
+TEST_CASE("plan file keeps what it was made with, and older readers' keys stay", "[plan]") {
+  Plan plan = small_plan(true);
+  plan.made_with = {.recorded = true,
+                    .model_sha256 = "abc",
+                    .label = "3",
+                    .guidance = "2:interval=0.3-5",
+                    .threshold = "0.9",
+                    .clip = 1.0,
+                    .dtype = "float32",
+                    .teacher = "heun:steps=32,schedule=karras,final=zero",
+                    .teacher_sigmas = {10.0, 0.1 + 0.2, 0.0},
+                    .seeds = "0-127",
+                    .validation_seeds = "1000-1127"};
+  const std::string text = plan.to_json();
+  CHECK((Plan::from_json(text, "here").made_with == plan.made_with));
+  auto json = nlohmann::json::parse(text);
+  CHECK(json.at("version") == 1);
+  CHECK(json.at("made_with").at("class") == 3);
+  CHECK(json.at("model") == "abc");
+  json["made_with"]["later"] = "kept for others";
+  CHECK((Plan::from_json(json.dump(), "here").made_with == plan.made_with));
+  json["made_with"]["class"] = 3.5;
+  CHECK_THROWS_AS(Plan::from_json(json.dump(), "here"), InputError);
+  json["made_with"] = nullptr;
+  CHECK_FALSE(Plan::from_json(json.dump(), "here").made_with.recorded);
+  plan.made_with = {};
+  CHECK(plan.to_json().find("made_with") == std::string::npos);
 }

@@ -180,8 +180,8 @@ TEST_CASE("stochastic: options that make no sense are refused by name", "[solver
   CHECK_THROWS_WITH(make_solver("dpmpp_2m_sde:solver_type=ralston"), contains("midpoint or heun"));
   CHECK_THROWS_WITH(make_solver("dpmpp_2m_sde:eta=-1"), contains("eta must be at least 0"));
   CHECK_THROWS_WITH(make_solver("dpmpp_sde:eta=1.5"), contains("eta must lie in 0"));
-  CHECK_THROWS_WITH(make_solver("dpmpp_sde:r=1"), contains("r must lie between"));
-  CHECK_THROWS_WITH(make_solver("seeds_3:r_1=0.8"), contains("r_1 must lie between"));
+  CHECK_THROWS_WITH(make_solver("dpmpp_sde:r=1"), contains("r must be above 0 and below 1"));
+  CHECK_THROWS_WITH(make_solver("seeds_3:r_1=0.8"), contains("r_1 must be below r_2"));
   CHECK_THROWS_WITH(make_solver("er_sde:order=4"), contains("order must lie in"));
   CHECK_THROWS_WITH(make_solver("sa_solver:pece=true,corrector=0"), contains("pece needs a corrector"));
   CHECK_THROWS_WITH(make_solver("restart:steps=0"), contains("at least 1"));

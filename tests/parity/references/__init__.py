@@ -1,1 +1,1 @@
-"""What Stride is compared with: a file a family, each with CASES (harness.py)."""
+"""What Stride is compared with: one file per family, each with CASES (harness.py)."""

@@ -57,7 +57,7 @@ def timestep_states(name, problem, step=None, predicted=None, **config):
 
 
 def learned_states(problem, variance_type, predicted):
-    """DDPM with a predicted variance, one timestep a level."""
+    """DDPM with a predicted variance, one timestep per level."""
     drive = diffusers_runs._drive
 
     def doubled(scheduler, problem, space, levels, keep, step):
@@ -120,7 +120,7 @@ def tcd(gamma):
 
 
 def ddim_backwards(problem):
-    """diffusers' DDIMInverseScheduler, the noise predicted where the sample is; one timestep a level."""
+    """diffusers' DDIMInverseScheduler, the noise predicted where the sample is; one timestep per level."""
     sigmas = problem.sigmas.flip(0)
     steps = problem.steps
     scheduler, module = diffusers_runs._make("DDIMInverseScheduler", {"num_train_timesteps": steps, "clip_sample": False})

@@ -34,7 +34,7 @@ def plms(problem):
 
 def pndm(problem):
     """diffusers' PNDMScheduler with Runge-Kutta steps, twice as many timesteps as levels: between two levels their mean,
-    which makes its transfer the classical Runge-Kutta method. Three steps of four calls, then one call a step."""
+    which makes its transfer the classical Runge-Kutta method. Three steps of four calls, then one call per step."""
     sigmas, steps = problem.sigmas, problem.steps
     middle = 0.5 * (sigmas[1:] + sigmas[:-1])
     table = torch.stack([sigmas[:-1], middle], 1).flatten()

@@ -1,9 +1,11 @@
-#include "apps/commands/samples_output.h"
+#include "pipeline/samples_output.h"
 
 #include "datasets/files/npz.h"
 #include "datasets/images/png.h"
 #include "datasets/images/png_data.h"
 #include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/text_list.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -36,21 +38,16 @@ Tensor rows_in_order(const Tensor& have, const std::vector<int64_t>& seeds) {
 
 std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model) {
   std::vector<std::string> out = {"h5"};
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    std::size_t end = text.find(',', begin);
-    if (end == std::string::npos) end = text.size();
-    const std::string word = text.substr(begin, end - begin);
+  for (const std::string& word : split_list(text)) {
     if (word != "h5" && word != "npz" && word != "png") {
-      throw UsageError(fmt::format("--save {}: '{}' is none of h5, npz, png", text, word));
+      throw UsageError(fmt::format("`save` {}: '{}' is none of h5, npz, png", text, word));
     }
     if (word != "h5" && !is_image_shape(model.shape)) {
       throw UsageError(
-          fmt::format("--save {}: the samples of '{}' are no images [C, H, W] with 1 or 3 channels; h5 holds any shape",
+          fmt::format("`save` {}: the samples of '{}' are no images [C, H, W] with 1 or 3 channels; h5 holds any shape",
                       word, model.name));
     }
     if (!wants(out, word.c_str())) out.push_back(word);
-    begin = end + 1;
   }
   return out;
 }
@@ -81,18 +78,31 @@ Samples make_samples(const Draws& draws, const Samples* earlier, const std::vect
   return out;
 }
 
-void save_samples(const RunDir& run, const Samples& samples, const std::vector<std::string>& save) {
-  write_samples(run.file("samples.h5"), samples);
+void save_samples(const std::string& folder, const Samples& samples, const std::vector<std::string>& save) {
+  write_samples(folder + "/samples.h5", samples);
   if (samples.x.size(0) == 0 || (!wants(save, "npz") && !wants(save, "png"))) return;
   const Tensor pixels = to_pixels(samples.x);
-  if (wants(save, "npz")) run.write("samples.npz", npz_bytes({{"arr_0", pixels}}));
+  if (wants(save, "npz")) write_file_atomic(folder + "/samples.npz", npz_bytes({{"arr_0", pixels}}));
   if (!wants(save, "png")) return;
+  make_folders(folder + "/images");
   for (int64_t i = 0; i < pixels.size(0); ++i) {
-    run.write(fmt::format("images/{:06}.png", samples.seed[i].item<int64_t>()), encode_png(pixels[i]));
+    const std::string name = fmt::format("{}/images/{:06}.png", folder, samples.seed[i].item<int64_t>());
+    write_file_atomic(name, encode_png(pixels[i]));
   }
   const int64_t shown = std::min(pixels.size(0), kLargestGrid);
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  run.write("grid.png", encode_png(tile_images(pixels.narrow(0, 0, shown), columns)));
+  write_file_atomic(folder + "/grid.png", encode_png(tile_images(pixels.narrow(0, 0, shown), columns)));
+}
+
+std::vector<std::pair<std::string, std::string>> saved_files(const std::string& folder, const Samples& samples,
+                                                             const std::vector<std::string>& save) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (samples.x.size(0) == 0) return out;
+  if (wants(save, "npz")) out.emplace_back("npz", folder + "/samples.npz");
+  if (!wants(save, "png")) return out;
+  out.emplace_back("images", folder + "/images");
+  out.emplace_back("grid", folder + "/grid.png");
+  return out;
 }
 
 }  // namespace stride

@@ -1,4 +1,4 @@
-#include "apps/commands/store_path.h"
+#include "pipeline/store_path.h"
 
 #include "datasets/store/trajectory_store.h"
 #include "framework/error.h"

@@ -1,4 +1,4 @@
-#include "apps/cli/device_info.h"
+#include "pipeline/device_info.h"
 
 #include "framework/error.h"
 

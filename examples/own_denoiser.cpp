@@ -21,7 +21,7 @@ int main() {
   const auto table = stride::evaluate(denoiser, {"ipndm", "dpmpp_2m", plan}, {.nfe = {5}});
 
   const double spread = ten.x.abs().sub(1.0).square().mean().sqrt().item<double>();
-  std::printf("%s10 steps: %.3f from the points (0.2 is right); pi: %.1f evaluations a sample\n",
+  std::printf("%s10 steps: %.3f from the points (0.2 is right); pi: %.1f evaluations per sample\n",
               stride::results_table(table).c_str(), spread, own.nfe.to(at::kDouble).mean().item<double>());
   const double classic = table.samplers[0].metric("rmse")->all.value,
                fitted = table.samplers[2].metric("rmse")->all.value;

@@ -33,6 +33,6 @@ int main() {
   const auto fine = sample(points, "heun", {.steps = 200}, "0-255");
   const double error = (own.x - fine.x).square().mean().sqrt().item<double>();
   const double least = own.nfe.min().item<double>(), most = own.nfe.max().item<double>();
-  std::printf("%.0f to %.0f evaluations a sample, RMSE %.4f\n", least, most, error);
+  std::printf("%.0f to %.0f evaluations per sample, RMSE %.4f\n", least, most, error);
   return error < 0.05 && least < most ? 0 : 1;
 }

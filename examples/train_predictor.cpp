@@ -15,6 +15,6 @@ int main() {
                      {.final = "sigma_min", .policy = "predictor:predictor.safetensors,tolerance=0.1"}, "1000-1031");
   const double nfe = samples.nfe.to(at::kDouble).mean().item<double>();
   const double gain = 1.0 - trained.report.loss / trained.report.constant_loss;
-  std::printf("held-out loss %.0f %% below the best constant's; %.1f evaluations a sample\n", 100.0 * gain, nfe);
+  std::printf("held-out loss %.0f %% below the best constant's; %.1f evaluations per sample\n", 100.0 * gain, nfe);
   return gain > 0.3 && nfe > 3.0 && nfe < 40.0 ? 0 : 1;
 }

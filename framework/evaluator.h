@@ -6,7 +6,7 @@
 
 namespace stride {
 
-/// What one step spent, a row. `nfe` counts denoiser calls as papers do, `model_evals` network passes of
+/// What one step spent, per row. `nfe` counts denoiser calls as papers do, `model_evals` network passes of
 /// one row each: guidance makes two, in one batch or not.
 struct StepCost {
   int64_t nfe = 0;

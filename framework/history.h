@@ -15,7 +15,7 @@ struct HistoryEntry {
 };
 
 /// A view of a BatchState that holds the last `capacity` evaluations, newest first, and the number of
-/// valid ones a row (int64 `[B]`). Rows may differ in that number: a refilled batch mixes fresh rows
+/// valid ones per row (int64 `[B]`). Rows may differ in that number: a refilled batch mixes fresh rows
 /// with old ones. Slots beyond the valid ones hold zeros (σ = 1), never garbage.
 class History final {
  public:
@@ -30,7 +30,7 @@ class History final {
   [[nodiscard]] int64_t capacity() const noexcept { return static_cast<int64_t>(entries_.size()); }
   /// The j-th newest entry, 0 ≤ j < capacity().
   [[nodiscard]] const HistoryEntry& operator[](int64_t j) const { return entries_.at(static_cast<std::size_t>(j)); }
-  /// Valid entries a row: int64 `[B]`.
+  /// Valid entries per row: int64 `[B]`.
   [[nodiscard]] const Tensor& count() const noexcept { return count_; }
 
   /// A history with `entry` in front; the oldest one falls out. No tensor data is copied.

@@ -11,7 +11,7 @@ namespace stride {
 using Observer = std::function<void(const RunState& before, const RunState& after, const StepResult& step, bool last)>;
 
 struct SampleOptions {
-  int64_t max_steps = 10000;        ///< attempts a row, for adaptive controllers
+  int64_t max_steps = 10000;        ///< attempts per row, for adaptive controllers
   int64_t poll_every = 4;           ///< attempts between two looks at the device, for adaptive controllers
   bool compact = true;              ///< drop finished rows from the batch
   Observer observer = {};           ///< none: nothing is observed. Not called with compaction's row order: rows

@@ -9,7 +9,7 @@ namespace stride {
 
 using at::Tensor;
 
-/// Noise levels, one a sample: float64 `[B]` on the device of the state (design §2.2).
+/// Noise levels, one per sample: float64 `[B]` on the device of the state (design §2.2).
 using Times = at::Tensor;
 
 /// Reshapes a per-sample value `[B]` to `[B, 1, …]` so that it broadcasts over `like` `[B, …]`, in the

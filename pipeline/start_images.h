@@ -23,7 +23,7 @@ struct ReadInput {
 struct PictureRequest {
   std::string option;          ///< "start": names it in messages
   std::string path;            ///< one image for all seeds, or a folder with {seed:06d}.png for each
-  std::vector<int64_t> seeds;  ///< whose images a folder holds
+  std::vector<int64_t> seeds;  ///< whose images the folder holds
 };
 
 /// float64 in [−1, 1], `[N, C, H, W]` from a folder and `[1, C, H, W]` from one image, grey or RGB as the model has it.

@@ -42,7 +42,7 @@ struct PlanEndpoints {
 
 struct PlanDistances {
   Tensor squared;           ///< float64 `[S]`: ‖x_s − target_s‖² of what is compared
-  int64_t evaluations = 0;  ///< denoiser calls, a row each
+  int64_t evaluations = 0;  ///< denoiser calls, counted per row
 };
 
 /// How far from `target` `[S, …]` (as it is compared) the plan ends. No end point is kept beyond its batch.

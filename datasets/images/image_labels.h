@@ -9,8 +9,8 @@
 namespace stride {
 
 struct ImageLabels {
-  std::vector<int64_t> labels;           ///< one an image, or empty without labels
-  std::vector<std::string> class_names;  ///< one a class; empty where classes are numbers only
+  std::vector<int64_t> labels;           ///< one per image, or empty without labels
+  std::vector<std::string> class_names;  ///< one per class; empty where classes are numbers only
   int64_t classes = 0;                   ///< 0 without labels
 };
 

@@ -55,7 +55,7 @@ struct TrajectoryBatch {
   [[nodiscard]] static TrajectoryBatch concat(const std::vector<TrajectoryBatch>& batches);
 };
 
-/// A dataset of a shard with a row a trajectory.
+/// A dataset of a shard with one row per trajectory.
 struct RowDataset {
   const char* name;
   Tensor TrajectoryBatch::*member;

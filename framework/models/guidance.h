@@ -16,7 +16,7 @@ class Parameterisation;
 /// is left out: it remembers the evaluations of other steps, and no state of a run holds them.
 struct ProjectedGuidance {
   double eta = 0.0;   ///< how much of the update's part along the conditional prediction stays; 1: all of it
-  double norm = 0.0;  ///< r: the update's largest norm, a sample; 0: no limit
+  double norm = 0.0;  ///< r: the update's largest norm, per sample; 0: no limit
 };
 
 /// Dynamic thresholding (Saharia et al. 2022, arXiv:2205.11487, §2.3): |D| ≤ s and D/s, with s the quantile `ratio` of

@@ -19,7 +19,7 @@ namespace stride {
 struct FeatureConfig {
   std::vector<int64_t> shape = {1, 8, 8};        ///< of one image; height and width even
   std::vector<int64_t> channels = {16, 32, 32};  ///< of the convolutions, or of the levels
-  int64_t blocks = 0;                            ///< residual blocks a level
+  int64_t blocks = 0;                            ///< residual blocks per level
   int64_t features = 64;                         ///< with blocks: the last level's width
   int64_t classes = 10;
 

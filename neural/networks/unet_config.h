@@ -12,7 +12,7 @@ namespace stride {
 struct UNetConfig {
   int64_t image_channels = 1;
   std::vector<int64_t> channels = {32, 56};  ///< a level
-  int64_t blocks = 1;                        ///< residual blocks a level, on the way down and on the way up
+  int64_t blocks = 1;                        ///< residual blocks per level, on the way down and on the way up
   int64_t embedding = 64;                    ///< width of the noise-level (and class) embedding
   int64_t groups = 8;                        ///< of the group normalisation; divides every width
   int64_t classes = 0;                       ///< 0: unconditional

@@ -81,7 +81,7 @@ struct DenoiserResiduals {
                                                    const ImageData& data, const DenoiserTraining& training,
                                                    uint64_t repeat);
 
-/// The loss of `weights` on `data`, averaged over `repeats` noise levels and noises an image; deterministic. On
+/// The loss of `weights` on `data`, averaged over `repeats` noise levels and noises per image; deterministic. On
 /// the weights' device.
 [[nodiscard]] double denoiser_loss(const UNetConfig& config, const Weights& weights, const ImageData& data,
                                    const DenoiserTraining& training, int64_t repeats);

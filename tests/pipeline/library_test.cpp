@@ -66,7 +66,7 @@ TEST_CASE("sample refuses what does not go together, by the name of the field", 
   CHECK_THAT(refusal("heun", {.init_scale = "vq"}), contains("sigma and vp"));
 }
 
-// One evaluation a step, and no claim about its cost.
+// One evaluation per step, and no claim about its cost.
 class Plain final : public Solver {
  public:
   Plain() { traits_.name = "plain"; }

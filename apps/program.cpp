@@ -48,6 +48,7 @@ const Command& find_command(const std::vector<std::unique_ptr<Command>>& command
     if (command->info().name == name) return *command;
     names.push_back(command->info().name);
   }
+  if (name.starts_with("-")) names = {"--help", "--version"};
   throw unknown_name(name.starts_with("-") ? "option" : "command", name, names, names);
 }
 

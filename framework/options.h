@@ -154,8 +154,8 @@ template <class T>
           [](const T&) { return std::string(); }};
 }
 
-/// The texts that `spec` gives for `keys` (each with its second key, where it has one), one per key. Throws UsageError on
-/// a key that nobody knows ("did you mean") and on an argument that is missing or not wanted.
+/// The texts that `spec` gives for `keys` (each with its second key, where it has one), one per key. Throws UsageError
+/// on a key that nobody knows ("did you mean") and on an argument that is missing or not wanted.
 [[nodiscard]] std::vector<std::optional<std::string>> given_options(
     const Spec& spec, const std::string& what, const std::vector<std::pair<OptionInfo, std::string>>& keys);
 /// "solver 'heun'": what messages begin with.

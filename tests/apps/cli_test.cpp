@@ -37,7 +37,7 @@ TEST_CASE("cli: exit codes, and a clean standard output") {
       {{"sample", "--help"}, 0, ""},
       {{}, 2, "Commands:"},
       {{"sampel"}, 2, "did you mean 'sample'"},
-      {{"--verbsion"}, 2, "no option '--verbsion'"},
+      {{"--verbsion"}, 2, "did you mean '--version'?"},
       {{"sample", "--stesp", "3"}, 2, "did you mean --steps"},
       {{"sample", "--step", "3"}, 2, "unknown option --step"},
       {{"sample", "extra"}, 2, "no argument 'extra'"},

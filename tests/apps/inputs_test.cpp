@@ -128,9 +128,13 @@ TEST_CASE("inputs: what is too large is named") {
 
 TEST_CASE("inputs: where memory runs out, what is large is named") {
   const Place place;
-  // Five hundred gigabytes are asked for, and thirty allowed whatever the machine has.
+  // Distances to five thousand means are thirty-six gigabytes, and thirty are allowed whatever the machine has.
+  const std::vector<std::string> ones(5000, "1.0"), means(5000, "[0.0, 1.0]");
+  place.write("many.toml", fmt::format("[model]\nkind = \"gaussian_mixture\"\nshape = [2]\nweights = [{0}]\n"
+                                       "means = [{1}]\nstd = [{0}]\n",
+                                       fmt::join(ones, ", "), fmt::join(means, ", ")));
   const Outcome got = testing::Process({"/bin/sh", "-c",
-                                        fmt::format("ulimit -v 30000000; exec {} sample --model gm.toml --seeds "
+                                        fmt::format("ulimit -v 30000000; exec {} sample --model many.toml --seeds "
                                                     "0-999999 --batch 900000 --steps 70000 --device cpu",
                                                     STRIDE_EXECUTABLE)},
                                        place.folder())

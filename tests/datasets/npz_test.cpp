@@ -195,7 +195,7 @@ TEST_CASE("reference statistics: arrays that are no statistics are refused, sayi
       {{{"mu", mu}, {"sigma", skew}}, "not symmetric"},
       {{{"mu", mu}, {"sigma", -sigma}}, "negative variance"},
       {{{"mu", mu}, {"sigma", sigma}, {"stride", mu}}, "is no text"},
-      {{{"mu", mu}, {"sigma", sigma}, {"stride", own("{")}}, "cannot be read"},
+      {{{"mu", mu}, {"sigma", sigma}, {"stride", own("{")}}, "not valid JSON"},
       {{{"mu", mu}, {"sigma", sigma}, {"stride", own(R"({"format":"x","version":1})")}}, "is not a"},
       {{{"mu", mu}, {"sigma", sigma}, {"stride", own(whole)}}, "no array 'n'"},
       {{{"mu", mu}, {"sigma", sigma}, {"stride", own(whole)}, {"n", mu}}, "no number of images"},

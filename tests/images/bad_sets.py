@@ -21,7 +21,7 @@ def bad_sets(base):
         put(base / name, files)
         refused(base / name, *parts, options=options)
 
-    case("other-size", good | {"b/9.png": encoded(picture(9, 8), "PNG")}, "b/9.png", "8 × 9", "--size N")
+    case("other-size", good | {"b/9.png": encoded(picture(9, 8), "PNG")}, "b/9.png", "8 × 9", "`size` N")
     case("not-an-image", good | {"b/readme.txt": b"hello"}, "b/readme.txt", "not an image")
     case("text-named-png", good | {"b/9.png": b"hello"}, "b/9.png", "neither PNG")
     case("empty-file", good | {"b/9.png": b""}, "b/9.png", "empty")

@@ -80,7 +80,7 @@ def idx(folder):
     colour = folder / "colour-images-idx4-ubyte"
     colour.write_bytes(idx_bytes(np.stack([picture(8, 9) for _ in range(2)])))
     assert read(colour, "--no-labels")[1].shape == (2, 8, 9, 3)
-    refused(colour, "labels", "--unconditional")
+    refused(colour, "labels", "`unconditional`")
     refused(folder / "train-labels-idx1-ubyte", "labels", "name the file with the images")
     packed = folder / "train-images-idx3-ubyte.gz"
     packed.write_bytes(gzip.compress(idx_bytes(images)))
@@ -200,7 +200,7 @@ def lmdb_set(base):
     same(read(path / "data.mdb", "--size", 32, "--crop", "none")[1], wanted, "data.mdb by itself")
     heights = {key: decoded(value).shape[0] for key, value in sorted(values.items())}
     other = next(key for key, height in heights.items() if height != heights[sorted(values)[0]])
-    refused(path, other.decode(), "--size N")
+    refused(path, other.decode(), "`size` N")
     small = base / "small"
     tiny = {bytes([i, 255]): encoded(picture(4, 4), "PNG") for i in range(50)}  # values inside the tree's pages
     write_lmdb(small, tiny)
@@ -311,7 +311,7 @@ def codecs(base):
     same(read(lying)[1], decoded(variants["s0q75.jpg"])[None], "content, not the name")
     mixed = base / "mixed"
     put(mixed, {"a.jpg": variants["s2q75.jpg"], "b.jpg": variants["grey.jpg"]})
-    refused(mixed, "b.jpg", "--colour rgb")
+    refused(mixed, "b.jpg", "`colour` rgb")
     same(read(mixed, "--colour", "rgb")[1], [decoded(variants[n], "RGB") for n in ("s2q75.jpg", "grey.jpg")], "as RGB")
     same(read(mixed, "--colour", "grey")[1], [np.asarray(Image.open(mixed / n).convert("L"))[:, :, None] for n in ("a.jpg", "b.jpg")],
          "as grey, Pillow's luma")
@@ -336,7 +336,7 @@ def resize(base):
             same(read(root, "--size", size)[1], [edm_crop(a, size) for a in arrays], f"crop and resize to {size}, {channels} channels")
             wanted = [np.asarray(image(a).resize((size, size), Image.Resampling.LANCZOS)) for a in arrays]
             same(read(root, "--size", size, "--crop", "none")[1], [w.reshape(size, size, channels) for w in wanted], f"resize to {size}")
-        refused(root, "01.png", "--size N")
+        refused(root, "01.png", "`size` N")
 
 
 def command(base):
@@ -362,7 +362,7 @@ def command(base):
     done = run("train-denoiser", "--data", base / "set", "--out", "model2", "--dry-run")
     assert done.returncode == 3 and "a/notes.txt" in done.stderr, done.stderr
     done = run("train-denoiser", "--data", "nothing-here", "--out", "model2", "--dry-run")
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 3, done.stderr
 
 
 TOPICS = {"cifar": cifar, "idx": idx, "folder": folder, "tar": tar, "lmdb": lmdb_set, "zip": zip_set, "hdf5": hdf5,

@@ -67,46 +67,47 @@ TEST_CASE("sampling: the words of a sampler are checked") {
     std::function<void(SamplerSpec&)> change;
     std::string says;
   };
-  const std::vector<Row> rows = {{[](SamplerSpec& spec) { spec.solver = "hune"; }, "heun"},
-                                 {[](SamplerSpec& spec) { spec.solver = "euler:steps=3"; }, "steps"},
-                                 {[](SamplerSpec& spec) { spec.schedule = "karas"; }, "karras"},
-                                 {[](SamplerSpec& spec) { spec.schedule = "karras:rho=x"; }, "rho"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean 'pi'"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pid:pcoef=1"; }, "did you mean 'pcoeff'"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pid:icoeff=0"; }, "must be positive"},
-                                 {[](SamplerSpec& spec) {
-                                    spec.policy = "pid";
-                                    spec.solver = "dpm_fast";
-                                  },
-                                  "error estimate"},
-                                 {[](SamplerSpec& spec) { spec.policy = "fixed:rtol=1"; }, "rtol"},
-                                 {[](SamplerSpec& spec) { spec.policy = "predictor"; }, "its file"},
-                                 {[](SamplerSpec& spec) {
-                                    spec.policy = "pi";
-                                    spec.solver = "ddim";
-                                  },
-                                  "error estimate"},
-                                 {[](SamplerSpec& spec) { spec.policy = "pi:rtol=-1"; }, "rtol"},
-                                 {[](SamplerSpec& spec) { spec.term = "pde"; }, "ode"},
-                                 {[](SamplerSpec& spec) {
-                                    spec.term = "sde";
-                                    spec.solver = "dpmpp_2m";
-                                  },
-                                  "ODEs only"},
-                                 {[](SamplerSpec& spec) { spec.steps = 0; }, "step"},
-                                 {[](SamplerSpec& spec) { spec.nfe = 0; }, "`nfe`"},
-                                 {[](SamplerSpec& spec) { spec.nfe = 4; }, "3 and 5"},
-                                 {[](SamplerSpec& spec) {
-                                    spec.nfe = 5;
-                                    spec.final = Final::sigma_min;
-                                  },
-                                  "4 and 6"},
-                                 {[](SamplerSpec& spec) {
-                                    spec.sigmas = {1, 2};
-                                  },
-                                  ""},
-                                 {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "`sigma_min`"},
-                                 {[](SamplerSpec& spec) { spec.noise_schedule = "square"; }, "square"}};
+  const std::vector<Row> rows = {
+      {[](SamplerSpec& spec) { spec.solver = "hune"; }, "heun"},
+      {[](SamplerSpec& spec) { spec.solver = "euler:steps=3"; }, "steps"},
+      {[](SamplerSpec& spec) { spec.schedule = "karas"; }, "karras"},
+      {[](SamplerSpec& spec) { spec.schedule = "karras:rho=x"; }, "rho"},
+      {[](SamplerSpec& spec) { spec.policy = "pdi"; }, "did you mean 'pi'"},
+      {[](SamplerSpec& spec) { spec.policy = "pid:pcoef=1"; }, "did you mean 'pcoeff'"},
+      {[](SamplerSpec& spec) { spec.policy = "pid:icoeff=0"; }, "must be positive"},
+      {[](SamplerSpec& spec) {
+         spec.policy = "pid";
+         spec.solver = "dpm_fast";
+       },
+       "error estimate"},
+      {[](SamplerSpec& spec) { spec.policy = "fixed:rtol=1"; }, "rtol"},
+      {[](SamplerSpec& spec) { spec.policy = "predictor"; }, "give the file that train-predictor made"},
+      {[](SamplerSpec& spec) {
+         spec.policy = "pi";
+         spec.solver = "ddim";
+       },
+       "error estimate"},
+      {[](SamplerSpec& spec) { spec.policy = "pi:rtol=-1"; }, "rtol"},
+      {[](SamplerSpec& spec) { spec.term = "pde"; }, "ode"},
+      {[](SamplerSpec& spec) {
+         spec.term = "sde";
+         spec.solver = "dpmpp_2m";
+       },
+       "ODEs only"},
+      {[](SamplerSpec& spec) { spec.steps = 0; }, "step"},
+      {[](SamplerSpec& spec) { spec.nfe = 0; }, "`nfe`"},
+      {[](SamplerSpec& spec) { spec.nfe = 4; }, "3 and 5"},
+      {[](SamplerSpec& spec) {
+         spec.nfe = 5;
+         spec.final = Final::sigma_min;
+       },
+       "4 and 6"},
+      {[](SamplerSpec& spec) {
+         spec.sigmas = {1, 2};
+       },
+       ""},
+      {[](SamplerSpec& spec) { spec.sigma_min = 100.0; }, "`sigma_min`"},
+      {[](SamplerSpec& spec) { spec.noise_schedule = "square"; }, "square"}};
   for (const Row& row : rows) {
     SamplerSpec spec;
     row.change(spec);

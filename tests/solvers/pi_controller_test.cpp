@@ -135,7 +135,7 @@ TEST_CASE("pi: without rtol the decision is the same bit for bit, without a look
     for (std::size_t slot = 0; slot < a.memory.size(); ++slot) CHECK(a.memory[slot].equal(b.memory[slot]));
   }
   // Five passes over the states less: what is left is the division, and its square in float64.
-  state.x = at::ones({64, 4096}, at::kFloat);
+  state.x = at::ones({64, 4096}, state.x.options().dtype(at::kFloat));
   result.x = result.error.emplace(at::ones_like(state.x));
   const auto images = [&](const PiController& controller) {
     const auto allocated = std::make_shared<Allocated>();

@@ -27,7 +27,7 @@ std::string results_table(const EvaluationResult& result) {
     columns.push_back({metric, TextTable::Align::right});
     columns.push_back({"95 % interval", TextTable::Align::left});
   }
-  columns.push_back({"a sample", TextTable::Align::right});
+  columns.push_back({"per sample", TextTable::Align::right});
   TextTable table(columns);
   const auto add = [&](const std::string& label, const SamplerResult& sampler) {
     std::vector<std::string> row = {label, number_text(sampler.cost.nfe_mean), number_text(sampler.cost.nfe_p95),

@@ -7,7 +7,7 @@
 
 namespace stride {
 
-/// A row a sampler, the teacher last: NFE (mean, p95, max), each metric with its interval, time a sample.
+/// One row per sampler, the teacher last: NFE (mean, p95, max), each metric with its interval, time per sample.
 [[nodiscard]] std::string results_table(const EvaluationResult& result);
 
 }  // namespace stride

@@ -240,7 +240,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler
                                                             {"term", sampler.spec.term}};
   if (const auto nfe = sampler.claimed_nfe()) {
     lines.emplace_back("steps", fmt::format("{}", sampler.grid.steps()));
-    lines.emplace_back("nfe", fmt::format("{} a sample", *nfe));
+    lines.emplace_back("nfe", fmt::format("{} per sample", *nfe));
   }
   if (sampler.spec.strength != 1.0) lines.emplace_back("strength", fmt::format("{}", sampler.spec.strength));
   const auto& sigmas = sampler.grid.sigmas();

@@ -135,7 +135,7 @@ class SampleCommand final : public Command {
     for (const auto& [kind, path] : pictures) result[kind] = path;
     run.write("results.json", result.dump(2) + "\n");
     if (round_trip) context.print(fmt::format("back     {:.3g} from the images (root mean square)\n", *round_trip));
-    context.print(fmt::format("samples  {}\nnfe      {:.4g} a sample (most {})\nseconds  {:.3g}\nfile     {}\n",
+    context.print(fmt::format("samples  {}\nnfe      {:.4g} per sample (most {})\nseconds  {:.3g}\nfile     {}\n",
                               summary.samples, summary.nfe_mean, summary.nfe_max, draws.seconds,
                               run.file("samples.h5")));
     for (const auto& [kind, path] : pictures) context.print(fmt::format("{:7}  {}\n", kind, path));
@@ -148,7 +148,7 @@ class SampleCommand final : public Command {
   CommandInfo info_{
       .name = "sample",
       .summary = "draw samples",
-      .description = "Draws one sample a seed and writes them to samples.h5 in the run folder.",
+      .description = "Draws one sample per seed and writes them to samples.h5 in the run folder.",
       .example =
           "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",

@@ -22,7 +22,7 @@ OptionTable invert_options() {
            .kind = ValueKind::integer,
            .fallback = "0",
            .value = "K",
-           .help = "evaluations more a step that make the way back exact",
+           .help = "more evaluations per step, which make the way back exact",
            .group = kGroup,
            .key = "sampling.invert_iterations"},
           {.name = "round-trip",

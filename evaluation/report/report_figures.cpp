@@ -165,7 +165,7 @@ std::string time_figure(const EvaluationResult& result, const std::string& metri
   return figure(
       part.name.empty() ? "What a sample costs" : "What a sample costs in " + part.name, plot,
       fmt::format(
-          "Wall time on {} ({}, batches of {}), median over batches, warm-up excluded. The teacher takes {} a sample.",
+          "Wall time on {} ({}, batches of {}), median over batches, warm-up excluded. The teacher takes {} per sample.",
           part.device, part.dtype, part.batch, seconds_text(part.teacher_seconds)));
 }
 

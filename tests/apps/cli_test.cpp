@@ -76,7 +76,7 @@ TEST_CASE("cli: --dry-run checks everything and touches nothing") {
   const Place place;
   const Outcome good = place({"sample", "--model", "gm.toml", "--steps", "4", "--dry-run", "--outdir", "out"});
   CHECK(good.code == 0);
-  CHECK(good.out.find("7 a sample") != std::string::npos);
+  CHECK(good.out.find("7 per sample") != std::string::npos);
   CHECK(good.err.empty());
   const Outcome record = place({"record", "--model", "gm.toml", "--steps", "4", "--dry-run", "--json"});
   CHECK(record.code == 0);

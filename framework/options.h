@@ -69,22 +69,22 @@ struct OptionRow {
   std::string owner = {};                     ///< the option that it belongs to, for the message
 
   /// The default as it is listed, where the member's value would not say it: "N/2".
-  [[nodiscard]] OptionRow listed_as(std::string text) const {
+  [[nodiscard]] OptionRow listed_as(const std::string& text) const {
     OptionRow out = *this;
-    out.show = [text = std::move(text)](const T&) { return text; };
+    out.show = [text](const T&) { return text; };
     return out;
   }
-  [[nodiscard]] OptionRow also_as(std::string key) const {
+  [[nodiscard]] OptionRow also_as(const std::string& key) const {
     OptionRow out = *this;
-    out.also = std::move(key);
+    out.also = key;
     return out;
   }
   /// Refused, where it is given, unless `holds` of the options; `text` says when that is: "variant=edm".
   template <class Holds>
-  [[nodiscard]] OptionRow belongs_to(std::string text, Holds holds) const {
+  [[nodiscard]] OptionRow belongs_to(const std::string& text, Holds holds) const {
     OptionRow out = *this;
     out.fits = std::move(holds);
-    out.owner = std::move(text);
+    out.owner = text;
     return out;
   }
 };
@@ -94,8 +94,9 @@ template <class F, class V>
 concept Holds = std::same_as<F, V> || std::same_as<F, std::optional<V>>;
 
 template <class T, Holds<double> F>
-[[nodiscard]] OptionRow<T> number(std::string name, F T::*member, const Bounds& bounds, std::string summary) {
-  return {{.name = std::move(name), .allowed = bounds.text(), .summary = std::move(summary)},
+[[nodiscard]] OptionRow<T> number(const std::string& name, F T::*member, const Bounds& bounds,
+                                  const std::string& summary) {
+  return {{.name = name, .allowed = bounds.text(), .summary = summary},
           [=](T& out, const std::string& text, const std::string& where) {
             out.*member = number_within(text, bounds, where);
           },
@@ -103,8 +104,9 @@ template <class T, Holds<double> F>
 }
 
 template <class T, Holds<int64_t> F>
-[[nodiscard]] OptionRow<T> integer(std::string name, F T::*member, const Bounds& bounds, std::string summary) {
-  return {{.name = std::move(name), .allowed = bounds.text(), .summary = std::move(summary)},
+[[nodiscard]] OptionRow<T> integer(const std::string& name, F T::*member, const Bounds& bounds,
+                                   const std::string& summary) {
+  return {{.name = name, .allowed = bounds.text(), .summary = summary},
           [=](T& out, const std::string& text, const std::string& where) {
             out.*member = integer_within(text, bounds, where);
           },
@@ -113,20 +115,20 @@ template <class T, Holds<int64_t> F>
 
 /// true or false; 1, 0, yes and no are read too.
 template <class T>
-[[nodiscard]] OptionRow<T> flag(std::string name, bool T::*member, std::string summary) {
-  return {{.name = std::move(name), .choices = {"true", "false"}, .summary = std::move(summary)},
+[[nodiscard]] OptionRow<T> flag(const std::string& name, bool T::*member, const std::string& summary) {
+  return {{.name = name, .choices = {"true", "false"}, .summary = summary},
           [=](T& out, const std::string& text, const std::string& where) { out.*member = flag_of(text, where); },
           [=](const T& from) { return std::string(from.*member ? "true" : "false"); }};
 }
 
 /// One of `words`, each with the value that it stands for.
 template <class T, class V>
-[[nodiscard]] OptionRow<T> choice(std::string name, V T::*member,
+[[nodiscard]] OptionRow<T> choice(const std::string& name, V T::*member,
                                   const std::type_identity_t<std::vector<std::pair<std::string, V>>>& words,
-                                  std::string summary) {
+                                  const std::string& summary) {
   std::vector<std::string> names;
   for (const auto& [word, value] : words) names.push_back(word);
-  return {{.name = std::move(name), .choices = names, .summary = std::move(summary)},
+  return {{.name = name, .choices = names, .summary = summary},
           [=](T& out, const std::string& text, const std::string& where) {
             out.*member = words[choice_of(text, names, where)].second;
           },
@@ -139,17 +141,17 @@ template <class T, class V>
 
 /// Any text; empty by default. `form` says how it is written, for lists: "LOW-HIGH".
 template <class T>
-[[nodiscard]] OptionRow<T> text_option(std::string name, std::string T::*member, std::string form,
-                                       std::string summary) {
-  return {{.name = std::move(name), .allowed = std::move(form), .summary = std::move(summary)},
+[[nodiscard]] OptionRow<T> text_option(const std::string& name, std::string T::*member, const std::string& form,
+                                       const std::string& summary) {
+  return {{.name = name, .allowed = form, .summary = summary},
           [=](T& out, const std::string& text, const std::string&) { out.*member = text; },
           [=](const T& from) { return from.*member; }};
 }
 
 /// What comes first and has no key; without it there is nothing to make. `summary` says what it is.
 template <class T>
-[[nodiscard]] OptionRow<T> argument(std::string form, std::string T::*member, std::string summary) {
-  return {{.name = std::move(form), .summary = std::move(summary), .argument = true},
+[[nodiscard]] OptionRow<T> argument(const std::string& form, std::string T::*member, const std::string& summary) {
+  return {{.name = form, .summary = summary, .argument = true},
           [=](T& out, const std::string& text, const std::string&) { out.*member = text; },
           [](const T&) { return std::string(); }};
 }

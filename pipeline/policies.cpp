@@ -91,7 +91,7 @@ std::unique_ptr<const StepController> make_predictor(const PredictorRequest& rea
                     "`allow_model_mismatch` runs it all the same",
                     path, info.model_sha256, request.model.sha256));
   }
-  PredictorOptions options = read;
+  PredictorOptions options = static_cast<const PredictorOptions&>(read);
   close_options(options, request, "predictor", info);
   return std::make_unique<PredictorController>(std::make_shared<StepPredictor>(predictor.to(request.device)), options);
 }

@@ -162,11 +162,10 @@ std::string time_figure(const EvaluationResult& result, const std::string& metri
   plot.title = "Precision against time";
   plot.x_label = "milliseconds per sample";
   plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
-  return figure(
-      part.name.empty() ? "What a sample costs" : "What a sample costs in " + part.name, plot,
-      fmt::format(
-          "Wall time on {} ({}, batches of {}), median over batches, warm-up excluded. The teacher takes {} per sample.",
-          part.device, part.dtype, part.batch, seconds_text(part.teacher_seconds)));
+  return figure(part.name.empty() ? "What a sample costs" : "What a sample costs in " + part.name, plot,
+                fmt::format("Wall time on {} ({}, batches of {}), median over batches, warm-up excluded. The teacher "
+                            "takes {} per sample.",
+                            part.device, part.dtype, part.batch, seconds_text(part.teacher_seconds)));
 }
 
 std::string time_figures(const EvaluationResult& result, const std::string& metric) {

@@ -231,9 +231,9 @@ std::string headline_section(const EvaluationResult& result) {
                 row.rmse.value < 0 ? "good" : "bad");
   }
   out += tile(fmt::format("{}", nfe_text(result.teacher.cost.nfe_mean)), "Teacher's NFE",
-              fmt::format("{} on {}: {} per sample. {} samples in {} blocks of seeds, {}.", solver_label(result.teacher),
-                          result.teacher.schedule, per_sample(result.teacher.cost), result.n, result.block_sizes.size(),
-                          result.seeds),
+              fmt::format("{} on {}: {} per sample. {} samples in {} blocks of seeds, {}.",
+                          solver_label(result.teacher), result.teacher.schedule, per_sample(result.teacher.cost),
+                          result.n, result.block_sizes.size(), result.seeds),
               "plain");
   out += "</div>";
   if (!result.warnings.empty()) {

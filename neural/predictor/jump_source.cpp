@@ -94,6 +94,10 @@ class GramJumps final : public JumpSource {
 
 }  // namespace
 
+Tensor JumpSource::slope(int64_t point) const {
+  return (state(point) - said(point)) / per_sample(level(point), state(point));
+}
+
 Tensor JumpSource::known(const JumpPlaces& places) const {
   return at::full({batch_.size()}, std::min<int64_t>(2, static_cast<int64_t>(places.before.size())), at::kLong);
 }

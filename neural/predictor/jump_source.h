@@ -44,9 +44,7 @@ class JumpSource {
   [[nodiscard]] Tensor level(int64_t point) const { return batch_.sigma.select(1, point); }
   [[nodiscard]] Tensor state(int64_t point) const { return states().select(1, point); }
   [[nodiscard]] Tensor said(int64_t point) const { return evaluations().select(1, point); }
-  [[nodiscard]] Tensor slope(int64_t point) const {
-    return (state(point) - said(point)) / per_sample(level(point), state(point));
-  }
+  [[nodiscard]] Tensor slope(int64_t point) const;
   [[nodiscard]] Tensor known(const JumpPlaces& places) const;  ///< int64 `[n]`: evaluations that the features look at
 
   TrajectoryBatch batch_;

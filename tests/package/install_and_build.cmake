@@ -49,8 +49,8 @@ string(REPLACE "${CUDA_ROOT}" "/nowhere/cuda" text "${text}")
 string(REPLACE "${TORCH}" "/nowhere/torch" text "${text}")
 file(WRITE ${config} "${text}")
 if(NOT EXISTS /usr/bin/nvcc)
-  refused("no CUDA toolkit (nvcc) was found" "-DCMAKE_PREFIX_PATH=${WORK}/elsewhere;${TORCH}" -DCOMPONENT=solvers
-          "-DCMAKE_IGNORE_PATH=/usr/local/bin;/usr/local/cuda/bin")
+  refused("no CUDA toolkit (nvcc) was found" "-DCMAKE_PREFIX_PATH=${WORK}/elsewhere\\;${TORCH}" -DCOMPONENT=solvers
+          "-DCMAKE_IGNORE_PATH=/usr/local/bin\\;/usr/local/cuda/bin")
 endif()
 refused("torch was not found" -DCMAKE_PREFIX_PATH=${WORK}/elsewhere -DCUDAToolkit_ROOT=${CUDA_ROOT} -DCOMPONENT=solvers)
 refused("Add <site-packages>/torch to CMAKE_PREFIX_PATH" -DCMAKE_PREFIX_PATH=${WORK}/elsewhere -DCUDAToolkit_ROOT=${CUDA_ROOT} -DCOMPONENT=solvers)

@@ -68,7 +68,7 @@ class PolicyChoice final {
   std::shared_ptr<const StepController> policy_;
 };
 
-/// Seeds, a sample each: a text as parse_seeds takes it ("0-63,100"), or numbers.
+/// Seeds, one sample each: a text as parse_seeds takes it ("0-63,100"), or numbers.
 class Seeds final {
  public:
   Seeds(const char* text);

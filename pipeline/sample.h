@@ -38,7 +38,7 @@ struct SampleSettings {
   ProgressFn progress = {};             ///< in samples
 };
 
-/// What became of the samples: see Draws for x, seeds, status, nfe and the other tensors, a row a sample.
+/// What became of the samples: see Draws for x, seeds, status, nfe and the other tensors, one row per sample.
 struct SampleResult : Draws {
   Tensor sigmas;  ///< float64 `[steps + 1]`; undefined under a policy that chooses each sample's own
   std::vector<std::string> warnings;  ///< what a reader should know, a sentence each (pipeline/provenance.h)

@@ -34,7 +34,7 @@ class TrainingStep {
                                                            const at::Device& device);
 
 /// The same mathematics for CUDA: the whole step (batch, noise, forward, backward, AdamW, average) is one CUDA graph
-/// at fixed addresses; weights are cast once a step, activations channels-last, noise from Philox on the device. Its
+/// at fixed addresses; weights are cast once per step, activations channels-last, noise from Philox on the device. Its
 /// draws differ from the plain one's; a run that is resumed goes on with the draws that it would have had, except for
 /// dropout's, and its sums are not reproduced to the last bit (cuDNN).
 [[nodiscard]] std::unique_ptr<TrainingStep> captured_training(const UNetConfig& config, const ImageData& data,

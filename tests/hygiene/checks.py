@@ -1,6 +1,8 @@
 """What the compiler does not check about this source tree. Each check yields messages: file, line, what to do."""
 
 import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import snippets as code_snippets
@@ -249,4 +251,22 @@ def architecture(root):
         yield f"{ARCHITECTURE}: the table of rooms has {name}/, which does not exist"
 
 
-CHECKS = [layering, rooms, flags, snippets, architecture, confinement, headers, length, solver_list, machine_paths]
+def planted(root):
+    """Each fault of scripts/plant-faults still finds the one place that it is planted in."""
+    root = Path(root)
+    script = root / "scripts" / "plant-faults"
+    if not script.is_file():
+        return
+    loader = SourceFileLoader("plant_faults", str(script))
+    module = module_from_spec(spec_from_loader("plant_faults", loader))
+    loader.exec_module(module)
+    for fault in module.FAULTS:
+        path = root / fault.file
+        places = len(re.findall(fault.find, path.read_text())) if path.is_file() else 0
+        if places != 1:
+            yield (f"scripts/plant-faults: the pattern of {fault.name} is found {places} times in {fault.file}; "
+                   "make it fit the one place where the fault belongs")
+
+
+CHECKS = [layering, rooms, flags, snippets, architecture, confinement, headers, length, solver_list, machine_paths,
+          planted]

@@ -10,6 +10,13 @@ import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
+PLANT = """from typing import NamedTuple
+class Fault(NamedTuple):
+    name: str
+    file: str
+    find: str
+FAULTS = [Fault("lost", "{}", "{}")]
+"""
 EXAMPLE = "// Text.\nint main() {\n  return 0;\n}\n"
 
 
@@ -65,6 +72,9 @@ FAULTS = [
     ("architecture", "docs/architecture.md", architecture_page().replace("neural ──> datasets\n", ""), "does not draw neural ──> datasets"),
     ("architecture", "framework/noise/a.h", "#pragma once\n", "lacks framework/noise/"),
     ("architecture", "docs/architecture.md", architecture_page() + "| `framework/nose/` | no idea |\n", "has framework/nose/"),
+    ("planted", "scripts/plant-faults", PLANT.format("framework/a.cpp", "no such text"), "found 0 times"),
+    ("planted", "scripts/plant-faults", PLANT.format("framework/c.cpp", "a"), "found 0 times"),
+    ("planted", "scripts/plant-faults", PLANT.format("framework/a.cpp", "[ae]"), "found 4 times"),
     ("machine_paths", "docs/c.md", "see /ho" + "me/ada/stride\n", "one machine"),
     ("machine_paths", "scripts/run", "cd /ro" + "ot/x\n", "one machine"),
 ]

@@ -59,7 +59,13 @@ EvaluationResult evaluate(const ModelChoice& model, const std::vector<Contender>
   std::vector<std::string> skipped;
   for (const Contender& contender : samplers) {
     const auto specs = sweep_specs(sweep_of(contender, settings), model.info(), model.card(), skipped);
-    full.samplers.insert(full.samplers.end(), specs.begin(), specs.end());
+    for (const SamplerSpec& spec : specs) {
+      if (std::find(full.samplers.begin(), full.samplers.end(), spec) == full.samplers.end()) {
+        full.samplers.push_back(spec);
+      } else {
+        skipped.push_back(spec.solver + ": asked for twice");
+      }
+    }
   }
   if (settings.left_out) std::for_each(skipped.begin(), skipped.end(), settings.left_out);
   EvaluationHooks hooks;

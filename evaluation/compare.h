@@ -22,7 +22,8 @@ struct Contender {
   PolicyChoice policy;
 };
 
-/// How to compare: the fields are the options of `stride evaluate`, with the same names, values and defaults.
+/// How to compare: the fields are the options of `stride evaluate`, by their names (docs/library.md
+/// says which few differ).
 struct EvaluateSettings {
   std::vector<int64_t> nfe = {};    ///< counts of evaluations, by default 4, 6 and 8
   std::vector<int64_t> steps = {};  ///< in their place: counts of steps

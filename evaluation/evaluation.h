@@ -20,8 +20,9 @@ struct EvaluationSettings {
   int64_t blocks = 8;                           ///< of seeds, for intervals
   std::vector<std::string> metrics = {"rmse"};  ///< names of evaluation/metric_set.h; rmse-p95 comes with rmse
   FeatureSetup features;
-  int64_t images = 16;  ///< samples kept to look at, where they are images
-  int64_t paths = 24;   ///< samples whose steps are kept, for adaptive policies
+  int64_t images = 16;                  ///< samples kept to look at, where they are images
+  int64_t paths = 24;                   ///< samples whose steps are kept, for adaptive policies
+  std::vector<std::string> notes = {};  ///< what the caller has to say to a reader, a sentence each: warnings, first
 
   /// Empty when valid, else what is wrong and how to fix it.
   [[nodiscard]] std::string invalid_reason() const;

@@ -30,6 +30,13 @@ bool same_file(const SamplerResult& a, const SamplerResult& b) {
   return source_of(a) == source_of(b) && a.policy_sha256 == b.policy_sha256;
 }
 
+// The same sampler on the same levels: two runs of it are one opponent. Plans are told apart by what they hold.
+bool same_run(const SamplerResult& a, const SamplerResult& b) {
+  if (a.is_plan() && b.is_plan() && !a.plan_json.empty()) return a.plan_json == b.plan_json && a.sigmas == b.sigmas;
+  return a.sampler == b.sampler && a.schedule == b.schedule && a.final == b.final && a.steps == b.steps &&
+         a.sigmas == b.sigmas;
+}
+
 // Lines of one name get the tags of their first rows.
 void name_apart(std::vector<SamplerGroup>& groups, const std::vector<const SamplerResult*>& first,
                 const std::vector<EvaluationPart>& parts) {
@@ -147,8 +154,11 @@ std::vector<SamplerGroup> sampler_groups(const EvaluationResult& result, const s
 
 std::vector<const SamplerResult*> fixed_runs(const EvaluationResult& result, bool plans) {
   std::vector<const SamplerResult*> out;
+  const auto known = [&](const SamplerResult& sampler) {
+    return std::any_of(out.begin(), out.end(), [&](const SamplerResult* other) { return same_run(sampler, *other); });
+  };
   for (const SamplerResult& sampler : result.samplers)
-    if (!sampler.adaptive() && sampler.is_plan() == plans) out.push_back(&sampler);
+    if (!sampler.adaptive() && sampler.is_plan() == plans && !known(sampler)) out.push_back(&sampler);
   return out;
 }
 
@@ -191,6 +201,12 @@ std::vector<PolicyComparison> policy_comparisons(const EvaluationResult& result)
     out.push_back({&sampler, against(classics), against(plans)});
   }
   return out;
+}
+
+int64_t gave_up(const EvaluationResult& result) {
+  int64_t bad = result.teacher.gave_up;
+  for (const SamplerResult& sampler : result.samplers) bad += sampler.gave_up;
+  return bad;
 }
 
 int64_t not_finite(const EvaluationResult& result) {
@@ -237,8 +253,11 @@ std::string comparison_text(const EvaluationResult& result) {
                  row.plan ? change_text(row.plan->value) : "–"});
     }
     const std::vector<const SamplerResult*> others = fixed_runs(result, false);
-    out += fmt::format("{}RMSE of adaptive policies against the lowest of the other runs at the same mean NFE{}\n{}",
-                       out.empty() ? "" : "\n", others.empty() ? "" : ": " + runs_text(others), table.text());
+    const bool alone = others.empty() && fixed_runs(result, true).empty();
+    out += fmt::format("{}{}{}\n{}", out.empty() ? "" : "\n",
+                       alone ? "RMSE of adaptive policies; there is no run on a fixed grid to set them against"
+                             : "RMSE of adaptive policies against the lowest of the other runs at the same mean NFE",
+                       others.empty() ? "" : ": " + runs_text(others), table.text());
   }
   return out;
 }

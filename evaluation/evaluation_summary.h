@@ -50,7 +50,7 @@ struct PolicyComparison {
 };
 [[nodiscard]] std::vector<PolicyComparison> policy_comparisons(const EvaluationResult& result);
 
-/// Every run on a fixed grid that is no plan, or every plan.
+/// Every run on a fixed grid that is no plan, or every plan; what several joined runs did alike counts once.
 [[nodiscard]] std::vector<const SamplerResult*> fixed_runs(const EvaluationResult& result, bool plans);
 
 /// The result in a sentence or two, computed from the data: it names what was compared with what.
@@ -58,6 +58,8 @@ struct PolicyComparison {
 
 /// Samples that ended with NaN or infinity, over the teacher and all samplers.
 [[nodiscard]] int64_t not_finite(const EvaluationResult& result);
+/// Samples that did not reach the end of their run, likewise.
+[[nodiscard]] int64_t gave_up(const EvaluationResult& result);
 
 /// A table for the terminal: plan comparisons, then policy comparisons; empty where there is neither.
 [[nodiscard]] std::string comparison_text(const EvaluationResult& result);

@@ -38,6 +38,7 @@ std::vector<std::string> evaluation_warnings(const Sampler& teacher, const std::
   const auto add = [&](const std::string& warning) {
     if (!warning.empty() && std::find(out.begin(), out.end(), warning) == out.end()) out.push_back(warning);
   };
+  for (const std::string& note : settings.notes) add(note);
   const bool paired = std::any_of(settings.metrics.begin(), settings.metrics.end(),
                                   [](const std::string& metric) { return metric_needs(metric).paired; });
   for (const std::string& warning : run_warnings(teacher, settings.draw)) add(warning);

@@ -22,7 +22,8 @@ namespace {
 
 // Statistics as a file, or embedded beside the network that they are of: models/features-…/NAME.npz.
 std::optional<NamedBytes> statistics_bytes(const std::string& reference) {
-  if (std::filesystem::exists(reference)) {
+  std::error_code none;
+  if (std::filesystem::exists(reference, none)) {
     if (!reference.ends_with(".npz") || !NpzReader::open(reference).has("mu")) return std::nullopt;
     return NamedBytes{read_file(reference), reference};
   }

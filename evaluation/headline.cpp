@@ -117,7 +117,9 @@ std::string headline(const EvaluationResult& result) {
     if (found != nullptr && !std::isnan(found->all.value)) by_nfe[std::llround(row->cost.nfe_mean)].push_back(row);
   }
   if (by_nfe.empty())
-    return fmt::format("{} samplers were run; none on a fixed grid has a metric to compare.", result.samplers.size());
+    return fmt::format(
+        "{} run; none on a fixed grid has a metric to compare.",
+        result.samplers.size() == 1 ? "1 sampler was" : fmt::format("{} samplers were", result.samplers.size()));
   std::string out = fmt::format("Lowest {}{}: {}", name_of(metric), all.size() > 1 ? " of " + runs_text(all) : "",
                                 lowest_text(by_nfe.begin()->first, by_nfe.begin()->second, metric));
   if (by_nfe.size() > 1) out += ", " + lowest_text(by_nfe.rbegin()->first, by_nfe.rbegin()->second, metric);

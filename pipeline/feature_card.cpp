@@ -117,7 +117,8 @@ LoadedFeatures from_card(const FeatureRequest& request) {
 }  // namespace
 
 LoadedFeatures load_features(const FeatureRequest& request) {
-  if (std::filesystem::is_directory(request.features)) {
+  std::error_code none;
+  if (std::filesystem::is_directory(request.features, none)) {
     const std::string card = (std::filesystem::path(request.features) / "card.toml").string();
     if (file_exists(card)) return load_features({card, request.quantisation, request.trust, request.device});
   }

@@ -34,6 +34,11 @@ FitTask task_of(const ModelChoice& model, const FitSettings& settings) {
   fit.initial = settings.init_plan;
   fit.nfe = settings.nfe.value_or(fit.initial ? fit.initial->nfe() : 5);
   if (settings.final != "best") fit.ends = {parse_final(settings.final)};
+  if (fit.initial) {
+    const FitSettings standard;
+    require_one_start(*fit.initial, settings.final != standard.final ? std::optional(settings.final) : std::nullopt,
+                      settings.restarts != standard.restarts);
+  }
   return task;
 }
 
@@ -68,6 +73,13 @@ PlanFitResult fit(const ModelChoice& model, const TrajectoryStore& store, const 
   if (config.sigmas.empty() || config.sigmas.front() != task.fit.sigma_max)
     throw InputError(
         fmt::format("{}: its trajectories do not begin at `sigma_max` {}", store.folder(), task.fit.sigma_max));
+  // Where the last jump to 0 begins, or where the trajectories end: the plan is compared with what lies there.
+  const bool jump = config.sigmas.back() == 0.0;
+  const double last = jump ? config.sigmas[config.sigmas.size() - 2] : config.sigmas.back();
+  if (settings.sigma_min && *settings.sigma_min != last)
+    throw InputError(fmt::format("{}: its trajectories end at {:.6g}, not at `sigma_min` {}", store.folder(), last,
+                                 *settings.sigma_min));
+  task.fit.sigma_min = last;
   task.teacher_text =
       fmt::format("{}:steps={},schedule={},final={}", config.solver, config.steps, config.schedule, config.final);
   task.teacher = parse_teacher(task.teacher_text);

@@ -9,7 +9,8 @@
 
 namespace stride {
 
-/// How to fit: the fields are the options of `stride fit`, with the same names, values and defaults.
+/// How to fit: the fields are the options of `stride fit`, by their names (docs/library.md
+/// says which few differ).
 struct FitSettings {
   std::optional<int64_t> nfe = {};   ///< evaluations of the plan; by default those of init_plan, else 5
   std::string method = "stride";     ///< a named combination of the next two, each of which overrides it

@@ -90,6 +90,15 @@ std::string FitTask::invalid_reason() const {
   return {};
 }
 
+void require_one_start(const Plan& initial, const std::optional<std::string>& final, bool restarts) {
+  const char* const end = to_string(initial.final_zero() ? Final::zero : Final::sigma_min);
+  if (final && *final != end)
+    throw UsageError(
+        fmt::format("`final` {}: the fit starts from `init_plan`, which ends at {}; leave `final` out", *final, end));
+  if (restarts)
+    throw UsageError("`restarts`: with `init_plan` the fit starts from that plan alone; leave one of them out");
+}
+
 Sampler fit_teacher(const FitTask& task, const ModelInfo& model, const ModelCard* card) {
   SamplerSpec spec = task.teacher;
   if (task.fit.sigma_min != model.sigma_min) spec.sigma_min = task.fit.sigma_min;

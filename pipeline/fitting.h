@@ -38,6 +38,10 @@ struct FitTask {
   [[nodiscard]] std::string invalid_reason() const;
 };
 
+/// A fit that begins with a plan has that plan's end and no other starts. Throws UsageError where `final` (none: not
+/// asked for) or `restarts` (asked for) say otherwise.
+void require_one_start(const Plan& initial, const std::optional<std::string>& final, bool restarts);
+
 /// The sampler whose end points are met: deterministic, on the range of the fit. Throws UsageError on others.
 [[nodiscard]] Sampler fit_teacher(const FitTask& task, const ModelInfo& model, const ModelCard* card = nullptr);
 

@@ -118,8 +118,9 @@ ModelSource find_model(const std::string& name_or_path) {
   const bool path_like = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml") ||
                          name_or_path.ends_with(".safetensors");
   // A folder that happens to have a known model's name is none of ours.
-  const bool there = std::filesystem::is_directory(name_or_path) ? file_exists(name_or_path + std::string(kCard))
-                                                                 : file_exists(name_or_path);
+  std::error_code none;
+  const bool there = std::filesystem::is_directory(name_or_path, none) ? file_exists(name_or_path + std::string(kCard))
+                                                                       : file_exists(name_or_path);
   if (path_like || there) return file_model(name_or_path);
   if (embedded_file(name_or_path + std::string(kCard))) return embedded_model(name_or_path);
   const auto shipped = shipped_card(name_or_path);

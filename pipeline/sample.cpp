@@ -1,6 +1,7 @@
 #include "pipeline/sample.h"
 
 #include "framework/error.h"
+#include "pipeline/overruled.h"
 #include "pipeline/provenance.h"
 
 #include <ATen/ATen.h>
@@ -23,10 +24,29 @@ void require_rows(const Tensor& values, int64_t leading, const DrawSettings& dra
                                  fmt::join(wanted, ", ")));
 }
 
+// What differs from the defaults was asked for.
+AskedLevels asked_of(const SolverChoice& solver, const SampleSettings& settings) {
+  const SampleSettings standard;
+  const auto count = [](const std::optional<int64_t>& n) {
+    return n ? std::optional(fmt::format("{}", *n)) : std::nullopt;
+  };
+  const auto text = [](const std::string& value, const std::string& usual) {
+    return value == usual ? std::nullopt : std::optional(value);
+  };
+  return {.steps = count(settings.steps),
+          .nfe = count(settings.nfe),
+          .schedule = text(settings.schedule, standard.schedule),
+          .final = text(settings.final, standard.final),
+          .sigmas = !settings.sigmas.empty(),
+          .solver = solver.name()};
+}
+
 }  // namespace
 
 Sampler make_sampler(const ModelChoice& model, const SolverChoice& solver, const SampleSettings& settings) {
   if (settings.steps && settings.nfe) throw UsageError("`steps` and `nfe` exclude each other: give one of them");
+  if (!settings.sigmas.empty() && (settings.steps || settings.nfe))
+    throw UsageError("`sigmas` is the grid itself: leave `steps` and `nfe` out");
   SamplerSpec spec;
   spec.schedule = settings.schedule;
   spec.final = parse_final(settings.final);
@@ -69,7 +89,9 @@ SampleResult sample(const ModelChoice& model, const SolverChoice& solver, const 
   DrawHooks hooks;
   hooks.progress = settings.progress;
   const DrawSettings drawing = draw_settings(model, settings, seeds);
-  SampleResult result{draw(sampler, model.denoiser(), drawing, hooks), {}, run_warnings(sampler, drawing)};
+  std::vector<std::string> warnings = overruled(asked_of(solver, settings), sampler);
+  for (std::string& warning : run_warnings(sampler, drawing)) warnings.push_back(std::move(warning));
+  SampleResult result{draw(sampler, model.denoiser(), drawing, hooks), {}, std::move(warnings)};
   if (sampler.fixed()) result.sigmas = at::tensor(sampler.grid.sigmas(), at::kDouble);
   return result;
 }

@@ -9,7 +9,8 @@
 
 namespace stride {
 
-/// How to sample: the fields are the options of `stride sample`, with the same names, values and defaults.
+/// How to sample: the fields are the options of `stride sample`, by their names (docs/library.md
+/// says which few differ).
 struct SampleSettings {
   std::optional<int64_t> steps = {};  ///< intervals of the grid, the last one included; by default 18
   std::optional<int64_t> nfe = {};    ///< in place of steps: as many as cost that number of evaluations

@@ -56,7 +56,8 @@ Tensor from_pixels(const Tensor& pixels) {
 }
 
 NamedBytes find_bytes(const std::string& option, const std::string& name, bool features) {
-  if (file_exists(name) && !std::filesystem::is_directory(name)) return {read_file(name), name};
+  std::error_code none;
+  if (file_exists(name) && !std::filesystem::is_directory(name, none)) return {read_file(name), name};
   constexpr std::string_view kSuffix = ".safetensors";
   std::vector<std::string> folders;
   for (const EmbeddedFile& file : embedded_files()) {
@@ -73,14 +74,19 @@ NamedBytes find_bytes(const std::string& option, const std::string& name, bool f
 
 std::string samples_of_run(const std::string& path) {
   const std::string inside = path + "/samples.h5";
-  return std::filesystem::is_directory(path) && file_exists(inside) ? inside : path;
+  std::error_code none;
+  return std::filesystem::is_directory(path, none) && file_exists(inside) ? inside : path;
 }
 
 SampleSource load_samples(const std::string& option, const std::string& given) {
   const std::string path = samples_of_run(given);
   if (path.ends_with(".h5")) return from_hdf5(path);
   if (path.ends_with(".npz")) return from_npz(path);
-  if (std::filesystem::exists(path)) return from_images(load_images(path));
+  std::error_code none;
+  if (std::filesystem::exists(path + "/manifest.json", none) && std::filesystem::exists(path + "/command.txt", none))
+    throw InputError(fmt::format("{} {}: a run folder without samples.h5; name the run of a `stride sample`, or images",
+                                 option, path));
+  if (std::filesystem::exists(path, none)) return from_images(load_images(path));
   const NamedBytes embedded = find_bytes(option, path, false);
   return from_images(parse_images(embedded.bytes, embedded.where));
 }

@@ -5,6 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include <fmt/format.h>
+
+#include <optional>
 #include <unordered_map>
 
 namespace stride {
@@ -30,11 +33,17 @@ Tensor rows_of_seeds(const Tensor& values, const std::string& path, const std::v
   const auto* ids = known.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < known.size(0); ++i) place.emplace(ids[i], i);
   std::vector<int64_t> rows;
+  std::optional<int64_t> missing;
   for (const int64_t seed : seeds) {
     const auto found = place.find(seed);
-    if (found == place.end()) return values;
-    rows.push_back(found->second);
+    found == place.end() ? void(missing = seed) : rows.push_back(found->second);
   }
+  if (missing && !rows.empty())
+    throw UsageError(
+        fmt::format("{}: has a row for some of the seeds, not for seed {}; ask for seeds that are all in "
+                    "its /seed, or for none of them, which takes the rows in their order",
+                    path, *missing));
+  if (missing) return values;
   return values.index_select(0, at::tensor(rows, at::TensorOptions().dtype(at::kLong)));
 }
 

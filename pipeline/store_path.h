@@ -12,4 +12,8 @@ inline constexpr const char* kStoreFolder = "store";
 /// one.
 [[nodiscard]] std::string find_store(const std::string& path);
 
+/// SHA-256 of the manifests of the store in `folder`, which hold a hash of each of its shards: another store, another
+/// hash.
+[[nodiscard]] std::string store_sha256(const std::string& folder);
+
 }  // namespace stride

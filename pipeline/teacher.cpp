@@ -2,6 +2,8 @@
 
 #include "framework/error.h"
 #include "framework/spec.h"
+#include "solvers/hybrid.h"
+#include "solvers/names.h"
 
 #include <fmt/format.h>
 
@@ -33,7 +35,14 @@ SamplerSpec parse_teacher(const std::string& text) {
   if (steps.empty() && nfe.empty() && spec.name != "plan") out.steps = kTeacherSteps;
   if (!schedule.empty()) out.schedule = schedule;
   if (!final.empty()) out.final = parse_final(final);
-  out.solver = spec.text();
+  const SamplerName known = is_hybrid(spec.text()) ? SamplerName{spec.text(), ""} : resolve_sampler_name(spec.text());
+  out.solver = known.solver;
+  if (!known.schedule.empty()) {
+    if (!schedule.empty())
+      throw UsageError(
+          fmt::format("`teacher` {}: its name says the schedule {}; leave schedule= out", text, known.schedule));
+    out.schedule = known.schedule;
+  }
   return out;
 }
 

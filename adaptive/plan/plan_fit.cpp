@@ -260,18 +260,18 @@ int64_t rows_of(const Denoiser& denoiser, const Guidance& guidance, const PlanFi
 std::string PlanFitOptions::invalid_reason() const {
   if (ends.empty() && !initial) return "plan fit: give at least one end, zero or sigma_min";
   if (starts < 1 || starts > static_cast<int64_t>(kStartRhos.size()))
-    return fmt::format("plan fit: starts must be 1 to {}, not {}", kStartRhos.size(), starts);
+    return fmt::format("plan fit: `restarts` must be 1 to {}, not {}", kStartRhos.size(), starts);
   if (iterations < 0 || screen_iterations < 1 || screen_samples < 1)
-    return "plan fit: iterations must not be negative, and screening needs at least one of one sample";
+    return "plan fit: `iterations` must not be negative, and screening needs at least one of one sample";
   if (!(fd_step > 0.0 && fd_step <= 0.02))
     return fmt::format("plan fit: fd_step must lie in (0, 0.02], not {}", fd_step);
   if (!(weight_prior >= 0.0 && scale_prior >= 0.0)) return "plan fit: priors must not be negative";
   if (!(initial_radius > 0.0 && std::isfinite(initial_radius)))
     return "plan fit: initial_radius must be positive and finite";
-  if (!(huber > 0.0)) return "plan fit: huber must be positive";
-  if (rows < 2) return "plan fit: at least 2 rows must run together";
+  if (!(huber > 0.0)) return "plan fit: `huber` must be positive";
+  if (rows < 2) return "plan fit: `fit_rows`: at least 2 must run together";
   if (memory < 0) return "plan fit: memory must not be negative";
-  if (budget_evaluations < 0) return "plan fit: budget_evaluations must not be negative";
+  if (budget_evaluations < 0) return "plan fit: `budget_evals` must not be negative";
   if (!(logit_bound > 0.0 && weight_bound > 0.0 && log_scale_bound > 0.0)) return "plan fit: bounds must be positive";
   return space_of(*this, Final::zero).invalid_reason();
 }

@@ -29,12 +29,12 @@ struct SamplingTable {
 /// Reads the options of `sampling_options` and the common ones. Opens --init, --noise, --start and --mask and notes
 /// them for manifest.json. Throws InputError where --resume finds one changed.
 [[nodiscard]] DrawSettings draw_settings(Context& context, const ModelInfo& model);
-/// What is asked for and not done. Throws UsageError where an option contradicts levels that the sampler brings: a
-/// plan's, those of --sigmas or those of a schedule's variant; returns a sentence for each option that has no effect
-/// beside a policy that chooses its own steps.
+/// What is asked for and not done (pipeline/overruled.h).
 [[nodiscard]] std::vector<std::string> overruled(const OptionValues& options, const Sampler& sampler);
 
-/// Shows warnings with the names of options, and notes them for manifest.json.
+/// Shows a warning with the names of options.
+void say(Context& context, const std::string& warning);
+/// The same for several, which are noted for manifest.json.
 void warn(Context& context, const std::vector<std::string>& warnings);
 
 /// For commands with one sampler, before they run: refuses what the sampler was not made for, and options that are

@@ -14,6 +14,7 @@
 #include "pipeline/seeds.h"
 #include "pipeline/teacher.h"
 #include "solvers/hybrid.h"
+#include "solvers/names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -31,8 +32,9 @@ std::vector<int64_t> counts(const OptionValues& options, const std::string& name
   std::vector<int64_t> out;
   try {
     out = parse_seeds(options.text(name));
-  } catch (const UsageError&) {
-    throw UsageError(fmt::format("--{} {}: write numbers and ranges, e.g. 3-6,8", name, options.text(name)));
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--{} {}: write a few numbers and ranges, e.g. 3-6,8 ({})", name, options.text(name),
+                                 error.what()));
   }
   constexpr std::size_t kMost = 1000;
   if (out.size() > kMost)
@@ -86,11 +88,9 @@ class EvaluateCommand final : public Command {
                                      metric, model.info().name, model.info().kind));
     }
     require_possible(model, settings);
-    for (const std::string& line : skipped) context.log().warning("left out: " + line);
-    std::vector<std::string> warnings = without_use(options, settings);
-    for (std::string& more : evaluation_warnings(model.info(), &model.source.card, settings))
-      warnings.push_back(std::move(more));
-    warn(context, warnings);
+    for (const std::string& line : skipped) say(context, "left out: " + line);
+    settings.notes = without_use(options, settings);
+    warn(context, evaluation_warnings(model.info(), &model.source.card, settings));
     if (context.dry_run()) return context.plan(plan_of(context, model, settings));
 
     note_model(context, model);
@@ -109,8 +109,10 @@ class EvaluateCommand final : public Command {
     const EvaluationResult result = evaluate(*model.denoiser, &model.source.card, settings, hooks);
     bar.close();
     if (!result.complete) {
-      return context.stopped(fmt::format("{} of {} samplers are in {}", result.samplers.size(),
-                                         settings.samplers.size(), run.file("results.json")));
+      return context.stopped(result.samplers.empty()
+                                 ? "no sampler was finished, and nothing was written"
+                                 : fmt::format("{} of {} samplers are in {}", result.samplers.size(),
+                                               settings.samplers.size(), run.file("results.json")));
     }
     const std::string report = run.file("report.html");
     run.write("report.html", report_html(load_report({run.path()})));
@@ -142,11 +144,25 @@ class EvaluateCommand final : public Command {
     const auto note = [&](const char* option, const char* why) {
       if (options.asked(option)) out.push_back(fmt::format("`{}` has no effect: {}", option, why));
     };
-    const bool grids = std::any_of(settings.samplers.begin(), settings.samplers.end(), [](const SamplerSpec& spec) {
-      return spec.policy == "fixed" && !spec.solver.starts_with("plan:") && !is_hybrid(spec.solver);
-    });
-    for (const char* option : {"nfe", "steps"})
-      if (!grids) note(option, "plans, hybrids and adaptive policies have their own counts");
+    const auto any = [&](const auto& test) {
+      return std::any_of(settings.samplers.begin(), settings.samplers.end(), test);
+    };
+    const auto own_levels = [](const SamplerSpec& spec) { return spec.solver.starts_with("plan:"); };
+    const auto adaptive = [](const SamplerSpec& spec) { return spec.policy != "fixed"; };
+    const bool on_grids = any([&](const SamplerSpec& spec) { return !adaptive(spec) && !own_levels(spec); });
+    if (!any([&](const SamplerSpec& spec) { return !adaptive(spec) && !own_levels(spec) && !is_hybrid(spec.solver); }))
+      for (const char* option : {"nfe", "steps"})
+        note(option, "plans, hybrids and adaptive policies have their own counts");
+    if (!on_grids) note("schedule", "plans bring their levels, and adaptive policies choose them");
+    if (std::all_of(settings.samplers.begin(), settings.samplers.end(), own_levels))
+      for (const char* option : {"final", "noise-schedule"}) note(option, "plans bring their levels and their end");
+    if (any(adaptive) && options.text("final") == "both")
+      out.push_back("`final` both: adaptive policies are run to one end, zero");
+    for (const std::string& name : options.list("solver")) {
+      const std::string own = resolve_sampler_name(name).schedule;
+      if (!own.empty() && options.asked("schedule"))
+        out.push_back(fmt::format("`schedule` has no effect on {}, whose name says {}", name, own));
+    }
     if (!has(&MetricNeeds::features)) note("features", "no metric here is measured in features");
     if (!settings.features.features) note("quantise", "it is for a feature network, and there is none");
     if (!has(&MetricNeeds::reference)) note("ref", "no metric here compares with real samples");
@@ -181,10 +197,17 @@ class EvaluateCommand final : public Command {
 
   static ExitCode finish(Context& context, const EvaluationResult& result, const std::string& report) {
     nlohmann::json out = {{"samplers", result.samplers.size()}, {"headline", headline(result)}, {"report", report}};
-    const int64_t bad = not_finite(result);
+    const int64_t bad = not_finite(result), short_of_end = gave_up(result);
     out["not_finite"] = bad;
-    if (bad == 0) return context.done(out.dump());
-    context.log().error(fmt::format("{} samples did not stay finite; results.json says which samplers", bad));
+    out["gave_up"] = short_of_end;
+    if (bad + short_of_end == 0) return context.done(out.dump());
+    if (bad > 0)
+      context.log().error(fmt::format("{} samples did not stay finite; results.json says of which samplers", bad));
+    if (short_of_end > 0)
+      context.log().error(
+          fmt::format("{} samples ran out of steps before their end, and metrics hold them as they "
+                      "stood; results.json says of which samplers",
+                      short_of_end));
     return context.done(out.dump(), ExitCode::non_finite);
   }
 

@@ -37,7 +37,7 @@ class TrainPredictor final : public Command {
 
     RunDir& run = context.run_dir();
     if (context.resumed_from()) context.log().info("the training begins again: it takes seconds, and nothing was kept");
-    context.add_input(store.folder(), config.model_sha256);
+    context.add_input(store.folder(), store_sha256(store.folder()));
     ProgressBar bar = context.progress("training", training.steps);
     const TrainedPredictor trained = train_predictor(store, training, bar.fn());
     bar.close();

@@ -53,14 +53,9 @@ FitTask fit_task(Context& context, const LoadedModel& model) {
   if (options.has("init-plan")) fit.initial = Plan::load(options.text("init-plan"));
   fit.nfe = fit.initial && !options.given("nfe") ? fit.initial->nfe() : options.integer("nfe");
   if (const std::string final = options.text("final"); final != "best") fit.ends = {parse_final(final)};
-  if (fit.initial) {
-    const char* const end = to_string(fit.initial->final_zero() ? Final::zero : Final::sigma_min);
-    if (options.asked("final") && options.text("final") != end)
-      throw UsageError(fmt::format("--final {}: the fit starts from --init-plan, which ends at {}; leave --final out",
-                                   options.text("final"), end));
-    if (options.asked("restarts"))
-      throw UsageError("--restarts: with --init-plan the fit starts from that plan alone; leave one of them out");
-  }
+  if (fit.initial)
+    require_one_start(*fit.initial, options.asked("final") ? std::optional(options.text("final")) : std::nullopt,
+                      options.asked("restarts"));
   if (const std::string reason = task.invalid_reason(); !reason.empty()) throw UsageError(reason);
   return task;
 }

@@ -54,6 +54,18 @@ std::string element(const std::string& tag, const std::string& text, const std::
   return fmt::format("<{0}{1}>{2}</{0}>", tag, class_text(css_class), escape_xml(text));
 }
 
+std::string with_code(const std::string& text) {
+  std::string out;
+  std::size_t at = 0;
+  for (;;) {
+    const std::size_t open = text.find('`', at);
+    const std::size_t close = open == std::string::npos ? open : text.find('`', open + 1);
+    if (close == std::string::npos) return out + escape_xml(text.substr(at));
+    out += escape_xml(text.substr(at, open - at)) + element("code", text.substr(open + 1, close - open - 1));
+    at = close + 1;
+  }
+}
+
 std::string fact_list(const std::vector<std::pair<std::string, std::string>>& facts) {
   std::string out = "<dl class=\"facts\">";
   for (const auto& [name, value] : facts) out += element("dt", name) + element("dd", value);

@@ -21,6 +21,9 @@ namespace stride {
 /// `<tag class="…">text</tag>` with the text escaped.
 [[nodiscard]] std::string element(const std::string& tag, const std::string& text, const std::string& css_class = "");
 
+/// The text escaped, `words` in backquotes as code.
+[[nodiscard]] std::string with_code(const std::string& text);
+
 /// A two-column list of names and values, both escaped.
 [[nodiscard]] std::string fact_list(const std::vector<std::pair<std::string, std::string>>& facts);
 

@@ -238,7 +238,7 @@ std::string headline_section(const EvaluationResult& result) {
   out += "</div>";
   if (!result.warnings.empty()) {
     out += "<ul class=\"warnings\">";
-    for (const std::string& warning : result.warnings) out += element("li", warning);
+    for (const std::string& warning : result.warnings) out += fmt::format("<li>{}</li>", with_code(warning));
     out += "</ul>";
   }
   return out + "</section>\n";

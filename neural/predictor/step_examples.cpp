@@ -92,7 +92,8 @@ StepExamples StepExamples::select(const Tensor& rows) const {
           trajectory.index_select(0, rows)};
 }
 
-StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base, const ExampleOptions& options) {
+StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base, const ExampleOptions& options,
+                                const std::function<bool()>& stop) {
   if (batch.size() == 0) throw UsageError("step predictor: there are no trajectories to learn from");
   // The last jump, to σ = 0, is not a step that anybody chooses.
   const int64_t points = batch.sigma.gt(0.0).all(0).sum().item<int64_t>();
@@ -106,6 +107,7 @@ StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base
       auto generator = make_generator(options.seed, static_cast<uint64_t>(pass * batch.size() + from), kPurpose);
       const JumpPlaces places = draw_places(points, base.traits().history, generator);
       parts.push_back(examples_at(*group, places, error_power(base.traits(), places), options, generator));
+      if (stop && stop()) return StepExamples::concat(parts);
     }
   }
   return StepExamples::concat(parts);

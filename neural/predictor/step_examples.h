@@ -5,6 +5,8 @@
 #include "framework/solver.h"
 #include "framework/tensor.h"
 
+#include <functional>
+
 namespace stride {
 
 /// ln of the largest step in ln σ whose error stays at or below the tolerance: float64 `[n]`, from `errors` and
@@ -35,9 +37,9 @@ struct ExampleOptions {
 };
 
 /// Examples of the steps of `base` (see base_refusal) from whole trajectories (positive σ only are used). A function of
-/// the arguments: each group of up to 64 trajectories shares the places of its jumps. Throws UsageError with fewer than
-/// three positive points.
+/// the arguments: each group of up to 64 trajectories shares the places of its jumps. Where `stop`, asked after each
+/// group, says so, only those until then. Throws UsageError with fewer than three positive points.
 [[nodiscard]] StepExamples make_step_examples(const TrajectoryBatch& batch, const Solver& base,
-                                              const ExampleOptions& options);
+                                              const ExampleOptions& options, const std::function<bool()>& stop = {});
 
 }  // namespace stride

@@ -85,11 +85,12 @@ std::string PredictorTraining::invalid_reason() const {
   if (!(examples.tolerance_min > 0.0 && examples.tolerance_min < examples.tolerance_max &&
         std::isfinite(examples.tolerance_max)))
     return "the tolerances must be positive, the smallest below the largest";
-  if (examples.jumps < 1 || examples.tolerances < 1) return "jumps and tolerances per trajectory must be positive";
-  if (!(quantile > 0.0 && quantile < 1.0)) return "quantile must lie between 0 and 1";
-  if (steps < 1 || batch < 1) return "steps and batch must be positive";
+  if (examples.jumps < 1 || examples.jumps > 100000 || examples.tolerances < 1 || examples.tolerances > 1000)
+    return fmt::format("`jumps` must be 1 to 100000, not {}, and tolerances 1 to 1000", examples.jumps);
+  if (!(quantile > 0.0 && quantile < 1.0)) return "`quantile` must lie between 0 and 1";
+  if (steps < 1 || batch < 1) return "`training_steps` and batch must be positive";
   if (!(learning_rate > 0.0 && learning_rate < 10.0))
-    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
+    return fmt::format("`learning_rate` must lie between 0 and 10, not {}", learning_rate);
   if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
   if (!(held_out > 0.0 && held_out < 1.0)) return "held_out must lie between 0 and 1";
   for (const int64_t width : hidden)
@@ -179,11 +180,14 @@ TrainedPredictor train_predictor(const TrajectoryStore& store, const PredictorTr
     const TrajectoryBatch batch = store.batch(chunk);
     ExampleOptions options = training.examples;
     options.seed = training.seed + from;
-    parts.push_back(make_step_examples(batch, *base, options));
     const Tensor positive = batch.sigma.masked_select(batch.sigma > 0.0);
     info.sigma_max = std::max(info.sigma_max, positive.max().item<double>());
     const double low = positive.min().item<double>();
     info.sigma_min = info.sigma_min == 0.0 ? low : std::min(info.sigma_min, low);
+    bool stopped = false;
+    parts.push_back(make_step_examples(
+        batch, *base, options, [&] { return stopped = progress && !progress(0, training.steps, "making examples"); }));
+    if (stopped) break;  // the training hears it again, and ends
   }
   info.base = canonical_solver(training.base);
   info.model_sha256 = config.model_sha256;

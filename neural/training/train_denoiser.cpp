@@ -48,22 +48,22 @@ void check_fit(const UNetConfig& config, const ImageData& data) {
 }  // namespace
 
 std::string DenoiserTraining::invalid_reason() const {
-  if (batch < 1) return "batch must be positive";
-  if (images < batch) return "images must be at least one batch";
+  if (batch < 1) return "`minibatch` must be positive";
+  if (images < batch) return "`images` must be at least one batch";
   if (!(learning_rate > 0.0 && learning_rate < 10.0))
-    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
-  if (warmup < 0) return "warmup must not be negative";
-  if (!(ema_half_life > 0.0)) return "ema_half_life must be positive";
-  if (!(dropout >= 0.0 && dropout < 1.0)) return "dropout must lie in [0, 1)";
-  if (!(class_dropout >= 0.0 && class_dropout <= 1.0)) return "class_dropout must lie in [0, 1]";
+    return fmt::format("`learning_rate` must lie between 0 and 10, not {}", learning_rate);
+  if (warmup < 0) return "`warmup` must not be negative";
+  if (!(ema_half_life > 0.0)) return "`ema_half_life` must be positive";
+  if (!(dropout >= 0.0 && dropout < 1.0)) return "`dropout` must lie in [0, 1)";
+  if (!(class_dropout >= 0.0 && class_dropout <= 1.0)) return "`class_dropout` must lie in [0, 1]";
   if (!std::isfinite(log_sigma_mean) || !(log_sigma_std > 0.0 && log_sigma_std < 100.0))
-    return "log_sigma_mean must be finite and log_sigma_std positive";
+    return "`log_sigma_mean` must be finite and `log_sigma_std` positive";
   if (!(clip >= 0.0)) return "clip must not be negative";
   if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
   if (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf)
     return "dtype must be float32, bfloat16 or float16";
-  if (recompute && dropout > 0.0) return "recompute needs dropout = 0: a mask would be drawn twice";
-  if (checkpoint_every < 1) return "checkpoint_every must be positive";
+  if (recompute && dropout > 0.0) return "`recompute` needs `dropout` = 0: a mask would be drawn twice";
+  if (checkpoint_every < 1) return "`checkpoint_every` must be positive";
   return "";
 }
 

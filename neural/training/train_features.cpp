@@ -29,15 +29,15 @@ double accuracy(const FeatureConfig& config, const Weights& weights, const Tenso
 }  // namespace
 
 std::string FeatureTraining::invalid_reason() const {
-  if (epochs < 1) return "epochs must be positive";
-  if (batch < 1) return "batch must be positive";
+  if (epochs < 1) return "`epochs` must be positive";
+  if (batch < 1) return "`minibatch` must be positive";
   if (!(learning_rate > 0.0 && learning_rate < 10.0))
-    return fmt::format("learning_rate must lie between 0 and 10, not {}", learning_rate);
+    return fmt::format("`learning_rate` must lie between 0 and 10, not {}", learning_rate);
   if (!(weight_decay >= 0.0)) return "weight_decay must not be negative";
-  if (!(dropout >= 0.0 && dropout < 1.0)) return "dropout must lie in [0, 1)";
-  if (!(noise >= 0.0)) return "noise must not be negative";
-  if (shift < 0 || shift > 1024) return "shift must lie between 0 and 1024";
-  if (!(smoothing >= 0.0 && smoothing < 1.0)) return "smoothing must lie in [0, 1)";
+  if (!(dropout >= 0.0 && dropout < 1.0)) return "`dropout` must lie in [0, 1)";
+  if (!(noise >= 0.0)) return "`noise` must not be negative";
+  if (shift < 0 || shift > 1024) return "`shift` must lie between 0 and 1024";
+  if (!(smoothing >= 0.0 && smoothing < 1.0)) return "`smoothing` must lie in [0, 1)";
   if (!(test_share > 0.0 && test_share < 1.0)) return "test_share must lie between 0 and 1";
   return "";
 }

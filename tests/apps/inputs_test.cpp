@@ -165,6 +165,10 @@ TEST_CASE("inputs: a run folder stands for its samples, and rows are those of th
   };
   (void)run({"--seeds", "0-63", "--outdir", "all"});
   (void)run({"--seeds", "5-7", "--outdir", "some"});
+  const Outcome part = place({"sample", "--model", "gm.toml", "--steps", "6", "--strength", "0.5", "--start",
+                              "all/samples.h5", "--seeds", "32-95", "--dry-run"});
+  CHECK(part.code == 2);
+  CHECK_THAT(part.err, contains("not for seed") && contains("all/samples.h5"));
   const Words refine = {"--strength", "0.5", "--start"};
   const auto start = [&](const std::string& from, const std::string& seeds) {
     return run({"--strength", "0.5", "--start", from, "--seeds", seeds});

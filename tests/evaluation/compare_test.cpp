@@ -34,6 +34,18 @@ TEST_CASE("evaluate compares names, plans and policies on the same seeds", "[lib
   CHECK_THAT(results_table(result), contains("ipndm") && contains("plan") && contains("pi atol=0.1"));
 }
 
+TEST_CASE("evaluate runs once what is asked for twice", "[library]") {
+  std::vector<std::string> left_out;
+  const EvaluationResult result =
+      evaluate(two_points(), {"ipndm", "ipndm"},
+               {.nfe = {3}, .blocks = 2, .seeds = "1000-1007", .left_out = [&](const std::string& what) {
+                  left_out.push_back(what);
+                }});
+  CHECK(result.samplers.size() == 1);
+  REQUIRE(left_out.size() == 1);
+  CHECK_THAT(left_out.front(), contains("asked for twice"));
+}
+
 TEST_CASE("evaluate refuses what makes no sense", "[library]") {
   const LambdaDenoiser denoiser = two_points();
   CHECK_THROWS_AS(evaluate(denoiser, std::vector<Contender>{}), UsageError);

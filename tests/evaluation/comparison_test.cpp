@@ -99,6 +99,31 @@ TEST_CASE("headline: one rival is named, several are counted and named, none is 
             text));
 }
 
+TEST_CASE("headline: what two joined runs did alike counts once, and two plans of one content are one") {
+  const SamplerResult fitted = plan("p.json", 4, 0.03);
+  SamplerResult copied = plan("copy-of-p.json", 4, 0.03);
+  copied.plan_json = fitted.plan_json;
+  const SamplerResult ipndm = classic("ipndm", 4, 0.12), other = classic("dpmpp_2m", 4, 0.2);
+  const std::string text = headline(only({fitted, ipndm, copied, ipndm, other}));
+  INFO(text);
+  CHECK(has(text, "the fitted plan has 75 % lower RMSE"));
+  CHECK(has(text, "the lowest of 2 runs of ipndm and dpmpp_2m"));
+  copied = plan("other.json", 4, 0.04);
+  CHECK(has(headline(only({fitted, ipndm, copied, other})), "the best of 2 fitted plans"));
+  CHECK(fixed_runs(only({ipndm, ipndm, other}), false).size() == 2);
+}
+
+TEST_CASE("headline: one sampler is one, and a policy alone is set against nothing") {
+  SamplerResult policy = classic("heun", 20, 0.1);
+  policy.policy = "pi:atol=0.1";
+  policy.gave_up = 3;
+  const EvaluationResult alone = only({policy});
+  CHECK(has(headline(alone), "1 sampler was run; none"));
+  CHECK(has(comparison_text(alone), "there is no run on a fixed grid to set them against"));
+  CHECK(gave_up(alone) == 3);
+  CHECK(not_finite(alone) == 0);
+}
+
 TEST_CASE("headline: without plans it says of how many runs the lowest is, and what cannot be told from it") {
   const std::string one = headline(only({classic("ipndm", 4, 0.1)}));
   INFO(one);

@@ -114,6 +114,17 @@ RunResult run(const StepController& controller, const Tensor& x, const SampleOpt
 
 }  // namespace
 
+TEST_CASE("step examples: the making stops when it is asked to, with what there is") {
+  const TrajectoryBatch batch = teacher(0, 64).batch;
+  const auto base = make_solver("dpmpp_2m");
+  ExampleOptions options;
+  const int64_t all = make_step_examples(batch, *base, options).size();
+  int64_t asked = 0;
+  const StepExamples some = make_step_examples(batch, *base, options, [&] { return ++asked == 3; });
+  CHECK(asked == 3);
+  CHECK(some.size() == 3 * all / options.jumps);
+}
+
 TEST_CASE("train predictor: it learns from stored trajectories, and the content helps") {
   const PredictorReport& report = trained().report;
   CHECK(report.examples > 10'000);

@@ -9,6 +9,8 @@
 #include "tests/pipeline/two_points.h"
 #include "tests/temporary_folder.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -20,6 +22,12 @@ using test::two_points;
 FitSettings quick_fit() {
   return {
       .nfe = 3, .teacher = "heun:steps=12", .seeds = "0-31", .val_seeds = "100-131", .restarts = 1, .iterations = 3};
+}
+
+// Theory's plan of three evaluations, with a jump to 0.
+Plan short_plan() {
+  const PlanParameters space({.nfe = 3, .final = Final::zero});
+  return space.plan(std::vector<double>(static_cast<std::size_t>(space.size())));
 }
 
 TEST_CASE("sample is make_sampler and draw, with the command's names and defaults", "[library]") {
@@ -64,6 +72,25 @@ TEST_CASE("sample refuses what does not go together, by the name of the field", 
   CHECK_THAT(refusal("heun", {.init = at::zeros({3, 2})}), contains("[2, 2]"));
   CHECK_THAT(refusal("heun", {.strength = 0.5}), contains("`start`"));
   CHECK_THAT(refusal("heun", {.init_scale = "vq"}), contains("sigma and vp"));
+  CHECK_THAT(refusal("heun", {.steps = 7, .sigmas = {10, 3, 1, 0}}), contains("leave `steps` and `nfe` out"));
+  CHECK_THAT(refusal("heun", {.nfe = 7, .sigmas = {10, 3, 1, 0}}), contains("leave `steps` and `nfe` out"));
+  CHECK_THAT(refusal("heun", {.sigmas = {10, 3, 1, 0}, .schedule = "exponential"}), contains("leave `schedule` out"));
+  CHECK_THAT(refusal("heun", {.sigmas = {10, 3, 1, 0}, .final = "sigma_min"}), contains("leave `final` out"));
+  CHECK_THAT(refusal(short_plan(), {.schedule = "exponential"}), contains("the plan gives the levels"));
+  CHECK_THAT(refusal(short_plan(), {.final = "zero"}), contains("nothing was refused"));
+}
+
+TEST_CASE("sample says what has no effect beside a policy that chooses the steps", "[library]") {
+  const LambdaDenoiser denoiser = two_points();
+  const auto said = [&](const SolverChoice& solver, const SampleSettings& settings) {
+    return fmt::format("{}", fmt::join(sample(denoiser, solver, settings, "0-1").warnings, "; "));
+  };
+  const PolicyChoice pi = "pi:atol=0.5";
+  CHECK(said("heun", {.policy = pi}).empty());
+  CHECK_THAT(said("heun", {.steps = 9, .policy = pi}), contains("`steps` 9 has no effect"));
+  CHECK_THAT(said("heun", {.schedule = "exponential", .policy = pi}), contains("`schedule` exponential has no effect"));
+  CHECK_THAT(said("Heun Karras", {.policy = pi}), contains("the schedule karras in `solver` Heun Karras"));
+  CHECK_THAT(said("heun", {.sigmas = {10, 3, 1, 0}, .policy = pi}), contains("only its ends"));
 }
 
 // One evaluation per step, and no claim about its cost.
@@ -139,6 +166,13 @@ TEST_CASE("fit refuses what makes no sense", "[library]") {
   settings.fit_memory = "3X";
   CHECK_THROWS_AS(fit(denoiser, settings), UsageError);
   settings = quick_fit();
+  settings.init_plan = short_plan();
+  settings.restarts = 3;
+  CHECK_THROWS_WITH(fit(denoiser, settings), contains("`restarts`"));
+  settings.restarts = FitSettings().restarts;
+  settings.final = "sigma_min";
+  CHECK_THROWS_WITH(fit(denoiser, settings), contains("`final` sigma_min"));
+  settings = quick_fit();
   settings.progress = [](int64_t, int64_t, const std::string&) { return false; };
   CHECK(fit(denoiser, settings).stopped);
 }
@@ -160,6 +194,18 @@ TEST_CASE("a plan fitted to a store is the one fitted to its teacher", "[library
   elsewhere = quick_fit();
   elsewhere.sigma_max = 40.0;
   CHECK_THROWS_WITH(fit(denoiser, store, elsewhere), contains("`sigma_max`"));
+}
+
+TEST_CASE("a plan fitted to a store has the store's range", "[library]") {
+  const LambdaDenoiser denoiser = two_points(std::string(64, 'a'));
+  const testing::TemporaryFolder folder;
+  const SampleSettings recording{.steps = 8, .final = "sigma_min", .sigma_min = 0.5};
+  const TrajectoryStore store = record(denoiser, "heun", recording, "0-31,100-131", folder / "store");
+  FitSettings settings = quick_fit();
+  settings.final = "sigma_min";
+  CHECK(fit(denoiser, store, settings).plan.sigmas.back() == Approx(0.5));
+  settings.sigma_min = 0.1;
+  CHECK_THROWS_WITH(fit(denoiser, store, settings), contains("end at 0.5"));
 }
 
 TEST_CASE("record goes on where a store ends, and keeps what it is asked to", "[library]") {

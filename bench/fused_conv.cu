@@ -1,0 +1,478 @@
+// A prototype, not part of Stride: a 3 × 3 convolution of channels-last bfloat16 images that normalises and activates
+// what it reads, and adds bias, a 1 × 1 convolution of the skip, the residual, and the sums that the next
+// normalisation needs. bench/fused_conv.py checks and times it; docs/results/speed.md says what it gave.
+//
+// On wgmma (compute capability 9.0a). A tile is BX × BY blocks of 8 × 8 pixels. In shared memory pixels lie as
+// [octet of channels][pixel of the halo][8 channels], which is wgmma's layout without a swizzle: 8 pixels of a row are
+// a core matrix, rows of the halo are its stride, and a tap of the kernel is an offset of the descriptor. One warpgroup
+// loads and normalises, one warp copies weights, the others multiply. Weights are not waited for by a kernel that
+// starts while the one before still ends (programmatic dependent launch).
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+namespace k {
+
+constexpr int CK = 32, OCT = CK / 8;
+
+struct Source {
+  const __nv_bfloat16* data;
+  int channels;
+  int half;
+};
+struct Args {
+  Source in[2];
+  const float* stats[2];
+  int parts[2];
+  const float* gamma;
+  const float* beta;
+  const float* scale_shift;
+  int ss_stride;
+  int norm;
+  int silu;
+  int groups;
+  float eps;
+  Source skip[2];
+  const __nv_bfloat16* weight;  // [N/BN][taps of all chunks][OCT][BN][8]
+  const float* bias;
+  const __nv_bfloat16* residual;
+  float factor;
+  __nv_bfloat16* out;
+  float* out_stats;
+  int H, W, N;
+};
+
+__device__ __forceinline__ uint32_t smem_u32(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
+__device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int n>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(n) : "memory");
+}
+__device__ __forceinline__ uint64_t descriptor(uint32_t address, uint32_t lead, uint32_t stride) {
+  return (uint64_t)((address & 0x3FFFF) >> 4) | (uint64_t)(lead >> 4) << 16 | (uint64_t)(stride >> 4) << 32;
+}
+__device__ __forceinline__ void bar_init(uint32_t bar, int count) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(bar), "r"(count));
+}
+__device__ __forceinline__ void bar_arrive(uint32_t bar) {
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(bar) : "memory");
+}
+__device__ __forceinline__ void bar_expect(uint32_t bar, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void bar_wait(uint32_t bar, uint32_t parity) {
+  asm volatile(
+      "{\n.reg .pred p;\nW: mbarrier.try_wait.parity.shared.b64 p, [%0], %1;\n@p bra D;\nbra W;\nD:\n}" ::"r"(bar),
+      "r"(parity)
+      : "memory");
+}
+__device__ __forceinline__ void bulk(uint32_t to, const void* from, uint32_t bytes, uint32_t bar) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(bar)
+               : "memory");
+}
+__device__ __forceinline__ void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+__device__ __forceinline__ void producers_sync() { asm volatile("bar.sync 1, 128;" ::: "memory"); }
+
+__device__ __forceinline__ float silu(float x) {
+  const float h = 0.5f * x;
+  float t;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(h));
+  return h * t + h;
+}
+
+// WGM warpgroups over the tile's blocks, MB blocks each; WK warpgroups over taps.
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
+struct Shape {
+  static constexpr int MB = BX * BY / WGM;
+  static constexpr int TW = 8 * BX, TH = 8 * BY, M = TW * TH;
+  static constexpr int PW = TW + 2, PIXELS = (TH + 2) * PW;
+  static constexpr int PLANE = PIXELS * 16 + 16;  // odd number of 16 bytes where PIXELS is even
+  static constexpr int IN = (PLANE * OCT + 127) / 128 * 128;
+  static constexpr int WTAP = CK * BN * 2, WSTAGE = WTAP * WK;
+  static constexpr int PIPE = IST * IN + ST * WSTAGE;
+  static constexpr int ROW = BN + 4, TILE = M * ROW * 4;
+  static constexpr int BODY = ((PIPE > TILE ? PIPE : TILE) + 127) / 128 * 128;
+  static constexpr int MAXC = 320;
+  static constexpr int SHARED = BODY + 2 * MAXC * 4 + 2 * (MAXC / 4) * 4 + 8 * 2 * (IST + ST) + 128;
+  static constexpr int CONSUMERS = WGM * WK, THREADS = 128 + CONSUMERS * 128 + 32;
+  static constexpr int VEC = (PIXELS * OCT + 127) / 128;
+};
+
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
+__global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREADS, 1)
+    conv_kernel(const __grid_constant__ Args p) {
+  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, PF>;
+  extern __shared__ __align__(128) unsigned char shared[];
+  unsigned char* in_s = shared;
+  unsigned char* w_s = shared + IST * S::IN;
+  float* scale_s = reinterpret_cast<float*>(shared + S::BODY);
+  float* shift_s = scale_s + S::MAXC;
+  float* block_s = shift_s + S::MAXC;
+  const uint32_t bars = smem_u32(block_s + 2 * (S::MAXC / 4));
+  const uint32_t in_full = bars, in_empty = bars + 8 * IST, w_full = bars + 16 * IST, w_empty = w_full + 8 * ST;
+  const int tid = threadIdx.x, lane = tid & 31, group = tid >> 7;
+  const int tiles_w = p.W / S::TW, tiles = p.H / S::TH * tiles_w;
+  const int b = blockIdx.x / tiles, tile = blockIdx.x % tiles;
+  const int y0 = tile / tiles_w * S::TH, x0 = tile % tiles_w * S::TW;
+  const int n0 = blockIdx.y * BN;
+  const int C = p.in[0].channels + p.in[1].channels, chunks = C / CK;
+  const int K = p.skip[0].channels + p.skip[1].channels, skip_chunks = K / CK, all = chunks + skip_chunks;
+  constexpr int TAPS = 9, STEPS = (TAPS + WK - 1) / WK;
+  const int taps_in_all = chunks * TAPS + skip_chunks;
+
+  if (tid == 0) {
+    for (int i = 0; i < IST; ++i) {
+      bar_init(in_full + 8 * i, 128);
+      bar_init(in_empty + 8 * i, S::CONSUMERS * 4);
+    }
+    for (int i = 0; i < ST; ++i) {
+      bar_init(w_full + 8 * i, 1);
+      bar_init(w_empty + 8 * i, S::CONSUMERS * 4);
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  }
+  __syncthreads();
+
+  constexpr int REGS = BN / 2;
+  float acc[S::MB][REGS];
+
+  if (group == 0) {
+    // Producers: global -> registers -> normalised -> shared.
+    uint4 hold[PF][S::VEC];
+    auto fetch = [&](int chunk, uint4(&hold)[S::VEC]) {
+      const bool raw = chunk >= chunks;
+      const Source* s = raw ? p.skip : p.in;
+      int c = (raw ? chunk - chunks : chunk) * CK;
+      if (c >= s->channels) {
+        c -= s->channels;
+        ++s;
+      }
+      const int h = p.H >> s->half, w = p.W >> s->half;
+      const __nv_bfloat16* base = s->data + (size_t)b * h * w * s->channels + c;
+#pragma unroll
+      for (int j = 0; j < S::VEC; ++j) {
+        const int i = tid + j * 128, pixel = i / OCT, v = i % OCT;
+        const int y = y0 + pixel / S::PW - 1, x = x0 + pixel % S::PW - 1;
+        hold[j] = make_uint4(0, 0, 0, 0);
+        if (i < S::PIXELS * OCT && y >= 0 && y < p.H && x >= 0 && x < p.W)
+          hold[j] = __ldg(reinterpret_cast<const uint4*>(
+              base + ((size_t)(y >> s->half) * w + (x >> s->half)) * s->channels + v * 8));
+      }
+    };
+    auto put = [&](int chunk, int buffer, const uint4(&hold)[S::VEC]) {
+      const bool raw = chunk >= chunks || !p.norm;
+      // A thread keeps to one octet: its scales lie in registers.
+      const int v = tid % OCT, c = chunk * CK + v * 8;
+      float a[8], s[8];
+      if (!raw) {
+#pragma unroll
+        for (int q = 0; q < 8; ++q) {
+          a[q] = scale_s[c + q];
+          s[q] = shift_s[c + q];
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < S::VEC; ++j) {
+        const int i = tid + j * 128, pixel = i / OCT;
+        if (i >= S::PIXELS * OCT) continue;
+        uint4 value = hold[j];
+        if (!raw) {
+          const int y = y0 + pixel / S::PW - 1, x = x0 + pixel % S::PW - 1;
+          if (y >= 0 && y < p.H && x >= 0 && x < p.W) {
+            __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
+#pragma unroll
+            for (int q = 0; q < 4; ++q) {
+              float2 f = __bfloat1622float2(two[q]);
+              f.x = f.x * a[2 * q] + s[2 * q];
+              f.y = f.y * a[2 * q + 1] + s[2 * q + 1];
+              if (p.silu) {
+                f.x = silu(f.x);
+                f.y = silu(f.y);
+              }
+              two[q] = __float22bfloat162_rn(f);
+            }
+          }
+        }
+        *reinterpret_cast<uint4*>(in_s + buffer * S::IN + v * S::PLANE + pixel * 16) = value;
+      }
+    };
+    cudaGridDependencySynchronize();
+#pragma unroll
+    for (int i = 0; i < PF; ++i)
+      if (i < all) fetch(i, hold[i]);
+    if (p.norm) {
+      for (int q = tid; q < C / 4; q += 128) {
+        const int first = p.in[0].channels / 4, which = q >= first, local = which ? q - first : q,
+                  width = p.in[which].channels / 4;
+        const float2* from =
+            reinterpret_cast<const float2*>(p.stats[which]) + (size_t)b * p.parts[which] * width + local;
+        float sum = 0, squares = 0;
+        for (int i = 0; i < p.parts[which]; ++i) {
+          const float2 f = __ldg(from + (size_t)i * width);
+          sum += f.x;
+          squares += f.y;
+        }
+        const float count = 4.0f * (p.H >> p.in[which].half) * (p.W >> p.in[which].half);
+        block_s[2 * q] = sum / count;
+        block_s[2 * q + 1] = squares / count;
+      }
+      producers_sync();
+      const int width = C / p.groups, blocks = width / 4;
+      for (int c = tid; c < C; c += 128) {
+        const int first = c / width * blocks;
+        float mean = 0, squares = 0;
+        for (int q = 0; q < blocks; ++q) {
+          mean += block_s[2 * (first + q)];
+          squares += block_s[2 * (first + q) + 1];
+        }
+        mean /= blocks;
+        squares /= blocks;
+        const float rstd = rsqrtf(fmaxf(squares - mean * mean, 0.0f) + p.eps);
+        float a = p.gamma[c], s = p.beta[c];
+        if (p.scale_shift) {
+          const float* f = p.scale_shift + (size_t)b * p.ss_stride;
+          const float scale = 1.0f + f[c];
+          a *= scale;
+          s = s * scale + f[C + c];
+        }
+        a *= rstd;
+        scale_s[c] = a;
+        shift_s[c] = s - mean * a;
+      }
+      producers_sync();
+    }
+    for (int base = 0; base < all; base += PF) {
+#pragma unroll
+      for (int i = 0; i < PF; ++i) {
+        const int chunk = base + i;
+        if (chunk < all) {
+          const int buffer = chunk % IST, turn = chunk / IST;
+          if (turn > 0) bar_wait(in_empty + 8 * buffer, (turn - 1) & 1);
+          put(chunk, buffer, hold[i]);
+          fence_async();
+          bar_arrive(in_full + 8 * buffer);
+          if (chunk + PF < all) fetch(chunk + PF, hold[i]);
+        }
+      }
+    }
+  } else if (group == 1 + S::CONSUMERS) {
+    // Weights do not wait for the kernel before.
+    if (lane == 0) {
+      const __nv_bfloat16* from = p.weight + (size_t)blockIdx.y * taps_in_all * CK * BN;
+      int stage = 0, first = 0;
+      for (int chunk = 0; chunk < all; ++chunk) {
+        const int taps = chunk < chunks ? TAPS : 1;
+        for (int tap = 0; tap < taps; tap += WK, ++stage) {
+          const int slot = stage % ST, turn = stage / ST, many = min(WK, taps - tap);
+          if (turn > 0) bar_wait(w_empty + 8 * slot, (turn - 1) & 1);
+          bar_expect(w_full + 8 * slot, many * S::WTAP);
+          bulk(smem_u32(w_s + slot * S::WSTAGE), from + (size_t)first * CK * BN, many * S::WTAP, w_full + 8 * slot);
+          first += many;
+        }
+      }
+    }
+  } else {
+    const int consumer = group - 1, wk = consumer / WGM, wg = consumer % WGM;
+#pragma unroll
+    for (int i = 0; i < S::MB; ++i)
+#pragma unroll
+      for (int q = 0; q < REGS; ++q) acc[i][q] = 0.0f;
+    uint32_t a_base[S::MB];
+#pragma unroll
+    for (int i = 0; i < S::MB; ++i) {
+      const int block = wg * S::MB + i;
+      a_base[i] = smem_u32(in_s) + (block / BX * 8 * S::PW + block % BX * 8) * 16;
+    }
+    const uint32_t b_base = smem_u32(w_s) + wk * S::WTAP;
+    int stage = 0;
+    int last = -1;  // slot whose products may still be under way
+    for (int chunk = 0; chunk < all; ++chunk) {
+      const int buffer = chunk % IST;
+      bar_wait(in_full + 8 * buffer, chunk / IST & 1);
+      const int steps = chunk < chunks ? STEPS : 1;
+      for (int step = 0; step < steps; ++step, ++stage) {
+        const int slot = stage % ST;
+        const int tap = chunk < chunks ? step * WK + wk : 4;
+        const bool works = chunk < chunks ? tap < TAPS : wk == 0;
+        if (works) {
+          bar_wait(w_full + 8 * slot, stage / ST & 1);
+          const uint32_t shift = buffer * S::IN + (tap / 3 * S::PW + tap % 3) * 16;
+          wgmma_fence();
+#pragma unroll
+          for (int kk = 0; kk < CK / 16; ++kk) {
+            const uint64_t wd = descriptor(b_base + slot * S::WSTAGE + kk * 2 * BN * 16, BN * 16, 128);
+#pragma unroll
+            for (int i = 0; i < S::MB; ++i)
+              wgmma<BN>(acc[i], descriptor(a_base[i] + shift + kk * 2 * S::PLANE, S::PLANE, S::PW * 16), wd);
+          }
+          wgmma_commit();
+          wgmma_wait<1>();
+        } else {
+          wgmma_wait<0>();
+        }
+        if (last >= 0 && lane == 0) bar_arrive(w_empty + 8 * last);
+        last = slot;
+        if (step == 0 && chunk > 0 && lane == 0) bar_arrive(in_empty + 8 * ((chunk - 1) % IST));
+      }
+    }
+    wgmma_wait<0>();
+  }
+  cudaTriggerProgrammaticLaunchCompletion();
+  __syncthreads();
+  float* tile_s = reinterpret_cast<float*>(shared);
+  constexpr int ROW = S::ROW;
+  const bool consumes = group >= 1 && group <= S::CONSUMERS;
+#pragma unroll
+  for (int turn = 0; turn < WK; ++turn) {
+    if (consumes && (group - 1) / WGM == turn) {
+      const int wg = (group - 1) % WGM, warp = (tid >> 5) & 3;
+#pragma unroll
+      for (int i = 0; i < S::MB; ++i)
+#pragma unroll
+        for (int j = 0; j < BN / 8; ++j)
+#pragma unroll
+          for (int q = 0; q < 2; ++q) {
+            const int m = (wg * S::MB + i) * 64 + warp * 16 + (lane >> 2) + q * 8, n = j * 8 + (lane & 3) * 2;
+            float2* at = reinterpret_cast<float2*>(tile_s + m * ROW + n);
+            float2 f = make_float2(acc[i][j * 4 + 2 * q], acc[i][j * 4 + 2 * q + 1]);
+            if (turn > 0) {
+              f.x += at->x;
+              f.y += at->y;
+            }
+            *at = f;
+          }
+    }
+    __syncthreads();
+  }
+  constexpr int COLS = BN / 8, ROWS = S::THREADS / COLS;
+  const int col = tid % COLS, row = tid / COLS;
+  float sum[2] = {0, 0}, squares[2] = {0, 0};
+  if (row < ROWS) {
+    float bias[8];
+#pragma unroll
+    for (int q = 0; q < 8; ++q) bias[q] = p.bias[n0 + col * 8 + q];
+    for (int m = row; m < S::M; m += ROWS) {
+      const int block = m / 64, y = block / BX * 8 + m % 64 / 8, x = block % BX * 8 + m % 8;
+      const size_t at = (((size_t)b * p.H + y0 + y) * p.W + x0 + x) * p.N + n0 + col * 8;
+      float f[8];
+      *reinterpret_cast<float4*>(f) = *reinterpret_cast<const float4*>(tile_s + m * ROW + col * 8);
+      *reinterpret_cast<float4*>(f + 4) = *reinterpret_cast<const float4*>(tile_s + m * ROW + col * 8 + 4);
+      uint4 res = make_uint4(0, 0, 0, 0);
+      if (p.residual) res = __ldg(reinterpret_cast<const uint4*>(p.residual + at));
+      const __nv_bfloat162* r2 = reinterpret_cast<const __nv_bfloat162*>(&res);
+      uint4 value;
+      __nv_bfloat162* v2 = reinterpret_cast<__nv_bfloat162*>(&value);
+#pragma unroll
+      for (int q = 0; q < 4; ++q) {
+        const float2 r = __bfloat1622float2(r2[q]);
+        v2[q] = __floats2bfloat162_rn((f[2 * q] + bias[2 * q] + r.x) * p.factor,
+                                      (f[2 * q + 1] + bias[2 * q + 1] + r.y) * p.factor);
+        const float2 s = __bfloat1622float2(v2[q]);
+        sum[q / 2] += s.x + s.y;
+        squares[q / 2] += s.x * s.x + s.y * s.y;
+      }
+      *reinterpret_cast<uint4*>(p.out + at) = value;
+    }
+  }
+  if (p.out_stats) {
+    __syncthreads();
+    float* part = tile_s;
+    if (row < ROWS)
+#pragma unroll
+      for (int q = 0; q < 2; ++q) {
+        part[(row * (BN / 4) + col * 2 + q) * 2] = sum[q];
+        part[(row * (BN / 4) + col * 2 + q) * 2 + 1] = squares[q];
+      }
+    __syncthreads();
+    for (int i = tid; i < BN / 4 * 2; i += S::THREADS) {
+      float total = 0;
+      const int rows = ROWS < S::M ? ROWS : S::M;
+      for (int r = 0; r < rows; ++r) total += part[r * (BN / 4) * 2 + i];
+      p.out_stats[((size_t)b * tiles + tile) * (p.N / 4) * 2 + n0 / 4 * 2 + i] = total;
+    }
+  }
+}
+
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
+int launch(const Args& a, int B, cudaStream_t stream) {
+  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, PF>;
+  auto kernel = conv_kernel<BX, BY, BN, WGM, WK, IST, ST, PF>;
+  static int once = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED);
+  if (once != 0) return 1000 + once;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(B * (a.H / S::TH) * (a.W / S::TW), a.N / BN);
+  config.blockDim = dim3(S::THREADS);
+  config.dynamicSmemBytes = S::SHARED;
+  config.stream = stream;
+  cudaLaunchAttribute attribute[1];
+  attribute[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute[0].val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = attribute;
+  config.numAttrs = 1;
+  return (int)cudaLaunchKernelEx(&config, kernel, a);
+}
+}  // namespace k
+
+// index, BX, BY, BN, WGM, WK, IST, ST
+#define CASES(F)                                                                                     \
+  F(0, 2, 2, 96, 2, 1, 2, 10, 1)                                                                     \
+  F(1, 2, 1, 96, 2, 1, 3, 10, 2)                                                                     \
+  F(2, 2, 1, 160, 2, 1, 3, 10, 2) F(3, 1, 1, 160, 1, 1, 3, 8, 3) F(4, 1, 1, 80, 1, 1, 3, 8, 3)       \
+      F(5, 2, 1, 96, 2, 1, 3, 6, 2) F(6, 1, 1, 32, 1, 3, 4, 8, 2) F(7, 1, 1, 16, 1, 3, 4, 12, 2)     \
+          F(8, 1, 1, 48, 1, 3, 4, 8, 2) F(9, 1, 1, 96, 1, 1, 3, 8, 3) F(10, 1, 1, 96, 1, 3, 3, 5, 2) \
+              F(11, 1, 1, 80, 1, 3, 3, 6, 2)
+
+// Height, width and outputs of the tile of a case; 0: there are no more.
+extern "C" int conv_shape(int which, int* shape) {
+  switch (which) {
+#define F(i, BX, BY, BN, WGM, WK, IST, ST, PF) \
+  case i:                                      \
+    shape[0] = 8 * BY;                         \
+    shape[1] = 8 * BX;                         \
+    shape[2] = BN;                             \
+    return 1;
+    CASES(F)
+#undef F
+  }
+  return 0;
+}
+
+extern "C" int conv(int which, void** ptr, const int* num, float factor, int B, void* stream) {
+  k::Args a = {};
+  using T = __nv_bfloat16;
+  a.in[0] = {(const T*)ptr[0], num[0], num[1]};
+  a.in[1] = {(const T*)ptr[1], num[2], num[3]};
+  a.stats[0] = (const float*)ptr[2];
+  a.stats[1] = (const float*)ptr[3];
+  a.parts[0] = num[4];
+  a.parts[1] = num[5];
+  a.gamma = (const float*)ptr[4];
+  a.beta = (const float*)ptr[5];
+  a.scale_shift = (const float*)ptr[6];
+  a.ss_stride = num[6];
+  a.norm = num[7];
+  a.silu = num[8];
+  a.groups = num[9];
+  a.eps = 1e-5f;
+  a.skip[0] = {(const T*)ptr[7], num[10], num[11]};
+  a.skip[1] = {(const T*)ptr[8], num[12], num[13]};
+  a.weight = (const T*)ptr[9];
+  a.bias = (const float*)ptr[10];
+  a.residual = (const T*)ptr[11];
+  a.factor = factor;
+  a.out = (T*)ptr[12];
+  a.out_stats = (float*)ptr[13];
+  a.H = num[14];
+  a.W = num[15];
+  a.N = num[16];
+  switch (which) {
+#define F(i, BX, BY, BN, WGM, WK, IST, ST, PF) \
+  case i:                                      \
+    return k::launch<BX, BY, BN, WGM, WK, IST, ST, PF>(a, B, (cudaStream_t)stream);
+    CASES(F)
+#undef F
+  }
+  return -1;
+}

@@ -73,7 +73,10 @@ __device__ __forceinline__ void bulk(uint32_t to, const void* from, uint32_t byt
                : "memory");
 }
 __device__ __forceinline__ void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-__device__ __forceinline__ void producers_sync() { asm volatile("bar.sync 1, 128;" ::: "memory"); }
+template <int NP>
+__device__ __forceinline__ void producers_sync() {
+  asm volatile("bar.sync 1, %0;" ::"n"(128 * NP) : "memory");
+}
 
 __device__ __forceinline__ float silu(float x) {
   const float h = 0.5f * x;
@@ -82,8 +85,9 @@ __device__ __forceinline__ float silu(float x) {
   return h * t + h;
 }
 
-// WGM warpgroups over the tile's blocks, MB blocks each; WK warpgroups over taps.
-template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
+// WGM warpgroups over the tile's blocks, MB blocks each; WK warpgroups over taps; NP that load. Rings of IST chunks of
+// input, ST of weights, and RST of raw input for each warpgroup that loads.
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
 struct Shape {
   static constexpr int MB = BX * BY / WGM;
   static constexpr int TW = 8 * BX, TH = 8 * BY, M = TW * TH;
@@ -91,19 +95,19 @@ struct Shape {
   static constexpr int PLANE = PIXELS * 16 + 16;  // odd number of 16 bytes where PIXELS is even
   static constexpr int IN = (PLANE * OCT + 127) / 128 * 128;
   static constexpr int WTAP = CK * BN * 2, WSTAGE = WTAP * WK;
-  static constexpr int PIPE = IST * IN + ST * WSTAGE;
+  static constexpr int VEC = (PIXELS * OCT + 127) / 128, RAW = VEC * 128 * 16;  // of one warpgroup and chunk
+  static constexpr int PIPE = IST * IN + ST * WSTAGE + NP * RST * RAW;
   static constexpr int ROW = BN + 4, TILE = M * ROW * 4;
   static constexpr int BODY = ((PIPE > TILE ? PIPE : TILE) + 127) / 128 * 128;
   static constexpr int MAXC = 320;
   static constexpr int SHARED = BODY + 2 * MAXC * 4 + 2 * (MAXC / 4) * 4 + 8 * 2 * (IST + ST) + 128;
-  static constexpr int CONSUMERS = WGM * WK, THREADS = 128 + CONSUMERS * 128 + 32;
-  static constexpr int VEC = (PIXELS * OCT + 127) / 128;
+  static constexpr int CONSUMERS = WGM * WK, THREADS = NP * 128 + CONSUMERS * 128 + 32;
 };
 
-template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
-__global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREADS, 1)
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
+__global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::THREADS, 1)
     conv_kernel(const __grid_constant__ Args p) {
-  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, PF>;
+  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
   extern __shared__ __align__(128) unsigned char shared[];
   unsigned char* in_s = shared;
   unsigned char* w_s = shared + IST * S::IN;
@@ -138,90 +142,110 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREA
   constexpr int REGS = BN / 2;
   float acc[S::MB][REGS];
 
-  if (group == 0) {
-    // Producers: global -> registers -> normalised -> shared.
-    uint4 hold[PF][S::VEC];
-    auto fetch = [&](int chunk, uint4(&hold)[S::VEC]) {
-      const bool raw = chunk >= chunks;
-      const Source* s = raw ? p.skip : p.in;
-      int c = (raw ? chunk - chunks : chunk) * CK;
-      if (c >= s->channels) {
-        c -= s->channels;
-        ++s;
-      }
-      const int h = p.H >> s->half, w = p.W >> s->half;
-      const __nv_bfloat16* base = s->data + (size_t)b * h * w * s->channels + c;
+  if (group < NP) {
+    // Producers: global -> a ring of raw chunks, of which each thread reads what it copied itself -> normalised ->
+    // shared.
+    const int t = tid & 127, v = t % OCT;
+    unsigned char* raw_s = shared + IST * S::IN + ST * S::WSTAGE + group * RST * S::RAW + t * 16;
+    int full[S::VEC], half[S::VEC];
+    uint32_t inside = 0;
 #pragma unroll
-      for (int j = 0; j < S::VEC; ++j) {
-        const int i = tid + j * 128, pixel = i / OCT, v = i % OCT;
-        const int y = y0 + pixel / S::PW - 1, x = x0 + pixel % S::PW - 1;
-        hold[j] = make_uint4(0, 0, 0, 0);
-        if (i < S::PIXELS * OCT && y >= 0 && y < p.H && x >= 0 && x < p.W)
-          hold[j] = __ldg(reinterpret_cast<const uint4*>(
-              base + ((size_t)(y >> s->half) * w + (x >> s->half)) * s->channels + v * 8));
+    for (int j = 0; j < S::VEC; ++j) {
+      const int i = t + j * 128, pixel = i / OCT;
+      const int y = y0 + pixel / S::PW - 1, x = x0 + pixel % S::PW - 1;
+      const bool in = i < S::PIXELS * OCT && y >= 0 && y < p.H && x >= 0 && x < p.W;
+      inside |= (uint32_t)in << j;
+      full[j] = in ? y * p.W + x : 0;
+      half[j] = in ? (y >> 1) * (p.W >> 1) + (x >> 1) : 0;
+    }
+    auto fetch = [&](int chunk) {
+      if (chunk < all) {
+        const bool raw = chunk >= chunks;
+        int c = (raw ? chunk - chunks : chunk) * CK;
+        Source s = raw ? p.skip[0] : p.in[0];
+        if (c >= s.channels) {
+          c -= s.channels;
+          s = raw ? p.skip[1] : p.in[1];
+        }
+        const __nv_bfloat16* base = s.data + (size_t)b * (p.H >> s.half) * (p.W >> s.half) * s.channels + c + v * 8;
+        unsigned char* to = raw_s + chunk / NP % RST * S::RAW;
+#pragma unroll
+        for (int j = 0; j < S::VEC; ++j)
+          asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(smem_u32(to + j * 2048)),
+                       "l"(base + (size_t)(s.half ? half[j] : full[j]) * s.channels), "r"((inside >> j & 1) * 16)
+                       : "memory");
       }
+      asm volatile("cp.async.commit_group;" ::: "memory");
     };
-    auto put = [&](int chunk, int buffer, const uint4(&hold)[S::VEC]) {
+    auto put = [&](int chunk, int buffer) {
       const bool raw = chunk >= chunks || !p.norm;
-      // A thread keeps to one octet: its scales lie in registers.
-      const int v = tid % OCT, c = chunk * CK + v * 8;
-      float a[8], s[8];
-      if (!raw) {
+      const int c = chunk * CK + v * 8;
+      const unsigned char* from = raw_s + chunk / NP % RST * S::RAW;
+      unsigned char* to = in_s + buffer * S::IN + v * S::PLANE + t / OCT * 16;
+      if (raw) {
 #pragma unroll
-        for (int q = 0; q < 8; ++q) {
-          a[q] = scale_s[c + q];
-          s[q] = shift_s[c + q];
-        }
+        for (int j = 0; j < S::VEC; ++j)
+          if (t + j * 128 < S::PIXELS * OCT)
+            *reinterpret_cast<uint4*>(to + j * 512) = *reinterpret_cast<const uint4*>(from + j * 2048);
+        return;
+      }
+      float a[8], s[8];
+#pragma unroll
+      for (int q = 0; q < 8; q += 4) {
+        *reinterpret_cast<float4*>(a + q) = *reinterpret_cast<const float4*>(scale_s + c + q);
+        *reinterpret_cast<float4*>(s + q) = *reinterpret_cast<const float4*>(shift_s + c + q);
       }
 #pragma unroll
       for (int j = 0; j < S::VEC; ++j) {
-        const int i = tid + j * 128, pixel = i / OCT;
-        if (i >= S::PIXELS * OCT) continue;
-        uint4 value = hold[j];
-        if (!raw) {
-          const int y = y0 + pixel / S::PW - 1, x = x0 + pixel % S::PW - 1;
-          if (y >= 0 && y < p.H && x >= 0 && x < p.W) {
-            __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
+        uint4 value = *reinterpret_cast<const uint4*>(from + j * 2048);
+        __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
 #pragma unroll
-            for (int q = 0; q < 4; ++q) {
-              float2 f = __bfloat1622float2(two[q]);
-              f.x = f.x * a[2 * q] + s[2 * q];
-              f.y = f.y * a[2 * q + 1] + s[2 * q + 1];
-              if (p.silu) {
-                f.x = silu(f.x);
-                f.y = silu(f.y);
-              }
-              two[q] = __float22bfloat162_rn(f);
-            }
+        for (int q = 0; q < 4; ++q) {
+          float2 f = __bfloat1622float2(two[q]);
+          f.x = f.x * a[2 * q] + s[2 * q];
+          f.y = f.y * a[2 * q + 1] + s[2 * q + 1];
+          if (p.silu) {
+            f.x = silu(f.x);
+            f.y = silu(f.y);
           }
+          two[q] = __float22bfloat162_rn(f);
         }
-        *reinterpret_cast<uint4*>(in_s + buffer * S::IN + v * S::PLANE + pixel * 16) = value;
+        if (!(inside >> j & 1)) value = make_uint4(0, 0, 0, 0);
+        if (t + j * 128 < S::PIXELS * OCT) *reinterpret_cast<uint4*>(to + j * 512) = value;
       }
     };
     cudaGridDependencySynchronize();
 #pragma unroll
-    for (int i = 0; i < PF; ++i)
-      if (i < all) fetch(i, hold[i]);
+    for (int i = 0; i < RST - 1; ++i) fetch(group + i * NP);
     if (p.norm) {
-      for (int q = tid; q < C / 4; q += 128) {
-        const int first = p.in[0].channels / 4, which = q >= first, local = which ? q - first : q,
-                  width = p.in[which].channels / 4;
+      for (int q = tid; q < C / 4; q += 128 * NP) {
+        const int first = p.in[0].channels / 4;
+        const bool other = q >= first;
+        const Source s = other ? p.in[1] : p.in[0];
+        const int local = other ? q - first : q, width = s.channels / 4, parts = other ? p.parts[1] : p.parts[0];
         const float2* from =
-            reinterpret_cast<const float2*>(p.stats[which]) + (size_t)b * p.parts[which] * width + local;
+            reinterpret_cast<const float2*>(other ? p.stats[1] : p.stats[0]) + (size_t)b * parts * width + local;
         float sum = 0, squares = 0;
-        for (int i = 0; i < p.parts[which]; ++i) {
+#pragma unroll 4
+        for (int i = 0; i < parts; ++i) {
           const float2 f = __ldg(from + (size_t)i * width);
           sum += f.x;
           squares += f.y;
         }
-        const float count = 4.0f * (p.H >> p.in[which].half) * (p.W >> p.in[which].half);
+        const float count = 4.0f * (p.H >> s.half) * (p.W >> s.half);
         block_s[2 * q] = sum / count;
         block_s[2 * q + 1] = squares / count;
       }
-      producers_sync();
+      producers_sync<NP>();
       const int width = C / p.groups, blocks = width / 4;
-      for (int c = tid; c < C; c += 128) {
+      for (int c = tid; c < C; c += 128 * NP) {
         const int first = c / width * blocks;
+        float a = p.gamma[c], s = p.beta[c], scale = 1.0f, shift = 0.0f;
+        if (p.scale_shift) {
+          const float* f = p.scale_shift + (size_t)b * p.ss_stride;
+          scale = 1.0f + f[c];
+          shift = f[C + c];
+        }
         float mean = 0, squares = 0;
         for (int q = 0; q < blocks; ++q) {
           mean += block_s[2 * (first + q)];
@@ -230,34 +254,22 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREA
         mean /= blocks;
         squares /= blocks;
         const float rstd = rsqrtf(fmaxf(squares - mean * mean, 0.0f) + p.eps);
-        float a = p.gamma[c], s = p.beta[c];
-        if (p.scale_shift) {
-          const float* f = p.scale_shift + (size_t)b * p.ss_stride;
-          const float scale = 1.0f + f[c];
-          a *= scale;
-          s = s * scale + f[C + c];
-        }
-        a *= rstd;
+        a *= scale * rstd;
         scale_s[c] = a;
-        shift_s[c] = s - mean * a;
+        shift_s[c] = s * scale + shift - mean * a;
       }
-      producers_sync();
+      producers_sync<NP>();
     }
-    for (int base = 0; base < all; base += PF) {
-#pragma unroll
-      for (int i = 0; i < PF; ++i) {
-        const int chunk = base + i;
-        if (chunk < all) {
-          const int buffer = chunk % IST, turn = chunk / IST;
-          if (turn > 0) bar_wait(in_empty + 8 * buffer, (turn - 1) & 1);
-          put(chunk, buffer, hold[i]);
-          fence_async();
-          bar_arrive(in_full + 8 * buffer);
-          if (chunk + PF < all) fetch(chunk + PF, hold[i]);
-        }
-      }
+    for (int chunk = group; chunk < all; chunk += NP) {
+      const int buffer = chunk % IST, turn = chunk / IST;
+      fetch(chunk + (RST - 1) * NP);
+      asm volatile("cp.async.wait_group %0;" ::"n"(RST - 1) : "memory");
+      if (turn > 0) bar_wait(in_empty + 8 * buffer, (turn - 1) & 1);
+      put(chunk, buffer);
+      fence_async();
+      bar_arrive(in_full + 8 * buffer);
     }
-  } else if (group == 1 + S::CONSUMERS) {
+  } else if (group == NP + S::CONSUMERS) {
     // Weights do not wait for the kernel before.
     if (lane == 0) {
       const __nv_bfloat16* from = p.weight + (size_t)blockIdx.y * taps_in_all * CK * BN;
@@ -274,7 +286,7 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREA
       }
     }
   } else {
-    const int consumer = group - 1, wk = consumer / WGM, wg = consumer % WGM;
+    const int consumer = group - NP, wk = consumer / WGM, wg = consumer % WGM;
 #pragma unroll
     for (int i = 0; i < S::MB; ++i)
 #pragma unroll
@@ -323,11 +335,11 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREA
   __syncthreads();
   float* tile_s = reinterpret_cast<float*>(shared);
   constexpr int ROW = S::ROW;
-  const bool consumes = group >= 1 && group <= S::CONSUMERS;
+  const bool consumes = group >= NP && group < NP + S::CONSUMERS;
 #pragma unroll
   for (int turn = 0; turn < WK; ++turn) {
-    if (consumes && (group - 1) / WGM == turn) {
-      const int wg = (group - 1) % WGM, warp = (tid >> 5) & 3;
+    if (consumes && (group - NP) / WGM == turn) {
+      const int wg = (group - NP) % WGM, warp = (tid >> 5) & 3;
 #pragma unroll
       for (int i = 0; i < S::MB; ++i)
 #pragma unroll
@@ -395,10 +407,10 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, PF>::THREA
   }
 }
 
-template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int PF>
+template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
 int launch(const Args& a, int B, cudaStream_t stream) {
-  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, PF>;
-  auto kernel = conv_kernel<BX, BY, BN, WGM, WK, IST, ST, PF>;
+  using S = Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
+  auto kernel = conv_kernel<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
   static int once = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED);
   if (once != 0) return 1000 + once;
   cudaLaunchConfig_t config = {};
@@ -415,23 +427,33 @@ int launch(const Args& a, int B, cudaStream_t stream) {
 }
 }  // namespace k
 
-// index, BX, BY, BN, WGM, WK, IST, ST
-#define CASES(F)                                                                                     \
-  F(0, 2, 2, 96, 2, 1, 2, 10, 1)                                                                     \
-  F(1, 2, 1, 96, 2, 1, 3, 10, 2)                                                                     \
-  F(2, 2, 1, 160, 2, 1, 3, 10, 2) F(3, 1, 1, 160, 1, 1, 3, 8, 3) F(4, 1, 1, 80, 1, 1, 3, 8, 3)       \
-      F(5, 2, 1, 96, 2, 1, 3, 6, 2) F(6, 1, 1, 32, 1, 3, 4, 8, 2) F(7, 1, 1, 16, 1, 3, 4, 12, 2)     \
-          F(8, 1, 1, 48, 1, 3, 4, 8, 2) F(9, 1, 1, 96, 1, 1, 3, 8, 3) F(10, 1, 1, 96, 1, 3, 3, 5, 2) \
-              F(11, 1, 1, 80, 1, 3, 3, 6, 2)
+// index, BX, BY, BN, WGM, WK, IST, ST, RST, NP
+#define CASES(F)                     \
+  F(0, 2, 2, 96, 2, 1, 2, 8, 3, 1)   \
+  F(1, 2, 1, 96, 2, 1, 2, 6, 3, 1)   \
+  F(2, 2, 1, 160, 2, 1, 3, 8, 3, 1)  \
+  F(3, 1, 1, 160, 1, 1, 3, 5, 3, 1)  \
+  F(4, 1, 1, 80, 1, 1, 4, 8, 4, 1)   \
+  F(5, 2, 1, 96, 2, 1, 4, 6, 3, 2)   \
+  F(6, 1, 1, 32, 1, 3, 4, 8, 3, 2)   \
+  F(7, 1, 1, 16, 1, 3, 4, 10, 3, 2)  \
+  F(8, 1, 1, 48, 1, 3, 4, 6, 3, 2)   \
+  F(9, 1, 1, 96, 1, 1, 3, 4, 3, 1)   \
+  F(10, 1, 1, 32, 1, 3, 4, 8, 6, 1)  \
+  F(11, 1, 1, 16, 1, 3, 4, 10, 6, 1) \
+  F(12, 1, 1, 80, 1, 2, 4, 5, 3, 2)  \
+  F(13, 2, 1, 80, 2, 1, 4, 6, 3, 2)  \
+  F(14, 1, 1, 160, 1, 1, 4, 6, 3, 2) \
+  F(15, 1, 1, 16, 1, 2, 4, 10, 4, 2)
 
 // Height, width and outputs of the tile of a case; 0: there are no more.
 extern "C" int conv_shape(int which, int* shape) {
   switch (which) {
-#define F(i, BX, BY, BN, WGM, WK, IST, ST, PF) \
-  case i:                                      \
-    shape[0] = 8 * BY;                         \
-    shape[1] = 8 * BX;                         \
-    shape[2] = BN;                             \
+#define F(i, BX, BY, BN, WGM, WK, IST, ST, RST, NP) \
+  case i:                                           \
+    shape[0] = 8 * BY;                              \
+    shape[1] = 8 * BX;                              \
+    shape[2] = BN;                                  \
     return 1;
     CASES(F)
 #undef F
@@ -468,9 +490,9 @@ extern "C" int conv(int which, void** ptr, const int* num, float factor, int B, 
   a.W = num[15];
   a.N = num[16];
   switch (which) {
-#define F(i, BX, BY, BN, WGM, WK, IST, ST, PF) \
-  case i:                                      \
-    return k::launch<BX, BY, BN, WGM, WK, IST, ST, PF>(a, B, (cudaStream_t)stream);
+#define F(i, BX, BY, BN, WGM, WK, IST, ST, RST, NP) \
+  case i:                                           \
+    return k::launch<BX, BY, BN, WGM, WK, IST, ST, RST, NP>(a, B, (cudaStream_t)stream);
     CASES(F)
 #undef F
   }

@@ -42,7 +42,7 @@ struct SamplerResult {
   std::vector<SampleCost> blocks;
   std::vector<MetricResult> metrics;
   int64_t not_finite = 0;                  ///< samples that ended with NaN or infinity
-  int64_t gave_up = 0;                     ///< samples that ran out of steps or of step size
+  int64_t gave_up = 0;                     ///< samples that ran out of steps or of step size, or left a step unsolved
   std::vector<double> sigmas;              ///< the grid, where all samples share one
   std::vector<std::vector<double>> paths;  ///< adaptive policies: the levels that the first samples visited
   std::vector<std::pair<int64_t, int64_t>> nfe_counts;  ///< adaptive policies: (NFE, samples that took it), ascending

@@ -115,6 +115,7 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     seconds_a_sample.push_back(batches.back().seconds_a_sample);
     result.gave_up += draws.status.eq(static_cast<int8_t>(Status::max_steps))
                           .logical_or(draws.status.eq(static_cast<int8_t>(Status::step_underflow)))
+                          .logical_or(draws.status.eq(static_cast<int8_t>(Status::not_converged)))
                           .sum()
                           .item<int64_t>();
     result.not_finite += draws.status.eq(static_cast<int8_t>(Status::non_finite)).sum().item<int64_t>();

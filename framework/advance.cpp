@@ -69,6 +69,7 @@ RunState start_run(const Solver& solver, const StepController& controller, RunCo
     *count = state.everywhere(0);
   const std::optional<int64_t> planned = controller.planned_steps();
   const Status status = planned == 0 ? Status::ok : Status::running;
+  state.unsolved = at::zeros({state.batch()}, state.x.options().dtype(at::kBool));
   state.status = at::full({state.batch()}, static_cast<int8_t>(status), state.x.options().dtype(at::kChar));
   state.lockstep = planned.has_value();
   if (state.lockstep) state.shared = {0, 0, 0, 0};
@@ -93,6 +94,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
     next.sigma = step.to;
     next.history = result.history;
     next.memory = decision.memory;
+    if (result.unsolved) next.unsolved = state.unsolved.logical_or(*result.unsolved);
     if (decision.status) next.status = *decision.status;
   } else {
     const Tensor running = state.running();
@@ -103,6 +105,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
     next.history = BatchState::where(accept, result.history, state.history);
     next.memory = BatchState::where(running, decision.memory, state.memory);
     next.index = state.index + accept.to(at::kLong);
+    if (result.unsolved) next.unsolved = state.unsolved.logical_or(result.unsolved->logical_and(accept));
     next.rejected = state.rejected + running.logical_and(accept.logical_not()).to(at::kLong);
     next.lockstep = false;
     next.shared = {};

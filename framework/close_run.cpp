@@ -5,10 +5,13 @@
 namespace stride {
 
 RunResult close_run(const RunState& end, bool stopped) {
-  const Tensor lost = (end.status == static_cast<int8_t>(Status::ok)).logical_and(all_finite(end.x).logical_not());
+  const Tensor well = end.status == static_cast<int8_t>(Status::ok);
+  const Tensor lost = well.logical_and(all_finite(end.x).logical_not());
+  const Tensor unsolved = well.logical_and(end.unsolved);
   return {end.x,
           end.constant.ids,
-          end.status.masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
+          end.status.masked_fill(unsolved, static_cast<int8_t>(Status::not_converged))
+              .masked_fill(lost, static_cast<int8_t>(Status::non_finite)),
           end.index.contiguous(),
           end.rejected.contiguous(),
           end.nfe.contiguous(),

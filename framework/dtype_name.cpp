@@ -17,4 +17,6 @@ std::string dtype_name(at::ScalarType dtype) {
   }
 }
 
+at::ScalarType state_dtype(at::ScalarType dtype) { return dtype == at::kDouble ? at::kDouble : at::kFloat; }
+
 }  // namespace stride

@@ -54,8 +54,8 @@ struct Join {
                   const std::optional<Tensor>& b) const {
     to.reset();
     if (a && b) to = at::cat({*a, *b});
-    TORCH_INTERNAL_ASSERT(a.has_value() == b.has_value() || std::string_view(name) != "params",
-                          "params in one state only");
+    TORCH_INTERNAL_ASSERT(a.has_value() == b.has_value() || std::string_view(name) == "coefficients", name,
+                          " in one state only");
   }
   void operator()(const char* /*name*/, BatchState& to, const BatchState& a, const BatchState& b) const {
     to = BatchState::concat(a, b);
@@ -92,6 +92,8 @@ const char* to_string(Status status) noexcept {
       return "step underflow";
     case Status::non_finite:
       return "non-finite";
+    case Status::not_converged:
+      return "not converged";
   }
   return "unknown";
 }

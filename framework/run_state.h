@@ -8,7 +8,14 @@
 namespace stride {
 
 /// How a sample ended; int8 in tensors and files. Negative: still running.
-enum class Status : int8_t { running = -1, ok = 0, max_steps = 1, step_underflow = 2, non_finite = 3 };
+enum class Status : int8_t {
+  running = -1,
+  ok = 0,
+  max_steps = 1,
+  step_underflow = 2,
+  non_finite = 3,
+  not_converged = 4,  ///< it came to its end, but the equation of some step was left unsolved (StepResult::unsolved)
+};
 [[nodiscard]] const char* to_string(Status status) noexcept;
 
 /// Counts that all rows of a batch have in common, where the host knows them: nothing need be computed on the device.
@@ -27,6 +34,7 @@ struct RunState {
   Tensor nfe;               ///< int64 `[B]`, denoiser calls
   Tensor model_evals;       ///< int64 `[B]`, network passes
   Tensor draws;             ///< int64 `[B]`, noise draws consumed
+  Tensor unsolved;          ///< bool `[B]`: StepResult::unsolved of any accepted step
   BatchState history;       ///< the solver's
   BatchState memory;        ///< the controller's
   bool lockstep = false;    ///< the host knows that every row runs and stands at the same step: a fixed grid
@@ -46,6 +54,7 @@ struct RunState {
     f("nfe", of.nfe...);
     f("model_evals", of.model_evals...);
     f("draws", of.draws...);
+    f("unsolved", of.unsolved...);
     f("history", of.history...);
     f("memory", of.memory...);
   }
@@ -66,7 +75,7 @@ struct RunState {
   /// All tensors at addresses of their own; what the host knows of the counts is left out.
   [[nodiscard]] RunState clone() const;
   [[nodiscard]] RunState select(const Tensor& rows) const;
-  /// The rows of `a`, then of `b`; params present in both or in neither.
+  /// The rows of `a`, then of `b`; params and noise keys present in both or in neither.
   [[nodiscard]] static RunState concat(const RunState& a, const RunState& b);
   /// Copies everything that a step changes into this state's storage (constant parts stay).
   void copy_from(const RunState& from) const;

@@ -21,7 +21,8 @@ Tensor Step::noise_area(const Tensor& like) { return draw(like, from, to, NoiseK
 Tensor Step::draw(const Tensor& like, const Times& from, const Times& to, NoiseKind kind) {
   const int64_t draw = cost().draws;
   evaluator_.count_draw();
-  return problem_.noise.normal({constant_.ids, index, draw == 0 ? drawn_ : drawn_ + draw, draw, from, to, kind}, like);
+  return problem_.noise.normal(
+      {constant_.ids, index, draw == 0 ? drawn_ : drawn_ + draw, draw, from, to, kind, constant_.noise_keys}, like);
 }
 
 std::optional<Tensor> Step::coefficients() const {

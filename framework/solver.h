@@ -32,6 +32,9 @@ struct RunConstant {
   /// Solver::coefficients of `grid`, float64 `[B, N, K]`; none: each step works its own out. They hold for a memory
   /// that the solver itself has filled since the start (RunState::handed_over).
   std::optional<Tensor> coefficients = {};
+  /// noise_keys, int64 `[B]`, of a run that begins with data (an image to refine, another run's end); none: it begins
+  /// with noise.
+  std::optional<Tensor> noise_keys = {};
 
   /// f(name, field of each of `of`) for every field.
   template <class F, class... Constants>
@@ -41,6 +44,7 @@ struct RunConstant {
     f("grid", of.grid...);
     f("params", of.params...);
     f("coefficients", of.coefficients...);
+    f("noise_keys", of.noise_keys...);
   }
 
   [[nodiscard]] RunConstant select(const Tensor& rows) const;
@@ -123,6 +127,9 @@ struct StepResult {
   BatchState history;           ///< the solver's next memory
   Tensor denoised;              ///< the first evaluation of the step, at Step::from
   std::optional<Tensor> error;  ///< local error estimate `[B, …]`, where the method has one
+  /// bool `[B]`: the method has an equation to solve, and its iteration did not come nearer to a solution. The run goes
+  /// on and ends as Status::not_converged.
+  std::optional<Tensor> unsolved = {};
 };
 
 /// A sampler. Implementations are final and immutable: all memory is in the BatchState.

@@ -12,6 +12,8 @@ Tensor ProbabilityFlow::drift(const Tensor& x, const Times& sigma, const Tensor&
   return (x - denoised) / per_sample(sigma, x);
 }
 
+Times ProbabilityFlow::keep(const Times& from, const Times& to) const { return to / from; }
+
 Times ProbabilityFlow::noise_std(const Times& from, const Times& /*to*/) const { return at::zeros_like(from); }
 
 ReverseSde::ReverseSde(double eta) : eta_(eta) {
@@ -20,6 +22,11 @@ ReverseSde::ReverseSde(double eta) : eta_(eta) {
 
 Tensor ReverseSde::drift(const Tensor& x, const Times& sigma, const Tensor& denoised) const {
   return (x - denoised) * per_sample((1.0 + eta_ * eta_) / sigma, x);
+}
+
+Times ReverseSde::keep(const Times& from, const Times& to) const {
+  const double share = eta_ * eta_;
+  return to / from * (1.0 + share) - share;
 }
 
 Times ReverseSde::noise_std(const Times& from, const Times& to) const {

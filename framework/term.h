@@ -10,6 +10,9 @@ class Term {
   virtual ~Term() = default;
   /// f(x, σ) given D(x; σ): `[B, …]`, dtype of x.
   [[nodiscard]] virtual Tensor drift(const Tensor& x, const Times& sigma, const Tensor& denoised) const = 0;
+  /// What the tangent at `from` leaves of x − D where it comes to `to`: x + (to − from) f = D + keep·(x − D). float64
+  /// `[B]`. In this form no two terms of the size of `from` are subtracted.
+  [[nodiscard]] virtual Times keep(const Times& from, const Times& to) const = 0;
   /// Standard deviation of ∫ g dW over [to, from]: float64 `[B]`. Zero for an ODE.
   [[nodiscard]] virtual Times noise_std(const Times& from, const Times& to) const = 0;
   [[nodiscard]] virtual bool stochastic() const noexcept = 0;
@@ -24,6 +27,7 @@ class Term {
 class ProbabilityFlow final : public Term {
  public:
   [[nodiscard]] Tensor drift(const Tensor& x, const Times& sigma, const Tensor& denoised) const override;
+  [[nodiscard]] Times keep(const Times& from, const Times& to) const override;
   [[nodiscard]] Times noise_std(const Times& from, const Times& to) const override;
   [[nodiscard]] bool stochastic() const noexcept override { return false; }
 };
@@ -35,6 +39,7 @@ class ReverseSde final : public Term {
   /// Throws UsageError for a negative or non-finite eta.
   explicit ReverseSde(double eta = 1.0);
   [[nodiscard]] Tensor drift(const Tensor& x, const Times& sigma, const Tensor& denoised) const override;
+  [[nodiscard]] Times keep(const Times& from, const Times& to) const override;
   [[nodiscard]] Times noise_std(const Times& from, const Times& to) const override;
   [[nodiscard]] bool stochastic() const noexcept override { return eta_ != 0.0; }
 

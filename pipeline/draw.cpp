@@ -1,5 +1,6 @@
 // Samples, chunk by chunk.
 #include "pipeline/draw.h"
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/models/masked_denoiser.h"
 #include "pipeline/file_noise.h"
@@ -27,6 +28,14 @@ constexpr int64_t kExactRows = 32;
 Tensor ids_on_cpu(const std::vector<int64_t>& seeds, int64_t first, int64_t n) {
   return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n),
                     at::TensorOptions().dtype(at::kLong));
+}
+
+// Of the n samples from `first` on, where they begin with data.
+std::optional<Tensor> data_keys(const DrawSettings& settings, int64_t first, int64_t n) {
+  if (!settings.start.defined() && !settings.init.defined()) return {};
+  const auto part = [&](const Tensor& all) { return all.defined() ? all.narrow(0, first, n) : Tensor(); };
+  return noise_keys(ids_on_cpu(settings.seeds, first, n), {part(settings.start), part(settings.init)})
+      .to(settings.device);
 }
 
 bool is_out_of_memory(const c10::Error& error) {
@@ -78,6 +87,7 @@ class Drawing final {
     const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
     const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
     RunConstant constant{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
+    if (const auto keys = data_keys(settings_, first, n)) constant.noise_keys = pad_rows(*keys, rows);
     const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
     const Denoiser& denoiser = masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_;
     const Problem problem{denoiser, *sampler_.term, noise, settings_.guidance};
@@ -96,9 +106,9 @@ class Drawing final {
     BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
     if (!masked_) return own;
     const auto part = [&](const Tensor& all) {
-      return pad_rows(all.narrow(0, first, n).to(settings_.device, settings_.dtype), rows);
+      return pad_rows(all.narrow(0, first, n).to(settings_.device, state_dtype(settings_.dtype)), rows);
     };
-    const Tensor noise = unit_normals(settings_, denoiser_.info(), first, n).to(settings_.dtype);
+    const Tensor noise = unit_normals(settings_, denoiser_.info(), first, n).to(state_dtype(settings_.dtype));
     return MaskedDenoiser::condition(own, part(settings_.start), part(settings_.mask), pad_rows(noise, rows));
   }
 
@@ -153,7 +163,7 @@ void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& m
   if (parts.x.empty()) {
     std::vector<int64_t> shape = {0};
     shape.insert(shape.end(), model.shape.begin(), model.shape.end());
-    draws.x = at::empty(shape, at::TensorOptions().dtype(settings.dtype));
+    draws.x = at::empty(shape, at::TensorOptions().dtype(state_dtype(settings.dtype)));
     const Tensor none = at::empty({0}, at::TensorOptions().dtype(at::kLong));
     draws.seeds = draws.steps = draws.rejected = draws.nfe = draws.model_evals = none;
     draws.status = none.to(at::kChar);
@@ -183,6 +193,8 @@ DrawSettings with_rows(const DrawSettings& settings, std::vector<int64_t> seeds,
 
 Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n) {
   if (settings.init.defined()) return settings.init.narrow(0, first, n).to(settings.device, at::kDouble);
+  if (const auto keys = data_keys(settings, first, n))
+    return PhiloxNoise().later_start(*keys, model.shape, at::kDouble);
   const Tensor ids = ids_on_cpu(settings.seeds, first, n).to(settings.device);
   return PhiloxNoise().initial(ids, model.shape, at::kDouble);
 }
@@ -191,7 +203,7 @@ Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double
   const double scale = settings.init_scale_vp ? std::sqrt(1.0 + sigma * sigma) : sigma;
   Tensor x = unit_normals(settings, model, first, n) * scale;
   if (settings.start.defined()) x = x + settings.start.narrow(0, first, n).to(settings.device, at::kDouble);
-  return x.to(settings.dtype);
+  return x.to(state_dtype(settings.dtype));
 }
 
 Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {

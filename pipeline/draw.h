@@ -17,7 +17,7 @@ struct DrawSettings {
   std::vector<int64_t> seeds;  ///< one sample each: its id
   int64_t batch = 64;
   at::Device device = at::kCPU;
-  at::ScalarType dtype = at::kFloat;
+  at::ScalarType dtype = at::kFloat;  ///< of the network; state and result are in state_dtype of it
   Guidance guidance;
   std::optional<int64_t> label;  ///< none: the model's null condition where it takes one
   Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
@@ -40,11 +40,11 @@ struct DrawSettings {
                                         at::Device device);
 /// float64 `[n, …]`: unit normals of the seeds [first, first + n), on the device.
 [[nodiscard]] Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n);
-/// The same, scaled for the grid's first σ and added to what the run starts from, in the run's dtype.
+/// The same, scaled for the grid's first σ and added to what the run starts from, in the state's dtype.
 [[nodiscard]] Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first,
                                   int64_t n);
 
-/// What became of the samples; rows in the order of the seeds, on the CPU, data in the run's dtype.
+/// What became of the samples; rows in the order of the seeds, on the CPU, data in the state's dtype.
 struct Draws {
   Tensor x;                                  ///< `[n, …]`
   Tensor seeds;                              ///< int64 `[n]`

@@ -11,6 +11,7 @@ FileNoise::FileNoise(const Tensor& eps, const std::vector<int64_t>& ids, at::Dev
 }
 
 Tensor FileNoise::normal(const NoiseDraw& draw, const Tensor& like) const {
+  if (draws() == 0) return at::full_like(like, std::numeric_limits<double>::quiet_NaN());
   const Tensor column = positions_.index_select(0, at::searchsorted(sorted_ids_, draw.ids));
   const Tensor row = draw.drawn.clamp_max(draws() - 1);
   const Tensor flat = (row * eps_.size(1) + column);

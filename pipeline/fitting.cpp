@@ -1,5 +1,6 @@
 #include "pipeline/fitting.h"
 
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/spec.h"
 #include "neural/networks/encoder_features.h"
@@ -33,7 +34,7 @@ PlanFitData rows_of(const FitTask& task, const ModelInfo& model, const std::vect
 
 PlanFitData recorded(const TrajectoryStore& store, const ModelInfo& model, const FitTask& task,
                      const std::vector<int64_t>& seeds) {
-  const TrajectoryBatch batch = store.batch(store.rows_of(seeds), task.draw.dtype);
+  const TrajectoryBatch batch = store.batch(store.rows_of(seeds), state_dtype(task.draw.dtype));
   require_ended_well(batch.status);
   const int64_t last = batch.x.size(1) - 1;
   return rows_of(task, model, seeds, batch.x.select(1, 0).contiguous(), batch.x.select(1, last).contiguous());

@@ -1,5 +1,6 @@
 #include "pipeline/inverting.h"
 
+#include "framework/dtype_name.h"
 #include "solvers/inversion.h"
 
 #include <ATen/ATen.h>
@@ -21,8 +22,9 @@ RunResult invert_chunk(const Sampler& sampler, const Denoiser& denoiser, const D
                              {}};
   const NoNoise noise;
   const Problem problem{denoiser, *sampler.term, noise, settings.guidance};
-  RunResult result = invert(problem, sampler.grid, constant,
-                            settings.start.narrow(0, first, n).to(settings.device, settings.dtype), options);
+  RunResult result =
+      invert(problem, sampler.grid, constant,
+             settings.start.narrow(0, first, n).to(settings.device, state_dtype(settings.dtype)), options);
   result.x = result.x / sampler.grid.start();
   return result;
 }
@@ -57,7 +59,7 @@ Draws invert_images(const Sampler& sampler, const Denoiser& denoiser, const Draw
   }
   draws.seeds = ids.narrow(0, 0, first);
   if (parts.empty()) {
-    draws.x = settings.start.narrow(0, 0, 0).to(settings.dtype);
+    draws.x = settings.start.narrow(0, 0, 0).to(state_dtype(settings.dtype));
     draws.steps = draws.rejected = draws.nfe = draws.model_evals = draws.seeds;
     draws.status = draws.seeds.to(at::kChar);
     return draws;

@@ -2,6 +2,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/models/narrow_denoiser.h"
 #include "neural/networks/model_loader.h"
 #include "pipeline/embedded.h"
 #include "pipeline/model_card.h"
@@ -133,6 +134,8 @@ LoadedModel load_model(const std::string& name_or_path, at::Device device, at::S
   const ModelCard& card = model.source.card;
   if (card.info.kind == "gaussian_mixture") {
     model.denoiser = std::make_shared<GaussianMixture>(card.info, card.mixture, device);
+    if (at::elementSize(dtype) < at::elementSize(at::kFloat))
+      model.denoiser = std::make_shared<NarrowDenoiser>(std::move(model.denoiser), dtype);
   } else {
     model.denoiser = load_network(model.source, device, dtype);
   }

@@ -48,9 +48,11 @@ Recording record_trajectories(const Sampler& sampler, const Denoiser& denoiser, 
 std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks) {
   constexpr int64_t kBlocksARank = 16;
   const auto total = static_cast<int64_t>(seeds.size());
-  const int64_t block = std::max<int64_t>(1, total / (ranks * kBlocksARank));
+  if (rank >= total) return {};  // and products of what is below overflow nowhere
+  const int64_t ranks_here = std::min(ranks, total);
+  const int64_t block = std::max<int64_t>(1, total / ranks_here / kBlocksARank);
   std::vector<int64_t> share;
-  for (int64_t first = rank * block; first < total; first += ranks * block) {
+  for (int64_t first = rank * block; first < total; first += ranks_here * block) {
     const auto from = seeds.begin() + first;
     share.insert(share.end(), from, from + std::min(block, total - first));
   }

@@ -33,7 +33,7 @@ struct SampleSettings {
   std::string init_scale = "sigma";     ///< or "vp"
   int64_t batch = 64;                   ///< samples that run together
   at::Device device = at::kCPU;         ///< where the denoiser is
-  at::ScalarType dtype = at::kFloat;    ///< of the data; times are float64
+  at::ScalarType dtype = at::kFloat;    ///< of the network; at 16 bits the rest is float32; times are float64
   bool exact = false;                   ///< the same bits whatever the batch
   bool allow_model_mismatch = false;    ///< run a plan or predictor that was made otherwise
   ProgressFn progress = {};             ///< in samples

@@ -16,7 +16,11 @@ constexpr Meaning kMeanings[] = {
     {Status::max_steps, "reached the largest number of steps: ask the policy for less, with larger tolerances"},
     {Status::step_underflow,
      "needed steps too short for the numbers: ask the policy for less, with larger tolerances, or for float64"},
-    {Status::non_finite, "are not finite: try a wider dtype, less guidance, or another solver"}};
+    {Status::non_finite, "are not finite: try a wider dtype, less guidance, or another solver"},
+    {Status::not_converged,
+     "have a step whose equation was left unsolved, as its iteration does not converge: take more steps, or an "
+     "explicit "
+     "solver"}};
 
 }  // namespace
 

@@ -86,7 +86,7 @@ class Hybrid final : public Solver {
                                  const BatchState& history) const {
     Tensor leg_of_row = at::zeros_like(step.index);
     for (std::size_t leg = 1; leg < legs_.size(); ++leg) leg_of_row = leg_of_row + (step.index >= legs_[leg].first);
-    std::vector<Tensor> places, xs, clean;
+    std::vector<Tensor> places, xs, clean, unsolved;
     std::optional<BatchState> histories;
     for (std::size_t leg = low; leg <= high; ++leg) {
       const Tensor rows = (leg_of_row == static_cast<int64_t>(leg)).nonzero().squeeze(1);
@@ -98,10 +98,12 @@ class Hybrid final : public Solver {
       places.push_back(rows);
       xs.push_back(result.x);
       clean.push_back(result.denoised);
+      unsolved.push_back(result.unsolved.value_or(at::zeros_like(rows, at::kBool)));
       histories = histories ? BatchState::concat(*histories, result.history) : result.history;
     }
     const Tensor back = at::cat(places).argsort();
-    return {at::cat(xs).index_select(0, back), histories->select(back), at::cat(clean).index_select(0, back), {}};
+    const auto in_order = [&](const std::vector<Tensor>& parts) { return at::cat(parts).index_select(0, back); };
+    return {in_order(xs), histories->select(back), in_order(clean), {}, in_order(unsolved)};
   }
 
   std::vector<Leg> legs_;
@@ -152,7 +154,7 @@ std::unique_ptr<Solver> make_hybrid(const std::vector<HybridLeg>& wanted, Solver
     traits.integrates_sde = traits.integrates_sde && own.integrates_sde;
     traits.name += fmt::format("{}{}@{}", legs.empty() ? "" : ",", texts.back(), part.steps);
     traits.reference += (legs.empty() ? "" : "; ") + own.reference;
-    total += part.steps;
+    total = hybrid_steps({{{}, total, {}, {}}, part});
     legs.push_back(std::move(leg));
   }
   traits.nfe = cost_of(legs, total);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <regex>
 
@@ -54,8 +55,10 @@ std::vector<HybridLeg> parse_hybrid(const std::string& text) {
 }
 
 int64_t hybrid_steps(const std::vector<HybridLeg>& legs) {
-  return std::accumulate(legs.begin(), legs.end(), int64_t{0},
-                         [](int64_t sum, const HybridLeg& leg) { return sum + leg.steps; });
+  return std::accumulate(legs.begin(), legs.end(), int64_t{0}, [](int64_t sum, const HybridLeg& leg) {
+    constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+    return leg.steps > kMost - sum ? kMost : sum + leg.steps;  // a grid will refuse it
+  });
 }
 
 std::vector<HybridLeg> last_steps(const std::vector<HybridLeg>& legs, int64_t steps) {

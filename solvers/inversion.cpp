@@ -1,6 +1,8 @@
 #include "solvers/inversion.h"
 
 #include "framework/error.h"
+#include "solvers/shared/iteration_watch.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -22,26 +24,30 @@ RunResult invert(const Problem& problem, const TimeGrid& grid, const RunConstant
     throw UsageError(fmt::format("inversion: iterations must be at least 0, not {}", options.iterations));
   const at::NoGradGuard no_grad;
   Evaluator evaluate(problem.denoiser, problem.guidance, constant.condition);
-  const auto slope = [&](const Tensor& x, double sigma) {
-    return (x - evaluate(x, rows_at(sigma, x)).denoised) / sigma;
-  };
   std::vector<double> levels = grid.sigmas();
   std::reverse(levels.begin(), levels.end());
   Tensor x = clean;
+  Tensor unsolved = at::zeros_like(constant.ids, at::kBool);
   bool stopped = false;
   std::size_t done = 0;
   for (; done + 1 < levels.size() && !stopped; ++done) {
     const double from = levels[done];
     const double to = levels[done + 1];
     const Tensor start = x;
-    if (from > 0.0) x = start + (to - from) * slope(start, from);
-    for (int64_t i = 0; i < options.iterations; ++i) x = start + (to - from) * slope(x, to);
+    if (from > 0.0) x = shrunk(start, evaluate(start, rows_at(from, start)).denoised, rows_at(to / from, start));
+    IterationWatch watch(from > 0.0 ? x - start : Tensor());
+    for (int64_t i = 0; i < options.iterations; ++i) {
+      const Tensor last = x;
+      x = start + (1.0 - from / to) * (last - evaluate(last, rows_at(to, last)).denoised);
+      watch.see(x - last);
+    }
+    if (options.iterations > 0) unsolved = unsolved.logical_or(watch.unsolved(x));
     stopped = options.stop && options.stop();
   }
   const Tensor all = at::ones_like(constant.ids);
-  const Tensor status = at::where(all_finite(x), at::full_like(all, static_cast<int8_t>(Status::ok)),
-                                  at::full_like(all, static_cast<int8_t>(Status::non_finite)))
-                            .to(at::kChar);
+  const Tensor status = at::zeros_like(constant.ids, at::kChar)
+                            .masked_fill(unsolved, static_cast<int8_t>(Status::not_converged))
+                            .masked_fill(all_finite(x).logical_not(), static_cast<int8_t>(Status::non_finite));
   return {x,
           constant.ids,
           status,

@@ -63,8 +63,13 @@ Context::Context(std::string command, OptionValues options, std::vector<std::str
       command_line_(std::move(command_line)),
       device_(options_.knows("device") ? parse_device(options_.text("device")) : at::Device(at::kCPU)),
       dtype_(options_.knows("dtype") ? parse_dtype(options_.text("dtype")) : at::kFloat),
-      seeds_(options_.knows("seeds") ? parse_seeds(options_.text("seeds")) : std::vector<int64_t>{}),
       log_(threshold(options_), colour_on_stderr()) {
+  if (options_.knows("seeds")) {
+    const std::string& text = options_.text("seeds");
+    const std::vector<SeedRange> ranges = parse_seed_ranges(text);
+    seed_count_ = count_seeds(ranges);
+    seeds_ = seed_count_ > kMostSeeds && dry_run() ? first_seeds(ranges, 1'000'000) : parse_seeds(text);
+  }
   const int64_t threads = options_.integer("threads");
   if (threads < 0 || threads > 4096) throw UsageError(fmt::format("--threads {}: between 0 and 4096", threads));
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
@@ -75,6 +80,11 @@ Context::Context(std::string command, OptionValues options, std::vector<std::str
     at::globalContext().setAllowTF32CuBLAS(tf32);
     at::globalContext().setAllowTF32CuDNN(tf32);
   }
+}
+
+std::string Context::seeds_text() const {
+  return fmt::format("{}, {} at a time{}", seed_count_, batch(),
+                     seed_count_ > kMostSeeds ? fmt::format("; a run has at most {}: split it", kMostSeeds) : "");
 }
 
 int64_t Context::batch() const { return options_.knows("batch") ? options_.integer("batch") : 0; }

@@ -34,7 +34,11 @@ class Context final {
 
   [[nodiscard]] at::Device device() const noexcept { return device_; }    ///< cpu for commands without --device
   [[nodiscard]] at::ScalarType dtype() const noexcept { return dtype_; }  ///< float32 for commands without --dtype
+  /// Under --dry-run, of more than a run may have, the first million: a plan needs little but their number.
   [[nodiscard]] const std::vector<int64_t>& seeds() const noexcept { return seeds_; }
+  [[nodiscard]] uint64_t seed_count() const noexcept { return seed_count_; }
+  /// "64 of them, 8 at a time", and where that is more than one run may have, so.
+  [[nodiscard]] std::string seeds_text() const;
   [[nodiscard]] int64_t batch() const;  ///< rows run together; 0 for commands without --batch
   [[nodiscard]] bool dry_run() const { return options_.flag("dry-run"); }
   [[nodiscard]] bool json() const { return options_.flag("json"); }
@@ -85,6 +89,7 @@ class Context final {
   at::Device device_;
   at::ScalarType dtype_;
   std::vector<int64_t> seeds_;
+  uint64_t seed_count_ = 0;
   Logger log_;
   std::optional<RunDir> run_dir_;
   std::optional<EventFile> events_;

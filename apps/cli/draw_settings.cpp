@@ -6,6 +6,7 @@
 #include "framework/files/hash.h"
 #include "pipeline/sample_source.h"
 #include "pipeline/seed_rows.h"
+#include "pipeline/seeds.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -14,9 +15,15 @@
 namespace stride {
 namespace {
 
+// A file has a row for each seed: there cannot be too many to list.
+void require_listed(const Context& context) {
+  if (context.seed_count() > context.seeds().size()) (void)parse_seeds(context.options().text("seeds"));
+}
+
 Tensor read_normals(Context& context, const std::string& option, const std::string& dataset) {
   const OptionValues& options = context.options();
   if (!options.knows(option) || !options.has(option)) return {};
+  require_listed(context);
   const std::string path = samples_of_run(options.text(option));
   Tensor values = read_dataset(path, dataset);
   if (option == "init") values = rows_of_seeds(values, path, context.seeds());
@@ -57,6 +64,7 @@ DrawSettings draw_settings(Context& context, const ModelInfo& model) {
   settings.noise = read_normals(context, "noise", "eps");
   check_shape(settings.init, 0, settings.seeds.size(), model, "--init: /x");
   check_shape(settings.noise, 1, settings.seeds.size(), model, "--noise: /eps");
+  if (options.knows("start") && options.has("start")) require_listed(context);
   if (options.knows("start")) read_refine(context, model, settings);
   settings.init_scale_vp = options.knows("init-scale") && options.text("init-scale") == "vp";
   settings.exact = options.text("numerics") == "exact";

@@ -28,9 +28,9 @@ class DemoCommand final : public Command {
     DemoSettings settings;
     settings.model = model_of(context);
     const LoadedModel model = load_model(settings.model, context.device(), context.dtype());
-    settings.nfe = parse_seeds(options.text("nfe"));
-    settings.fit_seeds = parse_seeds(options.text("fit-seeds"));
-    settings.validation_seeds = parse_seeds(options.text("val-seeds"));
+    settings.nfe = parse_seeds(options.text("nfe"), "nfe");
+    settings.fit_seeds = parse_seeds(options.text("fit-seeds"), "fit_seeds");
+    settings.validation_seeds = parse_seeds(options.text("val-seeds"), "val_seeds");
     settings.teacher_text = options.text("teacher");
     settings.teacher = parse_teacher(settings.teacher_text);
     settings.iterations = options.integer("iterations");

@@ -174,8 +174,7 @@ class EvaluateCommand final : public Command {
     std::vector<std::pair<std::string, std::string>> lines = {
         {"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
         {"device", context.device().str()},
-        {"samples",
-         fmt::format("{} in {} blocks, {} at a time", context.seeds().size(), settings.blocks, context.batch())},
+        {"samples", fmt::format("{}, in {} blocks", context.seeds_text(), settings.blocks)},
         {"teacher", teacher_text(settings.teacher)},
         {"metrics", fmt::format("{}", fmt::join(settings.metrics, ", "))}};
     if (settings.features.features)

@@ -54,15 +54,15 @@ class FitCommand final : public Command {
         {.nfe = fit.nfe, .sigma_min = fit.sigma_min, .sigma_max = fit.sigma_max, .free = fit.free});
     std::string ends;
     for (const Final end : fit.ends) ends += (ends.empty() ? "" : " and ") + std::string(to_string(end));
-    return {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
-            {"device", context.device().str()},
-            {"plan", fmt::format("{} evaluations, {} parameters: {}", fit.nfe, space.size(), fit.free.text())},
-            {"residual", fit.residual},
-            {"ends", fit.initial ? "the plan's" : ends},
-            {"sigma", fmt::format("{} to {}", fit.sigma_max, fit.sigma_min)},
-            {"teacher", task.teacher_text},
-            {"samples",
-             fmt::format("{} to fit to, {} to choose by", context.seeds().size(), task.validation_seeds.size())}};
+    return {
+        {"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
+        {"device", context.device().str()},
+        {"plan", fmt::format("{} evaluations, {} parameters: {}", fit.nfe, space.size(), fit.free.text())},
+        {"residual", fit.residual},
+        {"ends", fit.initial ? "the plan's" : ends},
+        {"sigma", fmt::format("{} to {}", fit.sigma_max, fit.sigma_min)},
+        {"teacher", task.teacher_text},
+        {"samples", fmt::format("{} to fit to, {} to choose by", context.seed_count(), task.validation_seeds.size())}};
   }
 
   static ExitCode report(Context& context, const RunDir& run, const PlanFitOptions& options, const PlanFitResult& fit) {

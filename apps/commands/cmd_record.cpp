@@ -123,12 +123,14 @@ class RecordCommand final : public Command {
   static std::vector<std::pair<std::string, std::string>> plan_of(const Context& context, const LoadedModel& model,
                                                                   const Sampler& sampler,
                                                                   const TrajectoryConfig& config, const Ranks& ranks) {
-    const auto rows = static_cast<double>(share_of(context.seeds(), ranks.rank, ranks.count).size());
+    const double rows = context.seed_count() > context.seeds().size()
+                            ? static_cast<double>(context.seed_count()) / static_cast<double>(ranks.count)
+                            : static_cast<double>(share_of(context.seeds(), ranks.rank, ranks.count).size());
     auto lines = describe(sampler);
     lines.insert(lines.begin(),
                  {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
                   {"device", context.device().str()},
-                  {"trajectories", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
+                  {"trajectories", context.seeds_text()}});
     lines.emplace_back("points", fmt::format("{} a trajectory", config.points()));
     lines.emplace_back("size", fmt::format("{:.3g} MB", static_cast<double>(config.row_bytes()) * rows / 1e6));
     if (config.features) lines.emplace_back("content", "features, no states");

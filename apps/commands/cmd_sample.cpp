@@ -83,7 +83,7 @@ class SampleCommand final : public Command {
     lines.insert(lines.begin(),
                  {{"model", fmt::format("{} ({}), {}", model.info().name, model.info().kind, model.source.where)},
                   {"device", context.device().str()},
-                  {"samples", fmt::format("{}, {} at a time", context.seeds().size(), context.batch())}});
+                  {"samples", context.seeds_text()}});
     lines.emplace_back("saves", context.options().text("save"));
     return lines;
   }

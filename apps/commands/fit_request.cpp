@@ -31,7 +31,7 @@ FitTask fit_task(Context& context, const LoadedModel& model) {
   const OptionValues& options = context.options();
   FitTask task;
   task.seeds = context.seeds();
-  task.validation_seeds = parse_seeds(options.text("val-seeds"));
+  task.validation_seeds = parse_seeds(options.text("val-seeds"), "val_seeds");
   task.draw = draw_settings(context, model.info());
   task.teacher_text = options.text("teacher");
   task.teacher = parse_teacher(task.teacher_text);

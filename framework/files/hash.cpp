@@ -53,6 +53,8 @@ class Sha256 final {
 
 }  // namespace
 
+uint64_t xxh3_64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
 std::string xxh3_128(std::string_view bytes) { return hexadecimal(XXH3_128bits(bytes.data(), bytes.size())); }
 
 std::string xxh3_128_file(const std::string& path, FileSystem& files) {

@@ -3,6 +3,7 @@
 
 #include "framework/files/file_system.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace stride {
 [[nodiscard]] std::string xxh3_128(std::string_view bytes);
 /// Throws as read_file.
 [[nodiscard]] std::string xxh3_128_file(const std::string& path, FileSystem& files = posix_file_system());
+
+/// XXH3 64-bit: a number that stands for the bytes.
+[[nodiscard]] uint64_t xxh3_64(std::string_view bytes);
 
 /// SHA-256, 64 digits (as `sha256sum` prints): says which file it is.
 [[nodiscard]] std::string sha256(std::string_view bytes);

@@ -1,5 +1,6 @@
 #include "framework/models/network_denoiser.h"
 
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -20,12 +21,13 @@ TimeInput parse_time_input(const std::string& text) {
 
 NetworkDenoiser::NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
                                  std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
-                                 std::optional<TimestepTable> timesteps)
+                                 std::optional<TimestepTable> timesteps, std::optional<at::ScalarType> dtype)
     : info_(std::move(info)),
       network_(std::move(network)),
       parameterisation_(std::move(parameterisation)),
       time_(time),
-      timesteps_(std::move(timesteps)) {
+      timesteps_(std::move(timesteps)),
+      dtype_(dtype) {
   if (time_ == TimeInput::timestep && !timesteps_)
     throw UsageError("model '" + info_.name + "' takes timesteps: its card needs a noise_schedule");
 }
@@ -46,7 +48,9 @@ Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const 
       break;
   }
   const Scalings scale = parameterisation_->at(sigma);
-  Tensor output = network_->forward(x * per_sample(scale.in, x), time.to(x.scalar_type()), condition);
+  const at::ScalarType dtype = dtype_.value_or(x.scalar_type());
+  Tensor output = network_->forward((x * per_sample(scale.in, x)).to(dtype), time.to(state_dtype(dtype)), condition)
+                      .to(x.scalar_type());
   std::optional<Tensor> log_variance;
   if (output.dim() > 1 && output.size(1) == 2 * x.size(1)) {
     log_variance = output.narrow(1, x.size(1), x.size(1));

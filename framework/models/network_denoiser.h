@@ -28,15 +28,17 @@ class Network {
 enum class TimeInput { sigma, timestep, c_noise, flow_t };
 [[nodiscard]] TimeInput parse_time_input(const std::string& text);
 
-/// D(x; σ) = skip·x + out·F(in·x; time(σ)). Scalings are computed in float64 and meet the data once.
+/// D(x; σ) = skip·x + out·F(in·x; time(σ)). Scalings are computed in float64 and meet the data once. Of a network of
+/// fewer bits than x only F is in its dtype: the scaled input is cast down and the output up, so that no number of the
+/// size of σ reaches it.
 /// A network with twice the sample's channels says F in the first half and Evaluation::log_variance in the second.
 class NetworkDenoiser final : public Denoiser {
  public:
   /// `timesteps`, made for the network's device, is needed for TimeInput::timestep only; throws UsageError when it is
-  /// missing there.
+  /// missing there. `dtype` is the network's where it is not that of x. The time is float32 at least.
   NetworkDenoiser(ModelInfo info, std::shared_ptr<const Network> network,
                   std::shared_ptr<const Parameterisation> parameterisation, TimeInput time,
-                  std::optional<TimestepTable> timesteps = {});
+                  std::optional<TimestepTable> timesteps = {}, std::optional<at::ScalarType> dtype = {});
 
   [[nodiscard]] const ModelInfo& info() const noexcept override { return info_; }
   [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override;
@@ -52,6 +54,7 @@ class NetworkDenoiser final : public Denoiser {
   std::shared_ptr<const Parameterisation> parameterisation_;
   TimeInput time_;
   std::optional<TimestepTable> timesteps_;
+  std::optional<at::ScalarType> dtype_;
 };
 
 }  // namespace stride

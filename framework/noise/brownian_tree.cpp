@@ -46,17 +46,17 @@ BrownianTree::BrownianTree(uint32_t seed, double sigma_min, double sigma_max, in
   if (depth < 1 || depth > 30) throw UsageError("BrownianTree: depth must lie in 1 … 30");
 }
 
-BrownianTree::Point BrownianTree::point(const Tensor& ids, const Times& sigma, const Tensor& like) const {
+BrownianTree::Point BrownianTree::point(const Tensor& keys, bool later, const Times& sigma, const Tensor& like) const {
   const int64_t elements = like[0].numel();
+  const NoiseStream stream = later ? NoiseStream::later_brownian : NoiseStream::brownian;
   const auto node = [&](int64_t level, const Tensor& index, int64_t which) {
-    return philox_normals(ids, index, at::full_like(ids, 2 * level + which), NoiseStream::brownian, seed_, elements)
-        .to(at::kDouble);
+    return philox_normals(keys, index, at::full_like(keys, 2 * level + which), stream, seed_, elements).to(at::kDouble);
   };
   const auto column = [](const Times& t) { return t.unsqueeze(1); };
   Times lower = at::full_like(sigma, low_);
   Times upper = at::full_like(sigma, high_);
-  Tensor index = at::zeros_like(ids);
-  Point at_lower{at::zeros({ids.size(0), elements}, sigma.options()), {}};
+  Tensor index = at::zeros_like(keys);
+  Point at_lower{at::zeros({keys.size(0), elements}, sigma.options()), {}};
   at_lower.integral = at_lower.value;
   const Tensor root = column(clock(upper, lower).sqrt());
   Piece piece{node(depth_ + 1, index, 0) * root, node(depth_ + 1, index, 1) * root * std::sqrt(1.0 / 12.0)};
@@ -78,7 +78,7 @@ BrownianTree::Point BrownianTree::point(const Tensor& ids, const Times& sigma, c
   const Tensor length = column(clock(upper, lower));
   const Tensor r = (column(clock(sigma, lower)) / length).clamp(0.0, 1.0);
   const Tensor below = column((1.0 - (sigma / low_).square()).clamp_min(0.0)) * low_;
-  const Tensor line = node(depth_ + 2, at::zeros_like(ids), 0) * below;
+  const Tensor line = node(depth_ + 2, at::zeros_like(keys), 0) * below;
   const Tensor value = at_lower.value + r * piece.increment + 6.0 * r * (1.0 - r) * piece.area - line;
   const Tensor integral = at_lower.integral + 0.5 * low_ * below * line +
                           length * r * (at_lower.value + 0.5 * r * piece.increment + r * (3.0 - 2.0 * r) * piece.area);
@@ -86,12 +86,14 @@ BrownianTree::Point BrownianTree::point(const Tensor& ids, const Times& sigma, c
 }
 
 Tensor BrownianTree::path(const Tensor& ids, const Times& sigma, const Tensor& like) const {
-  return point(ids, sigma, like).value;
+  return point(ids, false, sigma, like).value;
 }
 
 Tensor BrownianTree::normal(const NoiseDraw& draw, const Tensor& like) const {
   // Both ends in one walk: rows do not see each other.
-  const Point ends = point(at::cat({draw.ids, draw.ids}), at::cat({draw.from, draw.to}), at::cat({like, like}));
+  const Tensor& keys = draw.keys ? *draw.keys : draw.ids;
+  const Point ends =
+      point(at::cat({keys, keys}), draw.keys.has_value(), at::cat({draw.from, draw.to}), at::cat({like, like}));
   const int64_t batch = draw.ids.size(0);
   const Point upper{ends.value.narrow(0, 0, batch), ends.integral.narrow(0, 0, batch)};
   const Point lower{ends.value.narrow(0, batch, batch), ends.integral.narrow(0, batch, batch)};

@@ -4,6 +4,8 @@
 #include "framework/tensor.h"
 
 #include <memory>
+#include <optional>
+#include <vector>
 
 namespace stride {
 
@@ -22,7 +24,15 @@ struct NoiseDraw {
   Times from;    ///< interval of noise levels that the draw belongs to, from > to ≥ 0
   Times to;
   NoiseKind kind = NoiseKind::increment;  ///< the two kinds of one interval are independent
+  /// int64 `[B]`, noise_keys of a run that begins with data; none: the run begins with noise, and the ids are the keys
+  std::optional<Tensor> keys = {};
 };
+
+/// Keys for the noise of runs that begin with data: int64 `[B]`, a hash of each sample's id and of what it begins with,
+/// on the device of the ids. `given` holds tensors `[B, …]` on any device, in a fixed order; one that is undefined was
+/// not given. Data are hashed as float64, so that their dtype does not matter. What a run leaves may be the next one's
+/// beginning: with the ids alone as keys, the next run would draw the noise that its data were made of.
+[[nodiscard]] Tensor noise_keys(const Tensor& ids, const std::vector<Tensor>& given);
 
 /// A source of unit normals. A draw is a pure function of its request: rejection, compaction, batch size
 /// and order change nothing.
@@ -44,8 +54,9 @@ class NoNoise final : public NoiseSource {
   [[nodiscard]] Tensor normal(const NoiseDraw& draw, const Tensor& like) const override;
 };
 
-/// Counter-based noise: Philox4x32-10 (Salmon et al. 2011) keyed by the id, counted by (element, step,
-/// draw, seed). Float32 normals, cast to the dtype asked for; the same bits on every device.
+/// Counter-based noise: Philox4x32-10 (Salmon et al. 2011) keyed by the id, or by NoiseDraw::keys in a stream of their
+/// own, counted by (element, step, draw, seed). Float32 normals, cast to the dtype asked for; the same bits on every
+/// device.
 class PhiloxNoise final : public NoiseSource {
  public:
   explicit PhiloxNoise(uint32_t seed = 0) : seed_(seed) {}
@@ -54,6 +65,8 @@ class PhiloxNoise final : public NoiseSource {
   /// The unit normals that a sample starts from (multiply by the first σ): its own stream, so that no
   /// draw of a step repeats it. `shape` is one sample's.
   [[nodiscard]] Tensor initial(const Tensor& ids, at::IntArrayRef shape, at::ScalarType dtype) const;
+  /// The unit normals that are added to given data where a run begins with them; `keys` are its noise_keys.
+  [[nodiscard]] Tensor later_start(const Tensor& keys, at::IntArrayRef shape, at::ScalarType dtype) const;
 
  private:
   uint32_t seed_;
@@ -78,7 +91,7 @@ class BrownianTree final : public NoiseSource {
     Tensor value;     ///< W(σ²) − W(σ_min²)
     Tensor integral;  ///< of the value over the clock, from σ_min² to σ²
   };
-  [[nodiscard]] Point point(const Tensor& ids, const Times& sigma, const Tensor& like) const;
+  [[nodiscard]] Point point(const Tensor& keys, bool later, const Times& sigma, const Tensor& like) const;
 
   uint32_t seed_;
   double low_, high_;

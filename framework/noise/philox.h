@@ -5,8 +5,17 @@
 
 namespace stride {
 
-/// Which family of counters a draw belongs to: no two families share a number.
-enum class NoiseStream : uint32_t { step = 0, initial = 1, brownian = 2, training = 3 };
+/// What a draw is for: no two of these share a number. The `later` ones are of runs that begin with data in place of
+/// noise (RunConstant::noise_keys), and are keyed by that data too.
+enum class NoiseStream : uint32_t {
+  step = 0,
+  initial = 1,
+  brownian = 2,
+  training = 3,
+  later_start = 4,  ///< what is added to given data where the run begins
+  later_step = 5,
+  later_brownian = 6
+};
 
 /// Float32 normals `[B, elements]`. Row b, element e is a pure function of (key[b], high[b], low[b], stream,
 /// seed, e): Philox4x32-10 with key `key[b]` (int64) and counter (e / 4, high[b], low[b] | stream << 24,

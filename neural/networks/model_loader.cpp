@@ -43,9 +43,11 @@ std::shared_ptr<const Denoiser> make_unet(const ModelInfo& info, const Safetenso
   const int64_t classes = info.conditions.size() == 1 ? info.conditions[0].classes : 0;
   if (info.conditions.size() > 1 || classes != config.classes)
     throw InputError(fmt::format("{}: has {} classes, the card's conditions say otherwise", where, config.classes));
+  std::optional<at::ScalarType> narrow;
+  if (at::elementSize(dtype) < at::elementSize(at::kFloat)) narrow = dtype;
   auto network = std::make_shared<UNet>(config, convert(file.tensors, device, dtype));
   return std::make_shared<NetworkDenoiser>(info, std::move(network), make_parameterisation("edm", config.sigma_data),
-                                           TimeInput::c_noise);
+                                           TimeInput::c_noise, std::nullopt, narrow);
 }
 
 std::shared_ptr<const Denoiser> load_unet(const ModelInfo& info, const std::string& path, const at::Device& device,

@@ -13,7 +13,7 @@ SolverEntry solver_ddim() {
                        .also = {"diffusers", "ComfyUI", "A1111", "InvokeAI"}},
                       {.order = 1, .start_order = 1, .strong_order = 1.0, .nfe = evaluations(1)}, {},
                       AncestralOptions::declared(0.0), [](SolverTraits traits, const AncestralOptions& options) {
-                        return make_ancestral_solver(std::move(traits), options.eta);
+                        return make_ancestral_solver(std::move(traits), options);
                       });
 }
 

@@ -1,6 +1,6 @@
 // k-diffusion's DPM2: the midpoint rule with the middle in ln σ, as DPM-Solver-2 (Lu et al. 2022, arXiv:2206.00927,
 // alg. 1) has it, but with straight lines in σ as Karras et al. 2022 (arXiv:2206.00364, alg. 2).
-#include "solvers/solver_list.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -13,12 +13,10 @@ class Dpm2 final : public Method {
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Times middle = (step.from.log() + step.to.log()).mul(0.5).exp();
-    const Tensor h = per_sample(step.to - step.from, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const Tensor slope = step.term().drift(x, step.from, denoised);
-    const Tensor half = x + per_sample(middle - step.from, x) * slope;
-    const Tensor slope_middle = step.term().drift(half, middle, step.denoise(half, middle));
-    return {x + h * slope_middle, history, denoised, h * (slope_middle - slope)};
+    const Tensor half = shrunk(x, denoised, middle / step.from);
+    const Tensor bend = per_sample((step.to - step.from) / middle, x) * (denoised - step.denoise(half, middle));
+    return {shrunk(x, denoised, step.to / step.from) + bend, history, denoised, bend};
   }
 };
 

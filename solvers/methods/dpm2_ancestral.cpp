@@ -1,6 +1,7 @@
 // DPM2 a: k-diffusion's sample_dpm_2_ancestral, the midpoint rule down to σ_down with the middle in ln σ, then noise up
 // to the next level.
 #include "solvers/shared/sde_path.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -16,9 +17,9 @@ class Dpm2Ancestral final : public Method {
     const Times down = jump.keep * step.from;
     const Times middle = (step.from.log() + down.log()).mul(0.5).exp();
     const Tensor denoised = step.denoise(x, step.from);
-    const Tensor half = x + per_sample(middle / step.from - 1.0, x) * (x - denoised);
-    const Tensor slope = (half - step.denoise(half, middle)) / per_sample(middle, x);
-    Tensor next = x + per_sample(down - step.from, x) * slope;
+    const Tensor half = shrunk(x, denoised, middle / step.from);
+    const Tensor bend = per_sample((down - step.from) / middle, x) * (denoised - step.denoise(half, middle));
+    Tensor next = shrunk(x, denoised, jump.keep) + bend;
     if (sde_.draws()) next = next + per_sample(sde_.s_noise * jump.noise_std, x) * step.noise(x);
     return {next, history, denoised, {}};
   }

@@ -36,7 +36,7 @@ class Dpmpp3mSde final : public Method {
     const Tensor data =
         denoised + factors[0] * (denoised - past[0].denoised) - factors[1] * (past[0].denoised - past[1].denoised);
     const Tensor slope = (x - denoised) / per_sample(step.from, x);
-    const Tensor next = with_start(start_, step, x, slope, past.count(), SdePath(step, x, sde_).at(step.to, data));
+    const Tensor next = with_start(start_, step, x, denoised, past.count(), SdePath(step, x, sde_).at(step.to, data));
     return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 

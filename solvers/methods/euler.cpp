@@ -4,6 +4,7 @@
 #include "solvers/methods/euler.h"
 
 #include "solvers/shared/churn.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -42,11 +43,15 @@ class Euler final : public Method {
 StepResult euler_step(Step& step, const Term& term, const Tensor& x, const Times& from, const BatchState& history,
                       bool estimates) {
   const Tensor denoised = step.denoise(x, from);
-  const Tensor h = per_sample(step.to - from, x);
-  const Tensor slope = term.drift(x, from, denoised);
-  Tensor next = x + h * slope;
+  Tensor next = shrunk(x, denoised, term.keep(from, step.to));
   std::optional<Tensor> error;
-  if (estimates) error = 0.5 * h * (term.drift(next, step.to, step.denoise(next, step.to)) - slope);
+  if (estimates) {
+    // The change of the slope is that of D; the tangent's own would be lost in rounding, and is 0 on the flow.
+    const Tensor half = per_sample(0.5 * (step.to - from), x);
+    error = half * term.drift(denoised, step.to, step.denoise(next, step.to));
+    if (term.stochastic())
+      error = *error + half * (term.drift(next, step.to, denoised) - term.drift(x, from, denoised));
+  }
   if (term.stochastic()) next = next + per_sample(term.noise_std(from, step.to), x) * step.noise(x);
   return {next, history, denoised, error};
 }

@@ -10,10 +10,11 @@ SolverEntry solver_euler_ancestral_cfg_pp() {
                        .family = "stochastic",
                        .reference = "ComfyUI; Chung et al. 2024, arXiv:2406.08070, alg. 2",
                        .summary = "Euler a, renoised along the unconditional slope; `guidance` 0.2 to 1",
+                       .variants = {"eta=0.5,s_noise=1.1"},
                        .also = {"ComfyUI", "stable-diffusion.cpp"}},
-                      {.strong_order = 1.0, .nfe = evaluations(1)}, {.stochastic = true}, AncestralOptions::declared(),
-                      [](SolverTraits traits, const AncestralOptions& options) {
-                        return make_ancestral_solver(std::move(traits), options.eta, NoiseOf::unconditional);
+                      {.strong_order = 1.0, .nfe = evaluations(1)}, {.stochastic = true},
+                      AncestralOptions::of_any_size(), [](SolverTraits traits, const AncestralOptions& options) {
+                        return make_ancestral_solver(std::move(traits), options, NoiseOf::unconditional);
                       });
 }
 

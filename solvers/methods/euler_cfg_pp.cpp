@@ -13,7 +13,7 @@ SolverEntry solver_euler_cfg_pp() {
                        .summary = "the guided image, renoised along the unconditional slope; `guidance` 0.2 to 1",
                        .also = {"ComfyUI", "A1111", "stable-diffusion.cpp"}},
                       {.order = 1, .start_order = 1, .nfe = evaluations(1)}, {}, [](SolverTraits traits) {
-                        return make_ancestral_solver(std::move(traits), 0.0, NoiseOf::unconditional);
+                        return make_ancestral_solver(std::move(traits), {.eta = 0.0}, NoiseOf::unconditional);
                       });
 }
 

@@ -3,6 +3,7 @@
 #include "solvers/methods/heun.h"
 
 #include "solvers/shared/churn.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -16,7 +17,7 @@ class Heun final : public Method {
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const auto [start, from] = churn_.raise(step, x);
     const HeunStep heun = heun_step(step, start, from, step.to);
-    return {heun.next, history, heun.denoised, heun.next - heun.euler};
+    return {heun.next, history, heun.denoised, heun.error};
   }
 
   [[nodiscard]] StepResult finish(Step& step, const Tensor& x, const BatchState& history) const override {
@@ -30,12 +31,11 @@ class Heun final : public Method {
 }  // namespace
 
 HeunStep heun_step(Step& step, const Tensor& x, const Times& from, const Times& to) {
-  const Tensor h = per_sample(to - from, x);
   const Tensor denoised = step.denoise(x, from);
-  const Tensor slope_from = step.term().drift(x, from, denoised);
-  const Tensor euler = x + h * slope_from;
-  const Tensor slope_to = step.term().drift(euler, to, step.denoise(euler, to));
-  return {x + 0.5 * h * (slope_from + slope_to), euler, denoised};
+  const Tensor euler = shrunk(x, denoised, to / from);
+  // (to − from)/2 times the difference of the slopes, (D − D(euler))/to.
+  const Tensor bend = per_sample(0.5 * (1.0 - from / to), x) * (denoised - step.denoise(euler, to));
+  return {euler + bend, bend, denoised};
 }
 
 SolverEntry solver_heun() {

@@ -5,9 +5,9 @@
 
 namespace stride {
 
-/// One trapezoid over an Euler prediction.
+/// One trapezoid over an Euler prediction; `error` is its difference from that.
 struct HeunStep {
-  Tensor next, euler, denoised;
+  Tensor next, error, denoised;
 };
 [[nodiscard]] HeunStep heun_step(Step& step, const Tensor& x, const Times& from, const Times& to);
 

@@ -3,7 +3,7 @@
 //   w2 = σ_{i+1}/(m σ_0), w3 = σ_{i+2}/(m σ_0), w1 = 1 − w2 − w3,
 // m = 3; with m = 2 and w3 = 0 where the level after the next ends the grid, and Euler in the grid's last step. The
 // weights belong to no consistent quadrature, so the method is of first order.
-#include "solvers/solver_list.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -29,13 +29,12 @@ class Heunpp2 final : public Method {
 
     const Tensor h = per_sample(step.to - step.from, x);
     const Tensor denoised = step.denoise(x, step.from);
-    const Tensor d1 = step.term().drift(x, step.from, denoised);
-    const Tensor x2 = x + h * d1;
-    const Tensor d2 = step.term().drift(x2, step.to, step.denoise(x2, step.to));
-    const Tensor x3 = x2 + per_sample(after - step.to, x) * d2;
-    const Tensor d3 = step.term().drift(x3, after, step.denoise(x3, after));
-    const Tensor mean = per_sample(1.0 - w2 - w3, x) * d1 + per_sample(w2, x) * d2 + per_sample(w3, x) * d3;
-    return {x + h * mean, history, denoised, {}};
+    const TangentStages tangent(x, denoised, step.from);
+    const Tensor second = tangent.bend(step.to, {}, step.denoise(tangent.at(step.to, {}), step.to));
+    const Tensor off = per_sample(after - step.to, x) * second;
+    const Tensor third = tangent.bend(after, off, step.denoise(tangent.at(after, off), after));
+    const Tensor bend = per_sample(w2, x) * second + per_sample(w3, x) * third;
+    return {tangent.at(step.to, h * bend), history, denoised, {}};
   }
 };
 

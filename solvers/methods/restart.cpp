@@ -60,7 +60,7 @@ class Restart final : public Method {
       if (i == 1) denoised = heun.denoised;
       from = to;
     }
-    return {heun.next, heun.euler, denoised};
+    return {heun.next, heun.error, denoised};
   }
 
   RestartOptions options_;

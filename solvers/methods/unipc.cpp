@@ -38,7 +38,7 @@ class UniPc final : public Solver {
     const Tensor predicted = extrapolated({predictor, factors.end()}, begin, denoised, past);
     // The slope is the one of the corrected state, so that D + σ·slope is where this step started.
     const Tensor slope = (begin - denoised) / per_sample(step.from, x);
-    const Tensor next = with_start(options_.start, step, begin, slope, past.count(), predicted);
+    const Tensor next = with_start(options_.start, step, begin, denoised, past.count(), predicted);
     return {next, past.push({step.from, denoised, slope}).state(), denoised, {}};
   }
 

@@ -1,6 +1,7 @@
 #include "solvers/shared/exponential_step.h"
 
 #include "solvers/shared/exponential.h"
+#include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
 
@@ -34,10 +35,13 @@ ExponentialWeights where(const Tensor& keep, const ExponentialWeights& a, const 
   return out;
 }
 
-Tensor combined(const ExponentialWeights& row, const Tensor& x, const std::vector<Tensor>& slopes) {
-  Tensor sum = per_sample(row.keep, x) * x + per_sample(row.first, x) * slopes[0];
-  for (std::size_t j = 0; j < row.differences.size(); ++j)
-    sum = sum + per_sample(row.differences[j], x) * (slopes[j + 1] - slopes[0]);
+// Σ_j differences[j]·parts[j]; undefined where there are none.
+Tensor off_line(const ExponentialWeights& row, const Tensor& x, const std::vector<Tensor>& parts) {
+  Tensor sum;
+  for (std::size_t j = 0; j < row.differences.size(); ++j) {
+    const Tensor part = per_sample(row.differences[j], x) * parts[j];
+    sum = sum.defined() ? sum + part : part;
+  }
   return sum;
 }
 
@@ -83,20 +87,28 @@ ExponentialNumbers choose(const Tensor& choice, const std::vector<ExponentialNum
 
 StepResult exponential_step(Step& step, const Tensor& x, const BatchState& history, Prediction prediction,
                             const ExponentialNumbers& numbers) {
-  const auto slope = [&](const Tensor& place, const Times& sigma, const Tensor& denoised) {
-    return prediction == Prediction::data ? denoised : (place - denoised) / per_sample(sigma, place);
-  };
   const Tensor denoised = step.denoise(x, step.from);
-  std::vector<Tensor> slopes{slope(x, step.from, denoised)};
+  const TangentStages tangent(x, denoised, step.from);
+  // Where a constant g leads: for the noise that is its tangent.
+  const auto place = [&](const ExponentialWeights& row, const Tensor& off) {
+    if (prediction == Prediction::noise) return tangent.at(row.sigma, off);
+    const Tensor line = per_sample(row.keep, x) * x + per_sample(row.first, x) * denoised;
+    return off.defined() ? line + off : line;
+  };
+  std::vector<Tensor> differences;  // g_2 − g_1, g_3 − g_1, …
   for (std::size_t i = 0; i < numbers.stages.size(); ++i) {
     const ExponentialWeights& row = numbers.stages[i];
-    const Tensor place = combined(row, x, slopes);
-    const Tensor there =
-        numbers.used.empty() ? step.denoise(place, row.sigma) : step.denoise_for(numbers.used[i], place, row.sigma);
-    slopes.push_back(slope(place, row.sigma, there));
+    const Tensor off = off_line(row, x, differences);
+    const Tensor there = numbers.used.empty() ? step.denoise(place(row, off), row.sigma)
+                                              : step.denoise_for(numbers.used[i], place(row, off), row.sigma);
+    differences.push_back(prediction == Prediction::noise ? tangent.bend(row.sigma, off, there) : there - denoised);
   }
-  StepResult result{combined(numbers.last, x, slopes), history, denoised, {}};
-  if (!numbers.embedded.empty()) result.error = result.x - combined(numbers.embedded[0], x, slopes);
+  const Tensor off = off_line(numbers.last, x, differences);
+  StepResult result{place(numbers.last, off), history, denoised, {}};
+  if (!numbers.embedded.empty()) {
+    const Tensor embedded = off_line(numbers.embedded[0], x, differences);
+    result.error = embedded.defined() ? off - embedded : off;
+  }
   return result;
 }
 

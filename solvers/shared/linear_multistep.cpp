@@ -24,7 +24,7 @@ class LinearMultistep final : public Solver {
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Memory memory = look(step, x, history);
     const Tensor next =
-        with_start(options_.start, step, x, memory.newest.slope, memory.past.count(), extrapolated(step, x, memory));
+        with_start(options_.start, step, x, memory.newest.denoised, memory.past.count(), extrapolated(step, x, memory));
     return {next, memory.past.push(memory.newest).state(), memory.newest.denoised, {}};
   }
 
@@ -49,7 +49,7 @@ class LinearMultistep final : public Solver {
     return [this](const StepTimes& times) { return keep_and_weights(times); };
   }
 
-  // The weights of the values, newest first, and before them what x keeps where that is not all.
+  // What x keeps, then the weights of the values, newest first.
   [[nodiscard]] std::vector<Tensor> keep_and_weights(const StepTimes& times) const {
     std::vector<std::vector<Times>> orders;
     std::vector<Times> past;
@@ -60,16 +60,22 @@ class LinearMultistep final : public Solver {
     Tensor count = times.count;
     if (options_.lower_order_final && times.steps < kShortRun) count = at::minimum(count, times.left() - 1);
     std::vector<Tensor> all = weights_by_count(count, orders);
-    if (rule_.of_denoised) all.insert(all.begin(), times.to / times.from);
+    all.insert(all.begin(), times.to / times.from);
     return all;
   }
 
   [[nodiscard]] Tensor extrapolated(const Step& step, const Tensor& x, const Memory& memory) const {
     std::vector<Tensor> weights = coefficients_at(step, x, memory.past, rule());
-    if (!rule_.of_denoised) return combine(x, memory.newest.slope, memory.past, weights);
-    const Tensor kept = weights.front() * x;
+    const Tensor keep = weights.front();
     weights.erase(weights.begin());
-    return combine(kept, memory.newest.denoised, memory.past, weights, &HistoryEntry::denoised);
+    if (rule_.of_denoised)
+      return combine(keep * x, memory.newest.denoised, memory.past, weights, &HistoryEntry::denoised);
+    // The weights sum to the step, and the newest slope over all of it is the tangent.
+    const Tensor& newest = memory.newest.slope;
+    Tensor sum = memory.newest.denoised + keep * (x - memory.newest.denoised);
+    for (std::size_t j = 1; j < weights.size(); ++j)
+      sum = sum + weights[j] * (memory.past[static_cast<int64_t>(j) - 1].slope - newest);
+    return sum;
   }
 
   SolverTraits traits_;

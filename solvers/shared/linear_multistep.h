@@ -11,7 +11,8 @@ struct MultistepRule {
   /// The weights of a row that remembers past.size() values, newest first: past.size() + 1 of them, float64 `[B]`.
   using Weights = std::function<std::vector<Times>(const Times& from, const Times& to, const std::vector<Times>& past)>;
   Weights weights = {};
-  bool of_denoised = false;     ///< the values are denoised images and keep = to/from; else slopes and keep = 1
+  /// The values are denoised images, and keep = to/from; else slopes, keep = 1, and the weights sum to to − from.
+  bool of_denoised = false;
   bool integrates_end = false;  ///< the last jump, to σ = 0, is a step like the others; else x ← D
 };
 

@@ -1,5 +1,7 @@
 #include "solvers/shared/multistep_start.h"
 
+#include "solvers/shared/tangent.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -15,15 +17,6 @@ const std::array<StartTableau, 3> kTableaux{
       {0.0, 1.0 / 2, 1.0 / 2, 1.0},
       {{}, {1.0 / 2}, {0.0, 1.0 / 2}, {0.0, 0.0, 1.0}},
       {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6}}}};
-
-// x + (to − from) Σ_j weights[j]·slopes[j].
-Tensor moved(const Tensor& x, const Tensor& width, const std::vector<double>& weights,
-             const std::vector<Tensor>& slopes) {
-  Tensor sum = x;
-  for (std::size_t j = 0; j < weights.size(); ++j)
-    if (weights[j] != 0.0) sum = sum + width * weights[j] * slopes[j];
-  return sum;
-}
 
 }  // namespace
 
@@ -50,19 +43,20 @@ void MultistepStart::claim_cost(SolverTraits& traits) const {
   };
 }
 
-Tensor with_start(const MultistepStart& start, Step& step, const Tensor& x, const Tensor& slope, const Tensor& count,
+Tensor with_start(const MultistepStart& start, Step& step, const Tensor& x, const Tensor& denoised, const Tensor& count,
                   const Tensor& next) {
   if (step.least_index() >= start.steps) return next;
   const Tensor rows = (step.index < start.steps).logical_and(count < start.steps);
   const Tensor width = per_sample(step.to - step.from, x);
   const StartTableau& tableau = *start.tableau;
-  std::vector<Tensor> slopes{slope};
+  const TangentStages tangent(x, denoised, step.from);
+  std::vector<Tensor> bends;
   for (std::size_t i = 1; i < tableau.nodes.size(); ++i) {
-    const Tensor at = moved(x, width, tableau.stages[i], slopes);
     const Times sigma = at::lerp(step.from, step.to, tableau.nodes[i]);
-    slopes.push_back((at - step.denoise_for(rows, at, sigma)) / per_sample(sigma, x));
+    const Tensor off = scaled_sum(width, tableau.stages[i], bends, 1);
+    bends.push_back(tangent.bend(sigma, off, step.denoise_for(rows, tangent.at(sigma, off), sigma)));
   }
-  return where_rows(rows, moved(x, width, tableau.weights, slopes), next);
+  return where_rows(rows, tangent.at(step.to, scaled_sum(width, tableau.weights, bends, 1)), next);
 }
 
 }  // namespace stride

@@ -42,9 +42,9 @@ template <class T>
 }
 
 /// `next`, with rows that are in their start (the first steps of a run, nothing handed over) replaced by the
-/// Runge–Kutta step from x. The evaluations count in those rows alone, and are left out where the host knows that no
-/// row is there.
-[[nodiscard]] Tensor with_start(const MultistepStart& start, Step& step, const Tensor& x, const Tensor& slope,
+/// Runge–Kutta step from x, where D is `denoised`. The evaluations count in those rows alone, and are left out where
+/// the host knows that no row is there.
+[[nodiscard]] Tensor with_start(const MultistepStart& start, Step& step, const Tensor& x, const Tensor& denoised,
                                 const Tensor& count, const Tensor& next);
 
 }  // namespace stride

@@ -1,22 +1,13 @@
 #include "solvers/shared/runge_kutta.h"
 
+#include "solvers/shared/tangent.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
 namespace stride {
 namespace {
-
-// Σ_j weights[j]·slopes[j] without the zeros; weights[j] = 0 for all j never occurs in a method.
-Tensor weighted(const std::vector<double>& weights, const std::vector<Tensor>& slopes) {
-  Tensor sum;
-  for (std::size_t j = 0; j < weights.size(); ++j) {
-    if (weights[j] == 0.0) continue;
-    const Tensor part = weights[j] * slopes[j];
-    sum = sum.defined() ? sum + part : part;
-  }
-  return sum;
-}
 
 // The ends exactly, and not up to a rounding: D is asked at `to` by the last stage and by the next step.
 Times level(const Step& step, double node) {
@@ -31,17 +22,16 @@ class RungeKutta final : public Method {
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
     const Tensor h = per_sample(step.to - step.from, x);
-    Tensor first;
-    std::vector<Tensor> slopes;
-    for (std::size_t i = 0; i < tableau_.nodes.size(); ++i) {
+    const Tensor denoised = step.denoise(x, step.from);
+    const TangentStages tangent(x, denoised, step.from);
+    std::vector<Tensor> bends;  // of the stages after the first
+    for (std::size_t i = 1; i < tableau_.nodes.size(); ++i) {
       const Times sigma = level(step, tableau_.nodes[i]);
-      const Tensor at_stage = i == 0 ? x : x + h * weighted(tableau_.stages[i], slopes);
-      const Tensor denoised = step.denoise(at_stage, sigma);
-      if (i == 0) first = denoised;
-      slopes.push_back(step.term().drift(at_stage, sigma, denoised));
+      const Tensor off = scaled_sum(h, tableau_.stages[i], bends, 1);
+      bends.push_back(tangent.bend(sigma, off, step.denoise(tangent.at(sigma, off), sigma)));
     }
-    StepResult result{x + h * weighted(tableau_.weights, slopes), history, first, {}};
-    if (!tableau_.error.empty()) result.error = h * weighted(tableau_.error, slopes);
+    StepResult result{tangent.at(step.to, scaled_sum(h, tableau_.weights, bends, 1)), history, denoised, {}};
+    if (!tableau_.error.empty()) result.error = scaled_sum(h, tableau_.error, bends, 1);
     return result;
   }
 

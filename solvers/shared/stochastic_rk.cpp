@@ -1,8 +1,11 @@
 #include "solvers/shared/stochastic_rk.h"
 
+#include "solvers/shared/tangent.h"
+
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <utility>
 
 namespace stride {
 namespace {
@@ -20,27 +23,37 @@ class StochasticRk final : public Method {
       increment = spread * step.noise(x);
       average = 0.5 * increment + spread * std::sqrt(1.0 / 12.0) * step.noise_area(x);
     }
-    const auto sum = [&](const std::vector<double>& factors, const std::vector<Tensor>& slopes) {
-      Tensor out = x;
-      for (std::size_t j = 0; j < factors.size(); ++j)
-        if (factors[j] != 0.0) out = out - per_sample(factors[j] * width, x) * slopes[j];
+    // With s_i = D_1 + p_i (x − D_1) + q_i, of the stages s_i, the numbers p_i are the method's on the equation without
+    // D and the tensors q_i are small: no two terms of the size of σ are subtracted. The slope is k/v_i times p_i (x −
+    // D_1) + r_i with r_i = q_i + D_1 − D_i.
+    const double k = 0.5 * (1.0 + sde_.eta * sde_.eta);
+    const Tensor first = step.denoise(x, step.from);
+    std::vector<Times> shares{at::ones_like(width)}, rates{k * width / step.from.square()};  // p_i, k·width/v_i
+    std::vector<Tensor> rests{at::zeros_like(x)};                                            // r_i
+    const auto moved = [&](const std::vector<double>& factors) {
+      std::pair<Times, Tensor> out{at::ones_like(width), at::zeros_like(x)};
+      for (std::size_t j = 0; j < factors.size(); ++j) {
+        if (factors[j] == 0.0) continue;
+        out.first = out.first - factors[j] * rates[j] * shares[j];
+        if (j > 0) out.second = out.second - per_sample(factors[j] * rates[j], x) * rests[j];
+      }
       return out;
     };
-    std::vector<Tensor> slopes;
-    Tensor first;
-    for (std::size_t i = 0; i < tableau_.nodes.size(); ++i) {
-      Tensor stage = sum(tableau_.stages[i], slopes);
-      if (sde_.draws() && tableau_.noise[i] != 0.0) stage = stage + tableau_.noise[i] * average;
-      // The ends as they are: over a long step the clock's difference has lost the small one.
+    for (std::size_t i = 1; i < tableau_.nodes.size(); ++i) {
+      auto [share, rest] = moved(tableau_.stages[i]);
+      if (sde_.draws() && tableau_.noise[i] != 0.0) rest = rest + tableau_.noise[i] * average;
+      // The end as it is: over a long step the clock's difference has lost the small one.
       const double node = tableau_.nodes[i];
       const Times v = node == 1.0 ? step.to.square() : step.from.square() - node * width;
-      const Times level = node == 0.0 ? step.from : node == 1.0 ? step.to : v.sqrt();
-      const Tensor denoised = step.denoise(stage, level);
-      if (i == 0) first = denoised;
-      slopes.push_back((stage - denoised) * per_sample(0.5 * (1.0 + sde_.eta * sde_.eta) / v, x));
+      const Tensor stage = shrunk(x, first, share) + rest;
+      const Tensor denoised = step.denoise(stage, node == 1.0 ? step.to : v.sqrt());
+      rates.push_back(k * width / v);
+      shares.push_back(std::move(share));
+      rests.push_back(rest + (first - denoised));
     }
-    const Tensor next = sum(tableau_.weights, slopes);
-    return {sde_.draws() ? next + increment : next, history, first, {}};
+    auto [share, rest] = moved(tableau_.weights);
+    if (sde_.draws()) rest = rest + increment;
+    return {shrunk(x, first, share) + rest, history, first, {}};
   }
 
  private:

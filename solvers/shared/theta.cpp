@@ -1,5 +1,8 @@
 #include "solvers/shared/theta.h"
 
+#include "solvers/shared/iteration_watch.h"
+#include "solvers/shared/tangent.h"
+
 #include <ATen/ATen.h>
 
 namespace stride {
@@ -17,16 +20,19 @@ class Theta final : public Method {
       : Method(std::move(traits)), theta_(theta), iterations_(iterations) {}
 
   [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
-    const Tensor h = per_sample(step.to - step.from, x);
+    // With x′ = D + (to/from)(x − D) + y the equation is y = θ (1 − from/to)(D − D(x′) + y): see tangent.h.
     const Tensor denoised = step.denoise(x, step.from);
-    const Tensor slope_from = step.term().drift(x, step.from, denoised);
-    Tensor next = x + h * slope_from;
-    Tensor slope_to;
+    const Tensor start = shrunk(x, denoised, step.to / step.from);
+    const Tensor share = per_sample(1.0 - step.from / step.to, x);
+    Tensor bend, off = at::zeros_like(x);
+    IterationWatch watch(start - x);
     for (int64_t i = 0; i < iterations_; ++i) {
-      slope_to = step.term().drift(next, step.to, step.denoise(next, step.to));
-      next = x + h * ((1.0 - theta_) * slope_from + theta_ * slope_to);
+      bend = share * (denoised - step.denoise(start + off, step.to) + off);
+      watch.see(theta_ * bend - off);
+      off = theta_ * bend;
     }
-    return {next, history, denoised, 0.5 * h * (slope_to - slope_from)};
+    const Tensor next = start + off;
+    return {next, history, denoised, 0.5 * bend, watch.unsolved(next)};
   }
 
  private:

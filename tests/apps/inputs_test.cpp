@@ -118,7 +118,7 @@ TEST_CASE("inputs: what is too large is named") {
                 {sample({"--steps", "9000000000000000000", "--dry-run"}), 2, "--steps"},
                 {sample({"--nfe", "1000000000"}), 2, "--nfe 1000000000"},
                 {sample({"--hybrid", "ddim@100000000,heun@5"}), 2, "--steps 100000005 are too many"},
-                {sample({"--seeds", "0-1000000000"}), 2, "--seeds 0-1000000000"},
+                {sample({"--seeds", "0-1000000000"}), 2, "--seeds 0-1000000000: 1000000001 are more"},
                 {{"schedule", "--steps", "1000000000"}, 2, "--steps"},
                 {{"evaluate", "--model", "gm.toml", "--steps", "100000000"}, 2, "--steps"},
                 {{"evaluate", "--model", "gm.toml", "--teacher", "heun:steps=100000000"}, 2, "--steps"},

@@ -142,7 +142,9 @@ TEST_CASE("refine: --start and --strength run the end of the grid from the noise
   const GaussianMixture model = mixture();
   const Tensor ids = at::tensor({3, 8}, at::kLong);
   const Tensor sigmas = got.sigmas;
-  Tensor x = rows({0.5, -0.5}) + sigmas[0] * PhiloxNoise().initial(ids, {2}, at::kDouble);
+  const Tensor start = rows({0.5, -0.5});
+  const Tensor keys = noise_keys(ids, {start.expand({2, 2}), {}});
+  Tensor x = start + sigmas[0] * PhiloxNoise().later_start(keys, {2}, at::kDouble);
   for (int64_t i = 0; i < 3; ++i) {
     const Tensor denoised = model.evaluate(x, sigmas[i].expand({2}), {}).denoised;
     x = x + (sigmas[i + 1] - sigmas[i]) * (x - denoised) / sigmas[i];

@@ -8,6 +8,7 @@
 #include "tests/catch_torch.h"
 
 #include <cmath>
+#include <limits>
 
 namespace stride {
 namespace {
@@ -70,6 +71,60 @@ TEST_CASE("noise: normals are normal, and independent across samples, steps, dra
   CHECK(std::abs(correlation(noise.normal(draw_at(range(64, 64), 0, 0, 2.0, 1.0), like))) < 4.0);
   CHECK(std::abs(correlation(PhiloxNoise(4).normal(draw_at(ids, 0, 0, 2.0, 1.0), like))) < 4.0);
   CHECK(std::abs(correlation(noise.initial(ids, {1024}, at::kFloat))) < 4.0);
+}
+
+TEST_CASE("noise: what is drawn for one purpose is never drawn for another", "[noise]") {
+  const PhiloxNoise noise;
+  const BrownianTree tree(0, 0.1, 10.0, 8);
+  const Tensor ids = range(0, 64);
+  const Tensor like = at::empty({64, 1024}, at::kDouble);
+  // The keys of the later streams are the ids here: the streams alone tell them apart.
+  NoiseDraw step = draw_at(ids, 0, 0, 2.0, 1.0);
+  NoiseDraw later = step;
+  later.keys = ids;
+  const std::vector<Tensor> streams{
+      noise.normal(step, like),
+      noise.normal(later, like),
+      noise.initial(ids, {1024}, at::kDouble),
+      noise.later_start(ids, {1024}, at::kDouble),
+      tree.normal(step, like),
+      tree.normal(later, like),
+      philox_normals(ids, at::zeros_like(ids), at::zeros_like(ids), NoiseStream::training, 0, 1024).to(at::kDouble)};
+  for (std::size_t a = 0; a < streams.size(); ++a)
+    for (std::size_t b = 0; b < a; ++b) {
+      CAPTURE(a, b);
+      CHECK(std::abs((streams[a] * streams[b]).mean().item<double>()) * std::sqrt(65536.0) < 4.5);
+    }
+}
+
+TEST_CASE("noise: keys are of the id and of all data, and of nothing else", "[noise]") {
+  const Tensor ids = at::tensor({3, 3, 5}, at::kLong);
+  const Tensor data = at::tensor({1.0, 1.0, 1.0, 2.0, 1.0, 1.0}, at::kDouble).view({3, 2});
+  const Tensor keys = noise_keys(ids, {data, {}});
+  const auto differ = [&](const Tensor& other) { return keys.ne(other).all().item<bool>(); };
+  CHECK(keys[0].item<int64_t>() != keys[1].item<int64_t>());  // other data
+  CHECK(keys[0].item<int64_t>() != keys[2].item<int64_t>());  // another id
+  CHECK(differ(noise_keys(ids, {{}, data})));                 // given as something else
+  CHECK(differ(noise_keys(ids, {data, data})));
+  CHECK(keys.equal(noise_keys(ids, {data.to(at::kFloat), {}})));
+  CHECK(keys.equal(noise_keys(ids, {data.view({3, 1, 2}), {}})));
+  CHECK(keys.narrow(0, 1, 1).equal(noise_keys(ids.narrow(0, 1, 1), {data.narrow(0, 1, 1), {}})));
+  // The numbers are for ever: refined runs repeat across versions.
+  CHECK(keys[0].item<int64_t>() == -4217141160540259851);
+}
+
+TEST_CASE("noise: a plain run's numbers are for ever", "[noise]") {
+  const Tensor ids = at::tensor({int64_t{0}, std::numeric_limits<int64_t>::max()}, at::kLong);
+  const PhiloxNoise noise;
+  const Tensor first = noise.initial(ids, {2}, at::kDouble);
+  const Tensor step = noise.normal(draw_at(ids, 3, 1, 2.0, 1.0), at::empty({2, 2}, at::kDouble));
+  // Philox4x32-10 and Box–Muller written out in Python.
+  const auto near = [](const Tensor& got, std::vector<double> want) {
+    return at::allclose(got.flatten(), at::tensor(want, at::kDouble), 0.0, 1e-6);
+  };
+  CAPTURE(first, step);
+  CHECK(near(first, {-2.2565191541785947, 2.4845034887520248, -1.1485965496275365, 2.3236738579905594}));
+  CHECK(near(step, {-0.009988130385918614, -1.1826505842024422, -0.09834913215925303, 0.01019007503721901}));
 }
 
 TEST_CASE("noise: a sample's normals depend on its id alone, whatever the batch, the shape or the dtype", "[noise]") {

@@ -50,8 +50,15 @@ TEST_CASE("refine: a strength leaves the whole part of N times itself", "[refine
   for (int64_t i = 11; i <= 100; ++i) levels.insert(levels.begin(), static_cast<double>(i));
   const TimeGrid hundred(levels);
   for (int64_t k = 1; k <= 100; ++k) CHECK(refine_grid(hundred, static_cast<double>(k) / 100.0).steps() == k);
+  // The rule is ⌊N·S⌋ of the decimal numbers, whole-number arithmetic here.
+  for (int64_t i = 101; i <= 200; ++i) levels.insert(levels.begin(), static_cast<double>(i));
+  for (int64_t n = 1; n <= 200; ++n) {
+    const TimeGrid grid_of_n(std::vector<double>(levels.end() - n - 1, levels.end()));
+    for (int64_t k = (1000 + n - 1) / n; k <= 1000; ++k)
+      if (refine_grid(grid_of_n, static_cast<double>(k) / 1000.0).steps() != n * k / 1000) FAIL_CHECK(n << " " << k);
+  }
   // What a message advises works, and is little more than what is needed.
-  for (int64_t n = 1; n <= 100; ++n) {
+  for (int64_t n = 1; n <= 200; ++n) {
     const TimeGrid grid_of_n(std::vector<double>(levels.end() - n - 1, levels.end()));
     std::string message;
     try {

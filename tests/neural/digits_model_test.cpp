@@ -1,13 +1,17 @@
 #include "tests/catch_torch.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
 #include "framework/fixed_grid.h"
+#include "framework/models/narrow_denoiser.h"
 #include "framework/sample.h"
 #include "neural/networks/features.h"
 #include "neural/networks/model_loader.h"
 #include "neural/training/train_denoiser.h"
 #include "solvers/registry.h"
+#include "tests/precision_bench.h"
 
 using namespace stride;
 
@@ -72,4 +76,19 @@ TEST_CASE("digits: what is sampled under a label is that digit") {
   const Tensor counts = at::bincount(judge.classify(draw(at::full_like(labels, -1))), {}, 10);
   CHECK(counts.min().item<int64_t>() >= 5);
   CHECK(counts.max().item<int64_t>() <= 60);
+}
+
+TEST_CASE("precision: on a network every solver keeps DDIM's digits in every dtype and on every grid",
+          "[.][campaign]") {
+  const auto load = [](at::ScalarType dtype) -> std::shared_ptr<const Denoiser> {
+    return load_unet(digits_info(), kModels + "digits/unet.safetensors", at::kCPU, dtype);
+  };
+  const at::NoGradGuard no_grad;
+  for (const int64_t steps : {2, 5, 20, 50})
+    testing::check_all(
+        {load(at::kDouble),
+         {std::make_shared<NarrowDenoiser>(load(at::kFloat), at::kFloat), load(at::kBFloat16), load(at::kHalf)},
+         steps,
+         4},
+        steps);
 }

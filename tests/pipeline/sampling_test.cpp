@@ -237,8 +237,12 @@ TEST_CASE("sampling: given starts and given noise take the place of the seeds' o
   CHECK(at::equal(middle.noise, same.noise));
 
   settings.init_scale_vp = false;
-  settings.noise = at::stack(eps).narrow(0, 0, 3);
-  CHECK_THROWS_AS(draw(sampler, denoiser, settings), InputError);
+  for (const int64_t draws : {3, 0}) {
+    settings.noise = at::stack(eps).narrow(0, 0, draws);
+    CHECK_THROWS_WITH(draw(sampler, denoiser, settings),
+                      contains("consumes 4 draws per sample, but /eps has " + std::to_string(draws)));
+    CHECK_THROWS_AS(draw(sampler, denoiser, settings), InputError);
+  }
 }
 
 TEST_CASE("sampling: a plan brings its grid, and only to its own model") {

@@ -37,7 +37,7 @@ def under(how, reference):
     return run
 
 
-def cfg_pp(eta, scale):
+def cfg_pp(eta, scale, s_noise=1.0):
     """ComfyUI's sample_euler_ancestral_cfg_pp where alpha is 1 (sample_euler_cfg_pp is eta = 0), whose equations are
     Chung et al. 2024 (arXiv:2406.08070), algorithm 2: the guided image, and the noise of the unconditional prediction."""
 
@@ -51,7 +51,7 @@ def cfg_pp(eta, scale):
             down = (below**2 - up**2) ** 0.5
             x = guided + down * (x - without) / sigma
             if eta > 0 and below > 0:
-                x = x + up * problem.draw()
+                x = x + s_noise * up * problem.draw()
             states.append(x)
         return states
 
@@ -124,9 +124,10 @@ CASES = [
          "k-diffusion sample_euler_ancestral: no guidance", draws=1),
     *(Case("euler_cfg_pp", float64_reference(cfg_pp(0.0, scale)), f"ComfyUI's equations, scale {scale}",
            settings={"label": 0, "guidance": scale}) for scale in (0.6, 3.0)),
-    *(Case(f"euler_ancestral_cfg_pp{options}", float64_reference(cfg_pp(eta, 0.6)), f"ComfyUI's equations, eta {eta}",
-           settings={"label": 0, "guidance": 0.6}, draws=1)
-      for options, eta in (("", 1.0), (":eta=0.4", 0.4))),
+    *(Case(f"euler_ancestral_cfg_pp{options}", float64_reference(cfg_pp(eta, 0.6, s_noise)),
+           f"ComfyUI's equations, eta {eta}", settings={"label": 0, "guidance": 0.6}, draws=1)
+      for options, eta, s_noise in (("", 1.0, 1.0), (":eta=0.4", 0.4, 1.0), (":eta=0.5,s_noise=1.1", 0.5, 1.1),
+                                    (":eta=1.4", 1.4, 1.0))),
     Case("heun", heun, "k-diffusion sample_heun, plain guidance", settings={"label": 0, "guidance": 2.5},
          steps=OPTION_STEPS),
     guided_case("heun", "3:rescale=0.7,rescale_of=epsilon", on_noise(3.0, 0.7), heun,

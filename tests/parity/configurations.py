@@ -122,15 +122,9 @@ DIFFERENCES = [
     ("DDIMParallelScheduler", {"timestep_spacing": "trailing"}),
     ("DDIMScheduler", {"clip_sample": True}),  # the network's noise is kept there
     ("DDIMParallelScheduler", {"clip_sample": True}),
-    ("DDPMScheduler", {"timestep_spacing": "linspace"}),
-    ("DDPMParallelScheduler", {"timestep_spacing": "linspace"}),
     ("DDPMScheduler", {"timestep_spacing": "trailing"}),
     ("DDPMParallelScheduler", {"timestep_spacing": "trailing"}),
-    ("DDPMScheduler", {"steps_offset": 1}),  # noise in their last step
-    ("DDPMParallelScheduler", {"steps_offset": 1}),
     ("PNDMScheduler", {"skip_prk_steps": False}),
-    ("PNDMScheduler", {"timestep_spacing": "linspace"}),
-    ("PNDMScheduler", {"timestep_spacing": "trailing"}),
     ("DPMSolverSinglestepScheduler", {}),
     ("DPMSolverSDEScheduler", {}),  # its Brownian tree draws the noise
     ("SASolverScheduler", {}),

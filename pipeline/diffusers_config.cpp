@@ -5,6 +5,7 @@
 #include "framework/grids/noise_schedule.h"
 #include "framework/named.h"
 #include "framework/spec.h"
+#include "pipeline/scheduler_settings.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
@@ -20,76 +21,6 @@ namespace {
 
 using Settings = std::map<std::string, std::string>;
 
-// One configuration while it is read: a setting that nobody asked for by the end has no counterpart here.
-class Configuration final {
- public:
-  Configuration(const DiffusersClass& of, Settings given, std::string where)
-      : class_(of), given_(std::move(given)), where_(std::move(where)) {}
-
-  [[nodiscard]] bool has(const std::string& key) const { return class_.defaults.contains(key); }
-  // The setting, or the class's default; "null" where the class has no such setting.
-  const std::string& text(const std::string& key) {
-    static const std::string none = "null";
-    asked_.insert(key);
-    if (const auto found = given_.find(key); found != given_.end() && has(key)) return found->second;
-    const auto fallback = class_.defaults.find(key);
-    return fallback == class_.defaults.end() ? none : fallback->second;
-  }
-  bool flag(const std::string& key) {
-    const std::string& value = text(key);
-    if (value == "true" || value == "false" || value == "null") return value == "true";
-    throw UsageError(fmt::format("{}: {} is true or false, not '{}'", where_, key, value));
-  }
-  double number(const std::string& key) {
-    const std::string& value = text(key);
-    if (value == "inf" || value == "-inf") return value == "inf" ? INFINITY : -INFINITY;
-    return parse_number(value, where_ + ": " + key);
-  }
-  bool null(const std::string& key) { return text(key) == "null"; }
-  // Throws that `key` has no counterpart; `instead` says what to do.
-  [[noreturn]] void refuse(const std::string& key, const std::string& instead) {
-    throw UsageError(
-        fmt::format("{}: {} {} of {} has no counterpart here: {}", where_, key, text(key), class_.name, instead));
-  }
-  // The one of `words` that the setting is.
-  const std::string& word(const std::string& key, const std::vector<std::string>& words) {
-    const std::string& value = text(key);
-    if (std::find(words.begin(), words.end(), value) == words.end())
-      refuse(key, fmt::format("there is {}", fmt::join(words, ", ")));
-    return value;
-  }
-
-  // Settings of the class that were given, say something else than its default, and that nobody asked for.
-  void require_all_read() {
-    for (const auto& [key, value] : given_) {
-      if (!has(key) || asked_.contains(key) || value == class_.defaults.at(key)) continue;
-      throw UsageError(fmt::format("{}: {} {} of {} has no counterpart here; leave it out to run without it", where_,
-                                   key, value, class_.name));
-    }
-  }
-  // What the class has no setting for.
-  [[nodiscard]] Settings others() const {
-    Settings out;
-    for (const auto& [key, value] : given_)
-      if (!has(key) && !key.starts_with("_")) out.emplace(key, value);
-    return out;
-  }
-  [[nodiscard]] bool gives(const std::string& key) const { return given_.contains(key) && has(key); }
-  std::string take_other(const std::string& key) {
-    if (has(key)) return "";
-    const auto node = given_.extract(key);
-    return node.empty() ? "" : node.mapped();
-  }
-  [[nodiscard]] const std::string& where() const noexcept { return where_; }
-  [[nodiscard]] const std::string& name() const noexcept { return class_.name; }
-
- private:
-  const DiffusersClass& class_;
-  Settings given_;
-  std::string where_;
-  std::set<std::string> asked_ = {};
-};
-
 // What is made of it.
 struct Made {
   Spec solver, grid, betas;
@@ -103,7 +34,7 @@ void put_unless(Spec& spec, const std::string& option, double value, double own)
   if (value != own) spec.options[option] = fmt::format("{}", value);
 }
 
-Spec betas(Configuration& from) {
+Spec betas(SchedulerSettings& from) {
   if (!from.null("trained_betas"))
     throw UsageError(fmt::format("{}: trained_betas: write the numbers to a file and give `noise_schedule` custom:FILE",
                                  from.where()));
@@ -129,7 +60,7 @@ Spec betas(Configuration& from) {
 }
 
 // Which of the flags is set; empty: none.
-std::string curve_of(Configuration& from) {
+std::string curve_of(SchedulerSettings& from) {
   std::string out;
   for (const auto& [key, curve] :
        {std::pair{"use_karras_sigmas", "karras"}, std::pair{"use_exponential_sigmas", "exponential"},
@@ -145,7 +76,7 @@ enum class Family { euler, ddim, dpm_solver };
 
 // Where the levels come to the class's end by themselves, its last step has no length, and is left out here. It was the
 // one of first order under lower_order_final: those before it keep theirs, but for the last one of order 3.
-void keep_order_of_last_step(Configuration& from, Made& out, const std::string& order_key) {
+void keep_order_of_last_step(SchedulerSettings& from, Made& out, const std::string& order_key) {
   const bool left_out =
       out.ends_above_zero && (out.grid.options.contains("curve") || out.grid.options.contains("flow"));
   if (!left_out || !from.flag("lower_order_final")) return;
@@ -154,7 +85,7 @@ void keep_order_of_last_step(Configuration& from, Made& out, const std::string& 
     out.notes.emplace_back("the last step keeps its order: the class's step of no length after it is left out");
 }
 
-void add_range(Configuration& from, Made& out, const std::string& curve) {
+void add_range(SchedulerSettings& from, Made& out, const std::string& curve) {
   if (from.null("sigma_min") && from.null("sigma_max")) return;
   if (curve.empty() || out.ends_above_zero || from.null("sigma_min") || from.null("sigma_max")) {
     if (curve.empty()) return;  // as in the classes: their range is that of the timesteps
@@ -165,7 +96,7 @@ void add_range(Configuration& from, Made& out, const std::string& curve) {
   out.sigma_max = from.text("sigma_max");
 }
 
-void add_flow(Configuration& from, Made& out, const std::string& curve) {
+void add_flow(SchedulerSettings& from, Made& out, const std::string& curve) {
   if (!curve.empty()) from.refuse("use_flow_sigmas", "beside levels on a curve");
   if (from.flag("use_dynamic_shifting"))
     from.refuse("use_dynamic_shifting", "give `schedule` flow:mu=M or flow:seq_len=L, the shift of this image");
@@ -180,7 +111,7 @@ void add_flow(Configuration& from, Made& out, const std::string& curve) {
 }
 
 // The levels of the classes that live on timesteps.
-void add_levels(Configuration& from, Family family, Made& out) {
+void add_levels(SchedulerSettings& from, Family family, Made& out) {
   out.betas = betas(from);
   const std::string curve = curve_of(from);
   const double offset = from.has("steps_offset") ? from.number("steps_offset") : 0.0;
@@ -216,17 +147,17 @@ void add_levels(Configuration& from, Family family, Made& out) {
 }
 
 // zero or sigma_min, as the class's setting says.
-bool ends_at_sigma_min(Configuration& from) {
+bool ends_at_sigma_min(SchedulerSettings& from) {
   return from.word("final_sigmas_type", {"zero", "sigma_min"}) == "sigma_min";
 }
 
-void order_between(Configuration& from, const std::string& key, double low, double high) {
+void order_between(SchedulerSettings& from, const std::string& key, double low, double high) {
   const double order = from.number(key);
   if (order < low || order > high) from.refuse(key, fmt::format("there are orders {} to {}", low, high));
 }
 
 // Options of DPM-Solver's steps that change the last one alone.
-void check_last_step(Configuration& from, const Made& out, bool stochastic) {
+void check_last_step(SchedulerSettings& from, const Made& out, bool stochastic) {
   if (!out.ends_above_zero) {
     (void)from.flag("euler_at_final");  // the jump to 0 is Euler's anyway
     return;
@@ -237,7 +168,7 @@ void check_last_step(Configuration& from, const Made& out, bool stochastic) {
 }
 
 // DPMSolverMultistepScheduler and EDMDPMSolverMultistepScheduler.
-void dpm_solver_steps(Configuration& from, Made& out) {
+void dpm_solver_steps(SchedulerSettings& from, Made& out) {
   order_between(from, "solver_order", 1, 3);
   const int order = static_cast<int>(from.number("solver_order"));
   const std::string& said = from.text("solver_type");
@@ -268,7 +199,7 @@ void dpm_solver_steps(Configuration& from, Made& out) {
   check_last_step(from, out, algorithm == "sde-dpmsolver++");
 }
 
-void add_bounds(Configuration& from, Settings& fields) {
+void add_bounds(SchedulerSettings& from, Settings& fields) {
   const double ratio = from.has("dynamic_thresholding_ratio") ? from.number("dynamic_thresholding_ratio") : 0.995;
   const double most = from.has("sample_max_value") ? from.number("sample_max_value") : 1.0;
   const double range = from.has("clip_sample_range") ? from.number("clip_sample_range") : 1.0;
@@ -281,18 +212,18 @@ void add_bounds(Configuration& from, Settings& fields) {
   }
 }
 
-using Reader = std::function<void(Configuration&, Made&)>;
+using Reader = std::function<void(SchedulerSettings&, Made&)>;
 
 // A class whose solver has no settings but its grid's.
 Reader plain(const std::string& solver, Family family) {
-  return [=](Configuration& from, Made& out) {
+  return [=](SchedulerSettings& from, Made& out) {
     out.solver = Spec::parse(solver);
     if (from.has("final_sigmas_type")) out.ends_above_zero = ends_at_sigma_min(from);
     add_levels(from, family, out);
   };
 }
 
-void ddim(Configuration& from, Made& out) {
+void ddim(SchedulerSettings& from, Made& out) {
   out.solver.name = "ddim";
   out.ends_above_zero = !from.flag("set_alpha_to_one");
   add_levels(from, Family::ddim, out);
@@ -301,12 +232,12 @@ void ddim(Configuration& from, Made& out) {
         "each step ends where the next begins; diffusers' DDIM updates to other levels than it tells the network");
 }
 
-void ddpm(Configuration& from, Made& out) {
+void ddpm(SchedulerSettings& from, Made& out) {
   out.solver = {"ddpm", {}, {{"variance", from.text("variance_type")}}};
   add_levels(from, Family::ddim, out);
 }
 
-void pndm(Configuration& from, Made& out) {
+void pndm(SchedulerSettings& from, Made& out) {
   out.solver.name = from.flag("skip_prk_steps") ? "plms" : "pndm";
   out.ends_above_zero = !from.flag("set_alpha_to_one");
   add_levels(from, Family::ddim, out);
@@ -315,14 +246,14 @@ void pndm(Configuration& from, Made& out) {
         "the Runge-Kutta steps have their middle at the mean of the noise levels, not of the timesteps");
 }
 
-void dpm_multistep(Configuration& from, Made& out) {
+void dpm_multistep(SchedulerSettings& from, Made& out) {
   out.ends_above_zero = ends_at_sigma_min(from);
   dpm_solver_steps(from, out);
   add_levels(from, Family::dpm_solver, out);
   keep_order_of_last_step(from, out, "solver_order");
 }
 
-void dpm_singlestep(Configuration& from, Made& out) {
+void dpm_singlestep(SchedulerSettings& from, Made& out) {
   out.ends_above_zero = ends_at_sigma_min(from);
   order_between(from, "solver_order", 1, 3);
   const std::string& algorithm = from.word("algorithm_type", {"dpmsolver++", "dpmsolver"});
@@ -337,7 +268,7 @@ void dpm_singlestep(Configuration& from, Made& out) {
   add_levels(from, Family::dpm_solver, out);
 }
 
-void deis(Configuration& from, Made& out) {
+void deis(SchedulerSettings& from, Made& out) {
   out.ends_above_zero = true;
   order_between(from, "solver_order", 1, 3);
   // The class turns the names of other methods into its own.
@@ -351,7 +282,7 @@ void deis(Configuration& from, Made& out) {
   keep_order_of_last_step(from, out, "solver_order");
 }
 
-void unipc(Configuration& from, Made& out) {
+void unipc(SchedulerSettings& from, Made& out) {
   out.ends_above_zero = ends_at_sigma_min(from);
   order_between(from, "solver_order", 1, 3);
   const std::string& type = from.text("solver_type");
@@ -367,7 +298,7 @@ void unipc(Configuration& from, Made& out) {
   keep_order_of_last_step(from, out, "solver_order");
 }
 
-void sa_solver(Configuration& from, Made& out) {
+void sa_solver(SchedulerSettings& from, Made& out) {
   out.ends_above_zero = true;
   if (!from.null("tau_func")) from.refuse("tau_func", "give the solver's tau, tau_start and tau_end");
   (void)from.word("algorithm_type", {"data_prediction"});
@@ -389,7 +320,7 @@ void sa_solver(Configuration& from, Made& out) {
   out.notes.emplace_back("a step's noise is decided by the level where it ends; diffusers decides it where it begins");
 }
 
-void consistency(Configuration& from, Made& out) {
+void consistency(SchedulerSettings& from, Made& out) {
   out.betas = betas(from);
   out.grid = {"lcm", {}, {}};
   put_unless(out.grid, "original", from.number("original_inference_steps"), 50);
@@ -403,7 +334,7 @@ void consistency(Configuration& from, Made& out) {
   put_unless(out.solver, "scaling", scaling, 10.0);
 }
 
-void flow_euler(Configuration& from, Made& out) {
+void flow_euler(SchedulerSettings& from, Made& out) {
   out.solver.name = from.flag("stochastic_sampling") ? "lcm" : "euler";
   if (!curve_of(from).empty())
     throw UsageError(
@@ -437,7 +368,7 @@ void flow_euler(Configuration& from, Made& out) {
   if (!from.null("shift_terminal")) out.grid.options["shift_terminal"] = from.text("shift_terminal");
 }
 
-void edm(Configuration& from, Made& out) {
+void edm(SchedulerSettings& from, Made& out) {
   if (from.name() == "EDMEulerScheduler")
     out.solver.name = "euler";
   else
@@ -499,7 +430,7 @@ const DiffusersClass& class_named(const std::string& name, const std::string& wh
 }
 
 // Settings that are about the network, or about nothing that is in a result.
-void add_network_note(Configuration& from, Made& out) {
+void add_network_note(SchedulerSettings& from, Made& out) {
   std::vector<std::string> keys;
   for (const char* key : {"prediction_type", "timestep_type", "variance_type", "noise_sampler_seed"}) {
     if (from.name().starts_with("DDPM") && std::string(key) == "variance_type") continue;
@@ -512,7 +443,7 @@ void add_network_note(Configuration& from, Made& out) {
 }
 
 // Options of the solver are taken; what nobody knows is read over in a published file, as diffusers does.
-void add_others(const Configuration& from, Made& out, bool published) {
+void add_others(const SchedulerSettings& from, Made& out, bool published) {
   const std::vector<OptionInfo> known = solver_traits(out.solver.name).options;
   std::vector<std::string> over;
   for (const auto& [key, value] : from.others()) {
@@ -540,7 +471,7 @@ const std::vector<DiffusersClass>& diffusers_classes() {
 bool is_diffusers_class(const std::string& name) { return find_class(name) != nullptr; }
 
 FamiliarSettings diffusers_settings(const std::string& name, Settings given, const std::string& where, bool published) {
-  Configuration from(class_named(name, where), std::move(given), where);
+  SchedulerSettings from(class_named(name, where), std::move(given), where);
   Made made;
   FamiliarSettings out;
   readers().at(from.name())(from, made);

@@ -88,6 +88,14 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
   return values;
 }
 
+// The options of all commands, by name.
+std::set<std::string> option_names() {
+  std::set<std::string> names;
+  for (const auto& command : make_commands())
+    for (const Option& option : full_table(command->info())) names.insert(option.name);
+  return names;
+}
+
 ExitCode run_command(const Command& command, const Words& words, std::optional<Context>& context) {
   const CommandInfo& info = command.info();
   const Words rest(words.begin() + 1, words.end());
@@ -112,6 +120,7 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
   line.insert(line.end(), words.begin(), words.end());
   const InterruptGuard guard;
   context.emplace(info.name, std::move(values), std::move(line));
+  for (const std::string& note : context->options().notes()) context->log().info(with_flags(note, option_names()));
   return command.run(*context);
 }
 
@@ -135,14 +144,6 @@ ExitCode dispatch(const Words& words, std::optional<Context>& context) {
     return ExitCode::ok;
   }
   return run_command(find_command(commands, first), words, context);
-}
-
-// The options of all commands, by name.
-std::set<std::string> option_names() {
-  std::set<std::string> names;
-  for (const auto& command : make_commands())
-    for (const Option& option : full_table(command->info())) names.insert(option.name);
-  return names;
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }

@@ -24,7 +24,10 @@ SamplerSweep sweep_of(const Contender& contender, const EvaluateSettings& settin
   sweep.base.schedule.clear();
   contender.solver.write(sweep.base);
   contender.policy.write(sweep.base);
-  sweep.solvers = {sweep.base.own_solver ? sweep.base.own_solver->traits().name : sweep.base.solver};
+  const std::string& name = contender.solver.name();
+  sweep.solvers = {sweep.base.own_solver ? sweep.base.own_solver->traits().name
+                   : name.empty()        ? sweep.base.solver
+                                         : name};
   sweep.policies = {sweep.base.policy};
   sweep.schedules = sweep.base.schedule.empty() ? settings.schedule : std::vector{sweep.base.schedule};
   sweep.finals = ends_of(settings.final);

@@ -77,7 +77,9 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
   const NoiseSchedule noise_schedule = noise_schedule_of(sweep.base, card);
   for (const std::string& text : sweep.solvers) {
     const bool own_object = sweep.base.own_solver || sweep.base.own_plan;
-    const auto [name, own_schedule] = own_object ? SamplerName{text, ""} : resolve_sampler_name(text);
+    const SamplerName known = own_object ? SamplerName{text, ""} : resolve_sampler_name(text);
+    const std::string& name = known.solver;
+    const std::string& own_schedule = known.schedule;
     const bool hybrid = !own_object && is_hybrid(name);
     const bool plan = sweep.base.own_plan || (!hybrid && !own_object && Spec::parse(name).name == "plan");
     SamplerSweep own = sweep;
@@ -100,7 +102,8 @@ std::vector<SamplerSpec> sweep_specs(const SamplerSweep& sweep, const ModelInfo&
         one.noise_schedule.clear();
         add(one);
       } else {
-        for (const SamplerSpec& one : fixed_specs(own, spec)) {
+        for (SamplerSpec one : fixed_specs(own, spec)) {
+          if (known.drops_next_to_last && one.final == Final::zero) one.schedule = levels_of_name(known, one.schedule);
           const bool possible = !one.nfe || (solver && costs_exactly(*solver, *one.nfe, one.final));
           possible ? add(one) : add_if_possible(one);
         }

@@ -17,11 +17,17 @@ void SolverChoice::write(SamplerSpec& spec) const {
     if (solver_ && !solver_->traits().policy.empty()) spec.policy = solver_->traits().policy;
     return;
   }
-  const auto [solver, own_schedule] = resolve_sampler_name(name_);
-  spec.solver = solver;
-  if (!own_schedule.empty()) spec.schedule = own_schedule;
-  if (is_hybrid(solver)) return;
-  if (const std::string& policy = solver_traits(Spec::parse(solver).name).policy; !policy.empty()) spec.policy = policy;
+  const SamplerName found = resolve_sampler_name(name_);
+  spec.solver = found.solver;
+  if (!found.schedule.empty()) spec.schedule = found.schedule;
+  if (is_hybrid(found.solver)) return;
+  const std::string& policy = solver_traits(Spec::parse(found.solver).name).policy;
+  if (!policy.empty()) spec.policy = policy;
+}
+
+void SolverChoice::write_levels(SamplerSpec& spec) const {
+  const bool levels = spec.final == Final::zero && spec.sigmas.empty() && spec.policy == "fixed" && !spec.own_policy;
+  if (levels && !name_.empty()) spec.schedule = levels_of_name(resolve_sampler_name(name_), spec.schedule);
 }
 
 void PolicyChoice::write(SamplerSpec& spec) const {

@@ -41,6 +41,8 @@ class SolverChoice final {
   /// Writes solver, own_solver or own_plan of `spec`, the schedule that a name says ("… Karras"), and the policy that
   /// the solver is made for. Throws UsageError on unknown names.
   void write(SamplerSpec& spec) const;
+  /// Once the policy is written too: what the name's project does to the levels of a fixed grid with a jump to 0.
+  void write_levels(SamplerSpec& spec) const;
   [[nodiscard]] const std::string& name() const noexcept { return name_; }  ///< empty: an object of the caller's
 
  private:

@@ -61,6 +61,7 @@ Sampler make_sampler(const ModelChoice& model, const SolverChoice& solver, const
   spec.allow_model_mismatch = settings.allow_model_mismatch;
   solver.write(spec);
   settings.policy.write(spec);
+  solver.write_levels(spec);
   return make_sampler(spec, model.info(), model.card(), settings.device);
 }
 

@@ -1,4 +1,4 @@
-// Names of other projects that mean a solver with options: A1111's "DPM++ 2M SDE Heun".
+// Names of other projects that mean a solver with options, or with levels of its own: A1111's "DPM++ 2M SDE Heun".
 #pragma once
 
 #include "framework/solver.h"
@@ -14,9 +14,13 @@ struct NamedVariant {
   std::string name;                            ///< as the other project writes it
   std::string solver;                          ///< the registry's
   std::map<std::string, std::string> options;  ///< that the name says
+  /// The project makes one level more for it and leaves out the last one above 0 (the grids' drop_next_to_last).
+  bool drops_next_to_last = false;
+  bool as_written = false;  ///< in no other spelling: folded, it is another name
 };
 
-/// The variant of that name, compared as the names of solvers are; nullptr where there is none.
+/// The variant of that name as it is written, else the one of that name compared as the names of solvers are; nullptr
+/// where there is none.
 [[nodiscard]] const NamedVariant* find_named_variant(const std::string& name);
 
 /// The names of all of them.

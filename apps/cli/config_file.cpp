@@ -1,12 +1,13 @@
 // --config and --set: TOML or JSON text into option values.
-#include "apps/cli/familiar_config.h"
 #include "apps/cli/option_table.h"
 #include "framework/error.h"
 #include "framework/files/json_text.h"
 #include "framework/spec.h"
+#include "pipeline/familiar_config.h"
 #include "pipeline/toml_reader.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -89,10 +90,33 @@ void flatten(const nlohmann::json& table, const std::string& prefix, const std::
       Entry entry{key, {}, true};
       for (const auto& element : node) entry.values.push_back(need_scalar(element, key, where));
       out.push_back(std::move(entry));
+    } else if (node.is_null()) {
+      out.push_back({key, {}, false});
     } else {
       out.push_back({key, {need_scalar(node, key, where)}, false});
     }
   }
+}
+
+// Python writes Infinity and NaN, which JSON does not have: words, outside of strings.
+std::string with_infinities_quoted(const std::string& text) {
+  std::string out;
+  bool inside = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto word = [&](const char* theirs, const char* ours) {
+      if (inside || text.compare(at, std::string(theirs).size(), theirs) != 0) return false;
+      out += ours;
+      at += std::string(theirs).size() - 1;
+      return true;
+    };
+    if (word("-Infinity", "\"-inf\"") || word("Infinity", "\"inf\"") || word("NaN", "\"nan\"")) continue;
+    out += text[at];
+    if (inside && text[at] == '\\' && at + 1 < text.size())
+      out += text[++at];
+    else if (text[at] == '"')
+      inside = !inside;
+  }
+  return out;
 }
 
 std::vector<Entry> parse_toml(const std::string& text, const std::string& where) {
@@ -103,7 +127,7 @@ std::vector<Entry> parse_toml(const std::string& text, const std::string& where)
 
 std::vector<Entry> parse_json(const std::string& text, const std::string& where) {
   std::vector<Entry> out;
-  flatten(parse_json_text(text, where), "", where, out);
+  flatten(parse_json_text(with_infinities_quoted(text), where), "", where, out);
   return out;
 }
 
@@ -131,19 +155,37 @@ std::string typed(const Option& option, const Scalar& value, const std::string& 
   return value.text;
 }
 
-// A configuration that names a "sampler" is another project's: its settings under Stride's keys. Their texts are typed
-// by the option table alone.
-std::vector<Entry> in_own_words(const std::vector<Entry>& entries, const std::string& where) {
-  const bool familiar =
-      std::any_of(entries.begin(), entries.end(), [](const Entry& entry) { return entry.key == "sampler"; });
-  if (!familiar) return entries;
+// The key of the command's option for a field; where it has none, the key of those that do.
+std::string key_of_field(const OptionValues& values, std::string field) {
+  const std::string key = (field == "seeds" ? "run." : "sampling.") + field;
+  std::replace(field.begin(), field.end(), '_', '-');
+  for (const Option& option : values.table())
+    if (option.name == field) return option.key;
+  return key;
+}
+
+// Another project's configuration: its settings under Stride's keys, typed by the option table alone, and its notes.
+// Bounds on predictions are for commands that make any.
+std::vector<Entry> in_own_words(const std::vector<Entry>& entries, const std::string& where, OptionValues& values) {
   std::map<std::string, std::string> given;
   for (const Entry& entry : entries) {
-    if (entry.array) throw UsageError(fmt::format("{}: {} takes one value, not a list", where, entry.key));
-    given.emplace(entry.key, entry.values.at(0).text);
+    std::vector<std::string> texts;
+    for (const Scalar& value : entry.values) texts.push_back(value.text);
+    const std::string text = fmt::format("{}", fmt::join(texts, ", "));
+    if (entry.array)
+      given.emplace(entry.key, "[" + text + "]");
+    else if (!texts.empty())
+      given.emplace(entry.key, text);
   }
+  if (!is_familiar(given)) return entries;
+  const FamiliarSettings settings = familiar_settings(std::move(given), where);
+  for (const std::string& note : settings.notes) values.note(note);
   std::vector<Entry> out;
-  for (const auto& [key, text] : familiar_settings(std::move(given), where)) out.push_back({key, {{{}, text}}, false});
+  for (const auto& [field, text] : settings.fields) {
+    if ((field == "clip" || field == "threshold") && !values.knows(field)) continue;
+    out.push_back({key_of_field(values, field), {{{}, text}}, false});
+  }
+  for (const auto& [key, text] : settings.own) out.push_back({key, {{{}, text}}, false});
   return out;
 }
 
@@ -154,15 +196,19 @@ void apply(OptionValues& values, const Entry& entry, ValueSource source, const s
   }
   std::vector<std::string> texts;
   for (const Scalar& value : entry.values) texts.push_back(typed(option, value, where));
+  if (texts.empty() && !entry.array)
+    throw UsageError(fmt::format("{}: {} holds null, which is no option value; leave it out", where, entry.key));
   values.set(option.name, std::move(texts), source, where + ": " + entry.key);
 }
 
 }  // namespace
 
-void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command) {
+void apply_config(OptionValues& values, const std::string& file, const std::string& where, const std::string& command) {
+  constexpr const char* kByteOrderMark = "\xEF\xBB\xBF";
+  const std::string text = file.starts_with(kByteOrderMark) ? file.substr(3) : file;
   const auto first = text.find_first_not_of(" \t\r\n");
   const bool json = first != std::string::npos && text[first] == '{';
-  for (const Entry& entry : in_own_words(json ? parse_json(text, where) : parse_toml(text, where), where)) {
+  for (const Entry& entry : in_own_words(json ? parse_json(text, where) : parse_toml(text, where), where, values)) {
     if (entry.key == "command") {
       if (entry.values.size() != 1 || entry.values[0].text != command) {
         throw UsageError(fmt::format("{} is a configuration of `stride {}`, not of `stride {}`", where,

@@ -75,6 +75,10 @@ class OptionValues final {
   void set(const std::string& name, std::vector<std::string> values, ValueSource source, const std::string& where);
   void set_arguments(std::vector<std::string> arguments) { arguments_ = std::move(arguments); }
 
+  /// Sentences for the reader of a run about its configuration, shown once there is a log.
+  void note(std::string sentence) { notes_.push_back(std::move(sentence)); }
+  [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
+
   /// Every option that has a key and a value, as TOML: what --print-config prints and config.toml holds.
   /// Reading it back gives the same values.
   [[nodiscard]] std::string to_toml(const std::string& command) const;
@@ -90,11 +94,12 @@ class OptionValues final {
   OptionTable table_;
   std::map<std::string, Value> values_;
   std::vector<std::string> arguments_;
+  std::vector<std::string> notes_;
 };
 
 /// Reads the TOML or JSON text of a `--config` file into `values`. Unknown keys and values of the wrong type are
 /// UsageErrors that name the key and `where`; text that does not parse is an InputError with the line. A configuration
-/// with a key `sampler` is read as other projects write them: apps/cli/familiar_config.h.
+/// with a key `sampler` or `_class_name` is read as other projects write them: pipeline/familiar_config.h.
 void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command);
 
 /// One `--set key.path=value`, typed by the table.

@@ -190,7 +190,9 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
   if (options.knows("strength")) base.strength = strength_of(options);
   std::vector<SamplerSpec> out;
   for (const std::string& text : solvers_of(options, base.solver)) {
-    const auto [solver, own_schedule] = resolve_sampler_name(text);
+    const SamplerName name = resolve_sampler_name(text);
+    const std::string& solver = name.solver;
+    const std::string& own_schedule = name.schedule;
     std::vector<std::string> schedules = one_or_all(options, "schedule", base.schedule);
     if (!own_schedule.empty()) {
       if (options.asked("schedule") && schedules != std::vector<std::string>{own_schedule})
@@ -209,6 +211,8 @@ std::vector<SamplerSpec> sampler_specs(const OptionValues& options) {
           spec.policy = policy;
         else if (!own.empty())
           spec.policy = own;
+        if (name.drops_next_to_last && spec.policy == "fixed" && spec.final == Final::zero && spec.sigmas.empty())
+          spec.schedule = levels_of_name(name, schedule);
         out.push_back(std::move(spec));
       }
       if (!is_hybrid(solver) && Spec::parse(solver).name == "plan") break;  // it brings its own grid

@@ -3,6 +3,7 @@
 #include "apps/cli/sampling_options.h"
 #include "apps/cli/streams.h"
 #include "evaluation/text_table.h"
+#include "pipeline/timesteps.h"
 
 #include <fmt/format.h>
 #include <cmath>
@@ -26,10 +27,8 @@ class ScheduleCommand final : public Command {
       warnings.insert(warnings.end(), sampler.warnings.begin(), sampler.warnings.end());
     warn(context, warnings);
     if (context.dry_run()) return context.plan(describe(sampler));
-    const NoiseSchedule noise = noise_schedule_of(spec, &source.card);
     const auto& sigmas = sampler.grid.sigmas();
-    std::vector<double> timesteps;
-    for (const double sigma : sigmas) timesteps.push_back(noise.timestep(sigma));
+    const std::vector<double> timesteps = timesteps_of(sampler, &source.card);
     if (context.json()) {
       write_result(nlohmann::json{{"sigmas", sigmas}, {"timesteps", timesteps}}.dump() + "\n");
       return ExitCode::ok;

@@ -42,6 +42,7 @@ class TrainDenoiser final : public Command {
     if (judge && options.flag("mirror"))
       throw UsageError("--mirror: twins of the images that are trained on would be among those that test the features");
     // What can be known to be wrong before the images are read.
+    refuse_options_of_other_network(options);
     (void)options.text("out");
     judge ? (void)feature_training(context) : (void)denoiser_training(context);
     ProgressBar bar = context.progress("reading images");

@@ -85,6 +85,19 @@ FeatureTraining feature_training(const Context& context) {
   return training;
 }
 
+void refuse_options_of_other_network(const OptionValues& options) {
+  const std::string& network = options.text("network");
+  const std::vector<const char*> unet = {"images",           "warmup",        "ema-half-life",  "look-every",
+                                         "recompute",        "class-dropout", "log-sigma-mean", "log-sigma-std",
+                                         "embedding",        "attention",     "unconditional",  "sigma-data",
+                                         "checkpoint-every", "sigma-min",     "sigma-max"};
+  const std::vector<const char*> features = {"test-data", "epochs", "shift", "smoothing", "noise"};
+  for (const char* name : network == "unet" ? features : unet)
+    if (options.asked(name))
+      throw UsageError(fmt::format("--{} does nothing for --network {}: leave it out, or choose --network {}", name,
+                                   network, network == "unet" ? "features" : "unet"));
+}
+
 OptionTable train_denoiser_options() {
   const DenoiserTraining training;
   const FeatureTraining features;

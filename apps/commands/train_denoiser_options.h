@@ -9,6 +9,9 @@ namespace stride {
 
 [[nodiscard]] OptionTable train_denoiser_options();
 
+/// Throws UsageError where an option is asked for that the chosen --network has no use for.
+void refuse_options_of_other_network(const OptionValues& options);
+
 /// The network for images like these. Throws UsageError when the options do not describe one.
 [[nodiscard]] UNetConfig training_network(const OptionValues& options, const ImageData& data);
 

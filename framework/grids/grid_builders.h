@@ -29,6 +29,11 @@ template <class T>
 [[nodiscard]] std::vector<GridRow> two_stage_grids();  ///< curves in two pieces
 [[nodiscard]] std::vector<GridRow> flow_grids();       ///< flow times
 [[nodiscard]] std::vector<GridRow> table_grids();      ///< published tables
+[[nodiscard]] std::vector<GridRow> diffusers_grids();  ///< as diffusers' schedulers build them
+
+/// An option of every grid by name but `custom`: `karras:drop_next_to_last=true` builds one level more and leaves out
+/// the last one above 0, as ComfyUI and A1111 do for some of their samplers. The number of steps stays.
+inline constexpr const char* kDropNextToLast = "drop_next_to_last";
 
 /// `count` evenly spaced points of [0, 1], both ends included; one point is 0.
 [[nodiscard]] std::vector<double> unit_points(int64_t count);

@@ -28,8 +28,8 @@ GridRow custom_grid() {
 const std::vector<GridRow>& rows() {
   static const std::vector<GridRow> table = [] {
     std::vector<GridRow> all;
-    for (const auto& family :
-         {range_grids(), timestep_grids(), quantile_grids(), two_stage_grids(), flow_grids(), table_grids()})
+    for (const auto& family : {range_grids(), timestep_grids(), quantile_grids(), two_stage_grids(), flow_grids(),
+                               table_grids(), diffusers_grids()})
       all.insert(all.end(), family.begin(), family.end());
     std::sort(all.begin(), all.end(), [](const GridRow& a, const GridRow& b) { return a.card.name < b.card.name; });
     all.push_back(custom_grid());
@@ -61,6 +61,28 @@ TimeGrid checked(const Spec& spec, const GridRequest& request, std::vector<doubl
     throw UsageError(fmt::format("schedule '{}' has no {} steps ({}); use fewer steps, or other options", spec.text(),
                                  request.steps, error.what()));
   }
+}
+
+// The option that every grid but `custom` takes: one level more, and the last but one left out.
+bool takes_drop(Spec& spec) {
+  const auto found = spec.options.find(kDropNextToLast);
+  if (found == spec.options.end()) return false;
+  const bool drop = flag_of(found->second, fmt::format("schedule '{}': {}", spec.name, kDropNextToLast));
+  spec.options.erase(found);
+  return drop;
+}
+
+TimeGrid without_next_to_last(const Spec& spec, GridRequest request, const GridRow& row) {
+  if (request.final != Final::zero)
+    throw UsageError(
+        fmt::format("schedule '{}': {} leaves out the level before the jump to 0, and `final` sigma_min "
+                    "has no such jump",
+                    spec.name, kDropNextToLast));
+  ++request.steps;
+  std::vector<double> levels = row.value(spec, request);
+  if (levels.size() > 2) levels.erase(levels.end() - 2);
+  --request.steps;
+  return checked(spec, request, std::move(levels));
 }
 
 const GridRow& row_named(const std::string& name) {
@@ -103,11 +125,13 @@ const std::vector<GridTraits>& grid_traits() {
   return all;
 }
 
-TimeGrid make_grid(const Spec& spec, const GridRequest& request) {
+TimeGrid make_grid(const Spec& wanted, const GridRequest& request) {
   check_steps(request.steps);
+  Spec spec = wanted;
   const GridRow& row = row_named(spec.name);
   if (row.card.name == "custom") return TimeGrid(row.value(spec, request));
   check_request(request);
+  if (takes_drop(spec)) return without_next_to_last(spec, request, row);
   return checked(spec, request, row.value(spec, request));
 }
 

@@ -116,12 +116,15 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
     if (last || step % kRecordEvery == 0) record();
     const bool go_on = !hooks.progress || hooks.progress(step, total, note);
     result.stopped = !go_on && !last;
+    const auto look = [&] { hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat)); };
+    // Before the checkpoint: a run that is killed at a look goes on from before it, and makes it again.
+    const bool due = last || step % training.look_every == 0;
+    if (hooks.look && due) look();
     if (!checkpoint.empty() && (last || result.stopped || step % training.checkpoint_every == 0)) {
       record();
       save_checkpoint(checkpoint, run->state(), name);
     }
-    if (hooks.look && (last || result.stopped || step % training.look_every == 0))
-      hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat));
+    if (hooks.look && result.stopped && !due) look();
     if (result.stopped) break;
   }
   result.steps = run->step();

@@ -73,7 +73,7 @@ struct DeisOptions : MultistepOptions {
 SolverEntry solver_deis() {
   return solver_entry(
       {.name = "deis",
-       .aliases = {"DEIS", "DEISMultistepScheduler"},
+       .aliases = {"DEIS"},
        .family = "multistep",
        .reference = "Zhang & Chen 2023, arXiv:2204.13902, tAB- and rhoAB-DEIS: x' = x + sum_j C_j eps_j, C_j the "
                     "integral over d sigma of the Lagrange polynomial in t, rho or ln rho",

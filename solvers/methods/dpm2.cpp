@@ -25,7 +25,7 @@ class Dpm2 final : public Method {
 SolverEntry solver_dpm2() {
   return solver_entry(
       {.name = "dpm2",
-       .aliases = {"dpm_2", "DPM2", "KDPM2", "kdpm_2", "KDPM2DiscreteScheduler"},
+       .aliases = {"KDPM2", "kdpm_2", "KDPM2DiscreteScheduler"},
        .family = "one-step",
        .reference = "k-diffusion, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
        .summary = "midpoint rule with the geometric middle; its Euler part gives an error estimate",

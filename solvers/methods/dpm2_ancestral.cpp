@@ -33,7 +33,7 @@ class Dpm2Ancestral final : public Method {
 SolverEntry solver_dpm2_ancestral() {
   return solver_entry(
       {.name = "dpm2_ancestral",
-       .aliases = {"dpm_2_ancestral", "DPM2 a", "kdpm_2_a", "KDPM2AncestralDiscreteScheduler"},
+       .aliases = {"kdpm_2_a", "KDPM2AncestralDiscreteScheduler"},
        .family = "stochastic",
        .reference = "k-diffusion sample_dpm_2_ancestral, after Lu et al. 2022, arXiv:2206.00927, alg. 1",
        .summary = "midpoint rule down to sigma_down, then noise; second order at eta = 0",

@@ -13,7 +13,7 @@ struct Dpmpp2mOptions : MultistepOptions {
 SolverEntry solver_dpmpp_2m() {
   return solver_entry(
       {.name = "dpmpp_2m",
-       .aliases = {"DPM++ 2M", "dpm++2m", "DPMSolverMultistepScheduler"},
+       .aliases = {"DPM++ 2M", "dpm++2m"},
        .family = "multistep",
        .reference = "Lu et al. 2022, arXiv:2211.01095, alg. 2",
        .summary = "second order in log-SNR, one evaluation per step",

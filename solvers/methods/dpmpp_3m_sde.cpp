@@ -68,7 +68,7 @@ class Dpmpp3mSde final : public Method {
 SolverEntry solver_dpmpp_3m_sde() {
   return solver_entry(
       {.name = "dpmpp_3m_sde",
-       .aliases = {"DPM++ 3M SDE", "dpmpp_3m_sde_gpu"},
+       .aliases = {"dpmpp_3m_sde_gpu"},
        .family = "stochastic",
        .reference =
            "k-diffusion sample_dpmpp_3m_sde: x' = e^-z x - expm1(-z) D + phi_2 d1 - phi_3 d2 + noise, z = (1 + eta) h, "

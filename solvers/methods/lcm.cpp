@@ -47,7 +47,7 @@ class Lcm final : public Method {
 SolverEntry solver_lcm() {
   return solver_entry(
       {.name = "lcm",
-       .aliases = {"LCM", "LCMScheduler"},
+       .aliases = {"LCM"},
        .family = "consistency",
        .reference = "Luo et al. 2023, arXiv:2310.04378, alg. 3",
        .summary = "jumps to the clean estimate and diffuses it to the next level",

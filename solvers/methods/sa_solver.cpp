@@ -165,7 +165,7 @@ class SaSolver final : public Method {
 SolverEntry solver_sa_solver() {
   return solver_entry(
       {.name = "sa_solver",
-       .aliases = {"SA-Solver", "SASolverScheduler"},
+       .aliases = {"SA-Solver"},
        .family = "stochastic",
        .reference = "Xue et al. 2023, arXiv:2309.05019, alg. 1, eq. 14-18",
        .summary = "stochastic Adams predictor and corrector; order 4 at tau = 0",

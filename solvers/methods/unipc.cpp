@@ -121,7 +121,7 @@ class UniPc final : public Solver {
 SolverEntry solver_unipc() {
   return solver_entry(
       {.name = "unipc",
-       .aliases = {"UniPC", "uni_pc_bh2", "UniPCMultistepScheduler"},
+       .aliases = {"UniPC"},
        .family = "multistep",
        .reference = "Zhao et al. 2023, arXiv:2302.04867, alg. 1 (UniC), alg. 2 (UniP)",
        .summary = "predictor and corrector in log-SNR with one evaluation per step",

@@ -48,7 +48,8 @@ TEST_CASE("grid: every grid is finite and strictly decreasing at any number of s
               const TimeGrid grid = make_grid(Spec::parse(spec), {steps, 0.002, 80.0, final, &schedule});
               ++built;
               CHECK(grid.end() > 0.0);
-              if (spec.find("variant") != std::string::npos) continue;  // may have another project's end and number
+              // These may have another project's end and number.
+              if (spec.find("variant") != std::string::npos || traits.name == "diffusers") continue;
               CHECK(grid.steps() == steps);
               CHECK(grid.final_zero() == (final == Final::zero));
             } catch (const UsageError& error) {
@@ -58,7 +59,8 @@ TEST_CASE("grid: every grid is finite and strictly decreasing at any number of s
                      says.find("leads out of") != std::string::npos));
               CHECK(says.find("schedule '" + traits.name) != std::string::npos);
               // A default grid of 500 steps exists always, one of 1,000 steps unless it needs as many timesteps.
-              CHECK((spec != traits.name || (steps > 500 && traits.needs_noise_schedule)));
+              const int64_t least = traits.name == "lcm" ? 50 : 500;
+              CHECK((spec != traits.name || (steps >= least && traits.needs_noise_schedule)));
             }
           }
   }
@@ -93,7 +95,9 @@ TEST_CASE("grid: every option is read as it is listed, and refused outside of wh
       if (!option.allowed.empty()) CHECK_THROWS_WITH(make(spec + "-1000000000"), contains(option.allowed));
       for (const std::string& word : option.choices) CHECK_NOTHROW(make(spec + word));
       const bool number = option.choices.empty() && !option.fallback.empty() && option.fallback != "N/2";
-      if (number && !spec.starts_with("logit_normal:logsnr")) CHECK_NOTHROW(make(spec + option.fallback));
+      const bool owned =
+          spec.starts_with("logit_normal:logsnr") || spec == "diffusers:shift=" || spec == "diffusers:timesteps=";
+      if (number && !owned) CHECK_NOTHROW(make(spec + option.fallback));
     }
   };
   for (const GridTraits& traits : grid_traits())
@@ -159,6 +163,25 @@ TEST_CASE("grid: the spacings take the timesteps that they are known for", "[gri
   check("sgm_uniform", {999, 899.1, 799.2, 699.3, 599.4, 499.5, 399.6, 299.7, 199.8, 99.9});
   check("simple", {999, 899, 799, 699, 599, 499, 399, 299, 199, 99});
   check("ddim_uniform", {901, 801, 701, 601, 501, 401, 301, 201, 101, 1});
+  check("lcm", {999, 899, 799, 699, 599, 499, 399, 299, 199, 99});
+  // A configuration of diffusers that ends at the level of timestep 0; where the levels come there, with one step less.
+  check("diffusers:spacing=leading,offset=1", {901, 801, 701, 601, 501, 401, 301, 201, 101, 1, 0}, Final::sigma_min);
+  check("diffusers:spacing=leading", {900, 800, 700, 600, 500, 400, 300, 200, 100, 0}, Final::sigma_min);
+}
+
+TEST_CASE("grid: the level above 0 is left out of one level more where that is asked for", "[grid]") {
+  const NoiseSchedule latent = noise("scaled_linear");
+  // ComfyUI's `normal` for dpm_2: 11 levels, of which the tenth stands before the 0.
+  const std::vector<double> ten = levels("normal:drop_next_to_last=true", 10, Final::zero, &latent);
+  const std::vector<double> eleven = levels("normal", 11, Final::zero, &latent);
+  REQUIRE(ten.size() == 11);
+  CHECK(ten[9] == Approx(0.344).margin(5e-4));
+  for (std::size_t i = 0; i < 10; ++i) CHECK(ten[i] == eleven[i]);
+  CHECK(ten.back() == 0.0);
+  CHECK(levels("karras:rho=5,drop_next_to_last=false", 5) == levels("karras:rho=5", 5));
+  CHECK(levels("karras:drop_next_to_last=1", 1).size() == 2);
+  CHECK_THROWS_WITH(levels("karras:drop_next_to_last=true", 5, Final::sigma_min), contains("has no such jump"));
+  CHECK_THROWS_WITH(levels("karras:drop_next_to_last=maybe", 5), contains("drop_next_to_last must be"));
 }
 
 TEST_CASE("grid: the known numbers of steps of other projects' variants", "[grid]") {

@@ -149,6 +149,33 @@ TEST_CASE("train denoiser: a run that is stopped and resumed ends bit for bit wh
   CHECK(same(ended.weights, whole.weights));
 }
 
+TEST_CASE("train denoiser: a look at which a run was killed is made up when it goes on") {
+  const ImageData data = stripes();
+  DenoiserTraining training = quick();
+  training.images = 16 * 21;
+  training.checkpoint_every = training.look_every = 7;
+  const auto looks_after_kill_at = [&](int64_t kill) {
+    const Folder folder;
+    struct Killed {};
+    std::vector<std::pair<int64_t, double>> looks;
+    const auto look = [&](bool killed) {
+      return TrainingHooks{.look = [&looks, kill, killed](int64_t step, const Weights& average) {
+        if (killed && step == kill) throw Killed();
+        looks.emplace_back(step, average.begin()->second.sum().item<double>());
+      }};
+    };
+    if (kill > 0) CHECK_THROWS_AS(train_denoiser(tiny(), data, training, folder.file(), at::kCPU, look(true)), Killed);
+    (void)train_denoiser(tiny(), data, training, folder.file(), at::kCPU, look(false));
+    return looks;
+  };
+  const auto whole = looks_after_kill_at(0);
+  REQUIRE(whole.size() == 3);
+  for (const int64_t kill : {7, 14, 21}) {
+    INFO("killed at the look of step " << kill);
+    CHECK(looks_after_kill_at(kill) == whole);
+  }
+}
+
 TEST_CASE("train denoiser: a checkpoint of another training is refused, a damaged one too") {
   const Folder folder;
   const ImageData data = stripes();

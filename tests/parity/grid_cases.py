@@ -155,3 +155,55 @@ def cases():
     yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=SOME)
     yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=(1,),
                finals=("zero",), differs="theirs is NaN with one step")
+
+    yield from configured_cases()
+
+
+def configured_cases():
+    """Levels of diffusers' configurations, and the ones that ComfyUI and A1111 leave out."""
+    # 1,000 steps of one timestep each leave nothing to interpolate, and their float64 rounds other numbers up.
+    many = tuple(n for n in STEPS if n <= 200)
+    some = tuple(n for n in many if n > 1)
+    origin = "diffusers EulerDiscrete"
+    linear = "scaled_linear:interpolation=linear"
+    for spacing, offset in (("leading", 1), ("trailing", 0), ("linspace", 0)):
+        case = f"diffusers:spacing={spacing}" + (",offset=1" if offset else "")
+        told = {"timestep_spacing": spacing, "steps_offset": offset}
+        yield Case(case, of.configured(of.Euler, "scaled_linear", **told), origin, linear, some)
+        for curve in ("karras", "exponential", "beta"):
+            reference = of.configured(of.Euler, "scaled_linear", **told, **{f"use_{curve}_sigmas": True})
+            yield Case(f"{case},curve={curve}", reference, origin, linear, some)
+    origin = "diffusers DPMSolverMultistep"
+    for spacing, offset in (("leading", 1), ("trailing", 0), ("linspace", 0)):
+        case = f"diffusers:family=dpm_solver,spacing={spacing}" + (",offset=1" if offset else "")
+        told = {"timestep_spacing": spacing, "steps_offset": offset}
+        yield Case(case, of.configured(of.DPM, "scaled_linear", **told), origin, "scaled_linear", many)
+    for curve in ("karras", "exponential", "beta"):
+        reference = of.configured(of.DPM, "scaled_linear", **{f"use_{curve}_sigmas": True})
+        yield Case(f"diffusers:family=dpm_solver,curve={curve}", reference, origin, "scaled_linear", some)
+    for spacing in ("linspace", "leading", "trailing"):
+        reference = of.configured(of.DPM, "scaled_linear", lambda_min_clipped=-2.0, timestep_spacing=spacing)
+        yield Case(f"diffusers:family=dpm_solver,spacing={spacing},lambda_min=-2", reference, origin, "scaled_linear",
+                   tuple(n for n in some if n <= 100))
+    for shift in (1.0, 3.0):
+        yield Case(f"diffusers:flow=dpm_solver,shift={shift:g}", of.flow_sigmas(of.DPM, shift), origin, "scaled_linear",
+                   some)
+        yield Case(f"diffusers:flow=unipc,shift={shift:g}", of.flow_sigmas(of.UniPC, shift), "diffusers UniPC",
+                   "scaled_linear", some)
+
+    def whole(n, final):
+        sigmas = of.table("scaled_linear")
+        levels = sigmas[np.linspace(0, 999, n).round()[::-1].astype(int)]
+        return of.zero(levels) if final == "zero" else levels
+
+    yield Case("diffusers:whole=true", whole, "diffusers DDIM's timesteps", "scaled_linear", some)
+    yield Case("lcm", of.consistency("scaled_linear", 50), "diffusers LCMScheduler", "scaled_linear",
+               tuple(n for n in STEPS if n < 50))
+    yield Case("lcm:original=100", of.consistency("scaled_linear", 100), "diffusers LCMScheduler", "scaled_linear",
+               tuple(n for n in STEPS if n < 100))
+
+    sigmas = of.table("scaled_linear")
+    normal = of.dropped(of.levels_of(lambda n: of.at(sigmas, of.linspace(999, 0, n))))
+    yield Case("linspace:drop_next_to_last=true", normal, "ComfyUI's rule", "scaled_linear", some, ("zero",))
+    karras = of.dropped(of.of_kd(of.kd.get_sigmas_karras, LOW, HIGH))
+    yield Case("karras:drop_next_to_last=true", karras, "A1111's rule", "scaled_linear", many, ("zero",))

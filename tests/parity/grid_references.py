@@ -121,6 +121,61 @@ def dpm(noise, **options):
     return reference
 
 
+UniPC = diffusers("scheduling_unipc_multistep", "UniPCMultistepScheduler")
+LCM = diffusers("scheduling_lcm", "LCMScheduler")
+
+
+def without_repeat(levels):
+    """A last step of no length is none."""
+    return levels[:-1] if len(levels) > 1 and abs(levels[-2] - levels[-1]) <= 1e-9 * levels[-1] else levels
+
+
+def configured(make, noise, **options):
+    """Euler or DPM with its own end at the level of timestep 0."""
+
+    def reference(n, final):
+        scheduler = make(**NOISE[noise], final_sigmas_type=final, **options)
+        scheduler.set_timesteps(n)
+        return without_repeat(scheduler.sigmas.double().numpy())
+
+    return reference
+
+
+def flow_sigmas(make, shift):
+    """use_flow_sigmas, in EDM coordinates."""
+
+    def reference(n, final):
+        scheduler = make(use_flow_sigmas=True, flow_shift=shift, prediction_type="flow_prediction",
+                         final_sigmas_type=final)
+        scheduler.set_timesteps(n)
+        s = scheduler.sigmas.double().numpy()
+        s = s if final == "zero" else s[:-1]
+        with np.errstate(divide="ignore"):
+            return np.where(s >= 1.0 - 1e-5, np.inf, s / (1.0 - s))
+
+    return reference
+
+
+def consistency(noise, original):
+    def levels(n):
+        scheduler = LCM(**NOISE[noise], original_inference_steps=original)
+        scheduler.set_timesteps(n)
+        alphas = scheduler.alphas_cumprod.double().numpy()[scheduler.timesteps.numpy()]
+        return np.sqrt((1 - alphas) / alphas)
+
+    return levels_of(levels)
+
+
+def dropped(levels):
+    """A reference of one level more, the last but one of which is left out (ComfyUI's and A1111's rule)."""
+
+    def reference(n, final):
+        more = np.asarray(levels(n + 1, final))
+        return np.delete(more, -2)
+
+    return reference
+
+
 def flow(mu=None, **options):
     def reference(n, final):
         scheduler = Flow(**options)

@@ -4,11 +4,16 @@
 //   stride_parity_probe --solvers      the names that need a reference, one a line
 //   stride_parity_probe --tableaux     the Butcher tableaux, as JSON
 //
+// With a `config`, the text of a file for --config, and `steps`, the case's solver, levels and bounds are those of
+// `stride sample`; `sigmas/ID` are the levels, and metadata `said/ID` says what became of the configuration, as JSON.
 // A case names a solver, the levels and a mixture; INPUT has `x/ID` [B, D] (EDM coordinates) and `noise/ID` [M, B, D],
 // OUTPUT gets `states/ID` [N, B, D] and `nfe/ID` [B], or the message of the error as metadata `error/ID`. A case with a
 // `policy` runs adaptively between the ends of its levels: its one state is the end point, and `accepted/ID` and
 // `rejected/ID` [B] are there as well.
+#include "apps/cli/command.h"
 #include "apps/cli/guidance_option.h"
+#include "apps/cli/sampling_options.h"
+#include "apps/commands/commands.h"
 #include "framework/error.h"
 #include "framework/files/safetensors.h"
 #include "framework/fixed_grid.h"
@@ -73,6 +78,32 @@ struct Outcome {
   RunResult result;
 };
 
+const Command& sample_command() {
+  static const auto commands = make_commands();
+  for (const auto& command : commands)
+    if (command->info().name == "sample") return *command;
+  throw std::logic_error("no command sample");
+}
+
+// The case's configuration as `stride sample` reads it, in place of its solver, levels and bounds; `said` gets words.
+json configured(json wanted, const ModelInfo& model, json& said) {
+  OptionValues options(full_table(sample_command().info()));
+  apply_config(options, wanted.at("config"), "config", "sample");
+  options.set("steps", {std::to_string(wanted.at("steps").get<int64_t>())}, ValueSource::command_line, "--steps");
+  const SamplerSpec spec = sampler_specs(options).at(0);
+  const Sampler sampler = make_sampler(spec, model);
+  wanted["solver"] = spec.solver;
+  wanted["sigmas"] = sampler.grid.sigmas();
+  wanted["noise_schedule"] = spec.noise_schedule.empty() ? "linear" : spec.noise_schedule;
+  wanted["clip"] = options.flag("clip");
+  if (options.has("threshold")) wanted["threshold"] = options.text("threshold");
+  said = {
+      {"solver", spec.solver},          {"schedule", spec.schedule},    {"noise_schedule", spec.noise_schedule},
+      {"final", to_string(spec.final)}, {"clip", options.flag("clip")}, {"threshold", options.text_or("threshold", "")},
+      {"notes", options.notes()}};
+  return wanted;
+}
+
 Outcome run(const json& wanted, const Tensor& x, const Tensor& noise) {
   const GaussianMixture plain = mixture(wanted.at("mixture"));
   const Predicting predicting(plain);
@@ -129,7 +160,18 @@ int probe(const std::string& cases_path, const std::string& input_path, const st
   for (const json& wanted : cases) {
     const std::string id = wanted.at("id");
     try {
-      Outcome outcome = run(wanted, input.at("x/" + id), input.at("noise/" + id));
+      json full = wanted;
+      Tensor x = input.at("x/" + id);
+      if (wanted.contains("config")) {
+        json said;
+        full = configured(wanted, mixture(wanted.at("mixture")).info(), said);
+        errors.emplace("said/" + id, said.dump());
+        const Tensor sigmas = at::tensor(full.at("sigmas").get<std::vector<double>>(), at::kDouble);
+        output.emplace("sigmas/" + id, sigmas);
+        x = x * sigmas[0];  // unit normals: the configuration says the level
+        if (wanted.value("levels_only", false)) continue;
+      }
+      Outcome outcome = run(full, x, input.at("noise/" + id));
       output.emplace("states/" + id, at::stack(outcome.states));
       output.emplace("nfe/" + id, outcome.result.nfe.contiguous());
       if (!wanted.contains("policy")) continue;

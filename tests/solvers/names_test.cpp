@@ -1,5 +1,6 @@
 // Samplers as other projects name them.
 #include "solvers/names.h"
+#include "framework/grids/noise_schedule.h"
 #include "solvers/named_variants.h"
 #include "solvers/registry.h"
 
@@ -25,12 +26,12 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"PNDMScheduler", "pndm", ""},
       {"KDPM2DiscreteScheduler", "dpm2", ""},
       {"KDPM2AncestralDiscreteScheduler", "dpm2_ancestral", ""},
-      {"DPMSolverMultistepScheduler", "dpmpp_2m", ""},
+      {"DPMSolverMultistepScheduler", "dpmpp_2m:lower_order_final=true", ""},
       {"DPMSolverSDEScheduler", "dpmpp_sde", ""},
-      {"DEISMultistepScheduler", "deis", ""},
-      {"UniPCMultistepScheduler", "unipc", ""},
-      {"SASolverScheduler", "sa_solver", ""},
-      {"LCMScheduler", "lcm", ""},
+      {"DEISMultistepScheduler", "deis:lower_order_final=true,order=2", ""},
+      {"UniPCMultistepScheduler", "unipc:lower_order_final=true,order=2", ""},
+      {"SASolverScheduler", "sa_solver:corrector=2,predictor=2,simple_order_2=true", ""},
+      {"LCMScheduler", "lcm:boundary=true", ""},
       {"TCDScheduler", "tcd", ""},
       // A1111
       {"Euler a", "euler_ancestral", ""},
@@ -97,8 +98,8 @@ TEST_CASE("names: what diffusers, ComfyUI, A1111, InvokeAI and k-diffusion call 
       {"er_sde", "er_sde", ""},
       {"seeds_2", "seeds_2", ""},
       {"seeds_3", "seeds_3", ""},
-      {"uni_pc", "unipc:variant=bh1", ""},
-      {"uni_pc_bh2", "unipc", ""},
+      {"uni_pc", "unipc:lower_order_final=true,variant=bh1", ""},
+      {"uni_pc_bh2", "unipc:lower_order_final=true", ""},
       // InvokeAI
       {"euler_k", "euler", "karras"},
       {"dpmpp_2m_k", "dpmpp_2m", "karras"},
@@ -127,7 +128,8 @@ TEST_CASE("names: a name that says an option makes that solver, and a written op
   CHECK_THROWS_WITH(make_solver("DPM++ 2M SDE Huen"), contains("did you mean 'dpmpp_2m_sde_heun'"));
   for (const std::string& name : named_variant_names()) {
     CAPTURE(name);
-    CHECK(make_solver(name) != nullptr);
+    const NoiseSchedule schedule = make_noise_schedule(Spec::parse("linear"));  // for those that live on timesteps
+    CHECK(make_solver(Spec::parse(name), {&schedule}) != nullptr);
     for (const std::string& other : solver_names()) {
       CHECK(other != name);
       for (const std::string& alias : solver_traits(other).aliases) CHECK(folded_name(alias) != folded_name(name));
@@ -143,6 +145,27 @@ TEST_CASE("names: options stay, and what is unknown stays as it was", "[names]")
   CHECK(resolve_sampler_name("Huen Karras").solver == "Huen Karras");
   CHECK(resolve_sampler_name("ddim@10,heun@5").solver == "ddim@10,heun@5");
   for (const std::string& name : solver_names()) CHECK(resolve_sampler_name(name).solver == name);
+}
+
+TEST_CASE("names: a name whose project leaves out the last level above 0 says so, as it is written", "[names]") {
+  const auto drops = [](const std::string& name) { return resolve_sampler_name(name).drops_next_to_last; };
+  for (const char* name :
+       {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2", "UNI_PC", "DPM2", "DPM2 Karras", "DPM2 a", "dpm2_a",
+        "DPM2 a Karras", "DPM++ 3M SDE", "DPM++ 3M SDE Exponential", "k_dpm_2"}) {
+    INFO(name);
+    CHECK(drops(name));
+  }
+  // Stride's own names, k-diffusion's functions, diffusers' classes and stable-diffusion.cpp's dpm2 keep all levels.
+  for (const char* name : {"dpm2", "dpm2 Karras", "dpm2_ancestral", "unipc", "UniPC", "dpmpp_3m_sde", "sample_dpm_2",
+                           "sample_dpm_2_ancestral", "KDPM2DiscreteScheduler", "UniPCMultistepScheduler", "kdpm_2"}) {
+    INFO(name);
+    CHECK_FALSE(drops(name));
+  }
+  const SamplerName comfy = resolve_sampler_name("dpm_2");
+  CHECK(levels_of_name(comfy, "karras:rho=5") == "karras:drop_next_to_last=true,rho=5");
+  CHECK(levels_of_name(comfy, "custom:Levels.txt") == "custom:Levels.txt");
+  CHECK(levels_of_name(comfy, "karras:drop_next_to_last=false") == "karras:drop_next_to_last=false");
+  CHECK(levels_of_name(resolve_sampler_name("dpm2"), "karras") == "karras");
 }
 
 }  // namespace stride

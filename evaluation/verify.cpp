@@ -157,7 +157,7 @@ void verify_run(Findings& findings, const std::string& folder) {
 
 Findings verify_path(const std::string& path) {
   Findings findings;
-  if (!fs::exists(path)) throw InputError(fmt::format("{}: there is no such file or folder", path));
+  if (!file_exists(path)) throw InputError(fmt::format("{}: there is no such file or folder", path));
   if (!fs::is_directory(path)) {
     if (!fs::is_regular_file(path)) throw InputError(fmt::format("{}: is no file", path));
     if (!verify_file(findings, path))

@@ -109,7 +109,7 @@ void ImageReader::Impl::describe_shape(hid_t dataset, const std::string& name, D
   if (H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr) < 0) fail_reading(name);
   info.bytes = c10::elementSize(info.type);
   // What is chunked and packed may be larger than the file, within bounds.
-  const uint64_t limit = std::max<uint64_t>(bytes.size() * kMaxExpansion, kFreelyUnpacked);
+  const uint64_t limit = most_unpacked(bytes.size());
   for (const hsize_t each : extent) {
     if (each != 0 && info.bytes > limit / each) {
       fail(fmt::format("dataset \"{}\" claims to be larger than the file can hold", name));

@@ -97,7 +97,7 @@ struct NpzReader::Impl {
       fail(name, "is compressed by a method that NumPy does not use");
     if (stat.comp_size > bytes.size() || (stat.comp_method == ZIP_CM_STORE && stat.size > bytes.size()))
       fail(name, "says it is larger than the file can hold");
-    if (unpacks_too_far(stat.comp_size, stat.size))
+    if (stat.size > most_unpacked(stat.comp_size))
       fail(name, fmt::format("would unpack to {} bytes from {}: save it without compression (numpy.savez) if that is "
                              "meant",
                              stat.size, stat.comp_size));

@@ -19,13 +19,16 @@ inline constexpr std::size_t kMaxNames = 10'000'000;
 /// Extents of an array.
 inline constexpr std::size_t kMaxRank = 32;
 
-/// Bytes that packed data may unpack to: this much always, and beyond it `kMaxExpansion` times what they take packed.
-/// (Deflate can claim a thousandfold; arrays and images that are worth keeping do not.)
+/// Bytes that packed data may unpack to. No packing of deflate's kind is tighter than `kTightest`; this much is taken
+/// freely; and more only up to `kUsual` times what it takes packed, which arrays and images that are worth keeping do.
+inline constexpr uint64_t kTightest = 2048;
 inline constexpr uint64_t kFreelyUnpacked = uint64_t{1} << 28;
-inline constexpr uint64_t kMaxExpansion = 64;
+inline constexpr uint64_t kUsual = 64;
 
-[[nodiscard]] constexpr bool unpacks_too_far(uint64_t packed, uint64_t unpacked) noexcept {
-  return unpacked > kFreelyUnpacked && unpacked / kMaxExpansion > packed;
+[[nodiscard]] constexpr uint64_t most_unpacked(uint64_t packed) noexcept {
+  const uint64_t bounded = packed < (uint64_t{1} << 50) ? packed : uint64_t{1} << 50;
+  const uint64_t freely = bounded * kTightest + 4096 < kFreelyUnpacked ? bounded * kTightest + 4096 : kFreelyUnpacked;
+  return bounded * kUsual > freely ? bounded * kUsual : freely;
 }
 
 }  // namespace stride

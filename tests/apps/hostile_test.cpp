@@ -4,6 +4,7 @@
 #include "datasets/files/npz.h"
 #include "datasets/files/npz_reader.h"
 #include "evaluation/report/report.h"
+#include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/safetensors.h"
 #include "framework/files/seal.h"

@@ -9,6 +9,7 @@
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
 #include "framework/named.h"
+#include "pipeline/run_folder.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -69,11 +70,8 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
   for (const char* name : {"config", "outdir"}) {
     if (typed.has(name)) throw UsageError(fmt::format("--resume and --{} exclude each other", name));
   }
-  if (!file_exists(path + "/config.toml")) {
-    throw InputError(fmt::format("--resume {}: no run folder (it has no config.toml)", path));
-  }
   OptionValues first(full_table(info));
-  apply_config(first, read_file(path + "/config.toml"), path + "/config.toml", info.name);
+  apply_config(first, run_config(path), path + "/config.toml", info.name);
   OptionValues values = first;
   for (const std::string& assignment : typed.list("set")) apply_set(values, assignment);
   apply_command_line(values, words);

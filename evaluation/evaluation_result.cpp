@@ -4,7 +4,11 @@
 #include "evaluation/metric_facts.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/hash.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/files/printable.h"
+#include "framework/files/seal.h"
 
 #include <cmath>
 #include <limits>
@@ -15,6 +19,7 @@
 namespace stride {
 
 using Json = nlohmann::ordered_json;
+using Place = JsonPlace<Json>;
 
 const char* const kResultsCsvHeader =
     "sampler,schedule,final,policy,steps,nfe_mean,nfe_p95,nfe_max,model_evals_mean,metric,value,low,high,n,block,"
@@ -25,8 +30,13 @@ namespace {
 
 constexpr const char* kFormat = "stride-evaluation";
 constexpr int kVersion = 1;
+constexpr const char* kTeacherStrip = "strip-teacher.png";
+constexpr const char* kStripSum = "strip_xxh3_128";
+// What counts can be, so that nothing that is computed from them overflows.
+constexpr int64_t kMost = int64_t{1} << 52;
 
-std::string quoted(const std::string& text) {
+std::string quoted(const std::string& written) {
+  const std::string text = printable(written, Lines::escaped);
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -60,9 +70,17 @@ Json number(double value) {
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   return std::isnan(value) ? Json(nullptr) : Json(value);
 }
-double number(const Json& json) {
+double number(const Place& place) {
+  const Json& json = place.value();
   if (json == "inf" || json == "-inf") return (json == "inf" ? 1.0 : -1.0) * std::numeric_limits<double>::infinity();
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : place.number();
+}
+
+// Of what is counted or timed.
+double amount(const Place& place) {
+  const double value = number(place);
+  if (std::isnan(value) || (value >= 0.0 && value <= static_cast<double>(kMost))) return value;
+  place.fail(fmt::format("must lie between 0 and {}", kMost));
 }
 
 Json numbers(const std::vector<double>& values) {
@@ -71,9 +89,15 @@ Json numbers(const std::vector<double>& values) {
   return out;
 }
 
-std::vector<double> numbers(const Json& json) {
+std::vector<double> numbers(const Place& place) {
   std::vector<double> out;
-  for (const Json& value : json) out.push_back(number(value));
+  for (const Place& value : place.list()) out.push_back(number(value));
+  return out;
+}
+
+std::map<std::string, std::string> texts_by_name(const Place& place) {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, value] : place.entries()) out[name] = value.text();
   return out;
 }
 
@@ -87,10 +111,10 @@ Json cost_json(const SampleCost& cost) {
           {"peak_bytes", cost.peak_bytes}};
 }
 
-SampleCost cost_from(const Json& json) {
-  return {json.at("n").get<int64_t>(),         number(json.at("nfe_mean")),         number(json.at("nfe_p95")),
-          json.at("nfe_max").get<int64_t>(),   number(json.at("model_evals_mean")), number(json.at("seconds")),
-          json.at("peak_bytes").get<int64_t>()};
+SampleCost cost_from(const Place& place) {
+  return {place.at("n").whole(0, kMost),         amount(place.at("nfe_mean")),         amount(place.at("nfe_p95")),
+          place.at("nfe_max").whole(0, kMost),   amount(place.at("model_evals_mean")), amount(place.at("seconds")),
+          place.at("peak_bytes").whole(0, kMost)};
 }
 
 Json sampler_json(const SamplerResult& sampler) {
@@ -121,34 +145,40 @@ Json sampler_json(const SamplerResult& sampler) {
   if (!sampler.plan_json.empty()) out["plan"] = Json::parse(sampler.plan_json);
   if (!sampler.policy_sha256.empty()) out["policy_sha256"] = sampler.policy_sha256;
   if (!sampler.seeds_seen.empty()) out["seeds_seen"] = sampler.seeds_seen;
+  if (!sampler.strip_png.empty()) out[kStripSum] = xxh3_128(sampler.strip_png);
   return out;
 }
 
-SamplerResult sampler_from(const Json& json) {
+SamplerResult sampler_from(const Place& place) {
   SamplerResult out;
-  out.sampler = json.at("sampler").get<std::string>();
-  out.schedule = json.at("schedule").get<std::string>();
-  out.final = json.at("final").get<std::string>();
-  out.policy = json.at("policy").get<std::string>();
-  out.steps = json.at("steps").get<int64_t>();
-  out.cost = cost_from(json.at("cost"));
-  out.not_finite = json.at("not_finite").get<int64_t>();
-  out.gave_up = json.at("gave_up").get<int64_t>();
-  for (const auto& [name, metric] : json.at("metrics").items()) {
+  out.sampler = place.at("sampler").text();
+  out.schedule = place.at("schedule").text();
+  out.final = place.at("final").text();
+  out.policy = place.at("policy").text();
+  out.steps = place.at("steps").whole(0, kMost);
+  out.cost = cost_from(place.at("cost"));
+  out.not_finite = place.at("not_finite").whole(0, kMost);
+  out.gave_up = place.at("gave_up").whole(0, kMost);
+  for (const auto& [name, metric] : place.at("metrics").entries()) {
     out.metrics.push_back(
         {name, within_range(name, {number(metric.at("value")), number(metric.at("low")), number(metric.at("high"))}),
-         numbers(metric.at("blocks")), metric.value("quantisation", "none"), metric.value("features_sha256", "")});
+         numbers(metric.at("blocks")), metric.text_or("quantisation", "none"), metric.text_or("features_sha256", "")});
   }
-  for (const Json& block : json.at("blocks")) out.blocks.push_back(cost_from(block));
-  out.sigmas = numbers(json.at("sigmas"));
-  if (json.contains("paths")) {
-    for (const Json& path : json.at("paths")) out.paths.push_back(numbers(path));
+  for (const Place& block : place.at("blocks").list()) out.blocks.push_back(cost_from(block));
+  out.sigmas = numbers(place.at("sigmas"));
+  if (const auto paths = place.find("paths"))
+    for (const Place& path : paths->list()) out.paths.push_back(numbers(path));
+  if (const auto counts = place.find("nfe_counts")) {
+    for (const Place& pair : counts->list()) {
+      const std::vector<int64_t> two = pair.wholes(0, kMost);
+      if (two.size() != 2) pair.fail("must be two numbers: evaluations and samples");
+      out.nfe_counts.emplace_back(two[0], two[1]);
+    }
   }
-  if (json.contains("nfe_counts"))
-    out.nfe_counts = json.at("nfe_counts").get<std::vector<std::pair<int64_t, int64_t>>>();
-  if (json.contains("plan")) out.plan_json = json.at("plan").dump(2);
-  if (json.contains("policy_sha256")) out.policy_sha256 = json.at("policy_sha256").get<std::string>();
-  out.seeds_seen = json.value("seeds_seen", "");
+  if (const auto plan = place.find("plan")) out.plan_json = plan->value().dump(2);
+  out.policy_sha256 = place.text_or("policy_sha256", "");
+  out.seeds_seen = place.text_or("seeds_seen", "");
+  (void)place.text_or(kStripSum, "");
   return out;
 }
 
@@ -192,56 +222,53 @@ std::string to_json(const EvaluationResult& result) {
   Json samplers = Json::array();
   for (const SamplerResult& sampler : result.samplers) samplers.push_back(sampler_json(sampler));
   out["samplers"] = samplers;
-  return out.dump(1) + "\n";
+  return sealed_json(std::move(out), 1);
 }
 
 EvaluationResult evaluation_from_json(const std::string& text, const std::string& where) {
-  try {
-    const Json json = parse_ordered_json_text(text, where);
-    if (!json.is_object() || json.value("format", "") != kFormat) {
-      throw InputError(
-          fmt::format("{}: not the results of an evaluation; give a folder that `stride evaluate` or `stride "
-                      "demo` wrote",
-                      where));
-    }
-    if (json.at("version").get<int>() != kVersion) {
-      throw InputError(fmt::format("{}: version {} of the results; this program reads version {}", where,
-                                   json.at("version").get<int>(), kVersion));
-    }
-    EvaluationResult out;
-    out.model = json.at("model").at("name").get<std::string>();
-    out.model_sha256 = json.at("model").at("sha256").get<std::string>();
-    out.shape = json.at("model").at("shape").get<std::vector<int64_t>>();
-    out.seeds = json.at("seeds").get<std::string>();
-    out.n = json.at("n").get<int64_t>();
-    out.block_sizes = json.at("block_sizes").get<std::vector<int64_t>>();
-    out.block_seeds = json.value("block_seeds", std::vector<std::string>());
-    out.device = json.at("device").get<std::string>();
-    out.dtype = json.at("dtype").get<std::string>();
-    out.batch = json.at("batch").get<int64_t>();
-    out.conditions = json.value("conditions", std::map<std::string, std::string>());
-    out.warnings = json.value("warnings", std::vector<std::string>());
-    out.features = json.at("features").at("name").get<std::string>();
-    out.features_sha256 = json.at("features").at("sha256").get<std::string>();
-    out.quantisation = json.at("features").value("quantisation", "none");
-    out.reference = json.at("reference").at("name").get<std::string>();
-    out.reference_n = json.at("reference").at("n").get<int64_t>();
-    out.reference_floor = number(json.at("reference").at("floor"));
-    out.strip_columns = json.at("strip_columns").get<int64_t>();
-    out.complete = json.at("complete").get<bool>();
-    out.teacher = sampler_from(json.at("teacher"));
-    for (const Json& sampler : json.at("samplers")) out.samplers.push_back(sampler_from(sampler));
-    set_tags(out);
-    return out;
-  } catch (const Json::exception& error) {
+  Json json = parse_ordered_json_text(text, where);
+  if (!json.is_object() || json.value("format", Json()) != kFormat) {
     throw InputError(
-        fmt::format("{}: damaged or incomplete results ({}); run the evaluation again", where, error.what()));
+        fmt::format("{}: not the results of an evaluation; give a folder that `stride evaluate` or `stride "
+                    "demo` wrote",
+                    where));
   }
+  (void)take_seal(json, where);
+  const Place root(json, where);
+  if (const int64_t version = root.at("version").whole(); version != kVersion) {
+    throw InputError(
+        fmt::format("{}: version {} of the results; this program reads version {}", where, version, kVersion));
+  }
+  EvaluationResult out;
+  out.model = root.at("model").at("name").text();
+  out.model_sha256 = root.at("model").at("sha256").text();
+  out.shape = root.at("model").at("shape").wholes(1, kMost);
+  out.seeds = root.at("seeds").text();
+  out.n = root.at("n").whole(0, kMost);
+  out.block_sizes = root.at("block_sizes").wholes(0, kMost);
+  if (const auto seeds = root.find("block_seeds")) out.block_seeds = seeds->texts();
+  out.device = root.at("device").text();
+  out.dtype = root.at("dtype").text();
+  out.batch = root.at("batch").whole(0, kMost);
+  if (const auto conditions = root.find("conditions")) out.conditions = texts_by_name(*conditions);
+  if (const auto warnings = root.find("warnings")) out.warnings = warnings->texts();
+  out.features = root.at("features").at("name").text();
+  out.features_sha256 = root.at("features").at("sha256").text();
+  out.quantisation = root.at("features").text_or("quantisation", "none");
+  out.reference = root.at("reference").at("name").text();
+  out.reference_n = root.at("reference").at("n").whole(0, kMost);
+  out.reference_floor = number(root.at("reference").at("floor"));
+  out.strip_columns = root.at("strip_columns").whole(0, 1 << 20);
+  out.complete = root.at("complete").flag();
+  out.teacher = sampler_from(root.at("teacher"));
+  for (const Place& sampler : root.at("samplers").list()) out.samplers.push_back(sampler_from(sampler));
+  set_tags(out);
+  return out;
 }
 
 std::map<std::string, std::string> evaluation_files(const EvaluationResult& result) {
   std::map<std::string, std::string> files = {{"results.json", to_json(result)}, {"results.csv", to_csv(result)}};
-  if (!result.teacher.strip_png.empty()) files["strip-teacher.png"] = result.teacher.strip_png;
+  if (!result.teacher.strip_png.empty()) files[kTeacherStrip] = result.teacher.strip_png;
   for (std::size_t i = 0; i < result.samplers.size(); ++i) {
     if (!result.samplers[i].strip_png.empty()) files[strip_name(i)] = result.samplers[i].strip_png;
   }
@@ -256,13 +283,18 @@ EvaluationResult load_evaluation(const std::string& folder) {
                     "demo`",
                     folder));
   }
-  EvaluationResult out = evaluation_from_json(read_file(path), path);
-  const auto strip = [&](const std::string& name) {
-    const std::string file = folder + "/" + name;
-    return file_exists(file) ? read_file(file) : std::string();
+  const std::string text = read_file(path);
+  EvaluationResult out = evaluation_from_json(text, path);
+  const Json json = parse_ordered_json_text(text, path);
+  const auto read_strip = [&](SamplerResult& sampler, const Json& entry, const std::string& name) {
+    const std::string file = folder + "/" + name, sum = Place(entry, path).text_or(kStripSum, "");
+    if (file_exists(file)) sampler.strip_png = read_file(file);
+    if (!sum.empty() && xxh3_128(sampler.strip_png) != sum)
+      throw InputError(fmt::format("{}: is {}; run the evaluation again", file,
+                                   sampler.strip_png.empty() ? "missing" : "not the image that results.json lists"));
   };
-  out.teacher.strip_png = strip("strip-teacher.png");
-  for (std::size_t i = 0; i < out.samplers.size(); ++i) out.samplers[i].strip_png = strip(strip_name(i));
+  read_strip(out.teacher, json["teacher"], kTeacherStrip);
+  for (std::size_t i = 0; i < out.samplers.size(); ++i) read_strip(out.samplers[i], json["samplers"][i], strip_name(i));
   return out;
 }
 

@@ -34,6 +34,13 @@ Tensor rows_in_order(const Tensor& have, const std::vector<int64_t>& seeds) {
   return at::tensor(rows, at::TensorOptions().dtype(at::kLong));
 }
 
+std::map<std::string, std::string> attributes_of(const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype) {
+  return {
+      {"solver", sampler.spec.solver}, {"schedule", sampler.spec.schedule}, {"final", to_string(sampler.spec.final)},
+      {"policy", sampler.spec.policy}, {"term", sampler.spec.term},         {"dtype", at::toString(dtype)},
+      {"model", model.name},           {"model_sha256", model.sha256}};
+}
+
 }  // namespace
 
 std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model) {
@@ -71,11 +78,26 @@ Samples make_samples(const Draws& draws, const Samples* earlier, const std::vect
   for (Tensor* values : {&out.x, &out.seed, &out.nfe, &out.model_evals, &out.status})
     *values = values->index_select(0, rows);
   if (sampler.fixed()) out.sigmas = at::tensor(sampler.grid.sigmas(), at::TensorOptions().dtype(at::kDouble));
-  out.attributes = {
-      {"solver", sampler.spec.solver}, {"schedule", sampler.spec.schedule}, {"final", to_string(sampler.spec.final)},
-      {"policy", sampler.spec.policy}, {"term", sampler.spec.term},         {"dtype", at::toString(dtype)},
-      {"model", model.name},           {"model_sha256", model.sha256}};
+  out.attributes = attributes_of(sampler, model, dtype);
   return out;
+}
+
+void require_same_run(const Samples& earlier, const std::string& path, const Sampler& sampler, const ModelInfo& model,
+                      at::ScalarType dtype) {
+  const auto refuse = [&](const std::string& field) {
+    throw InputError(
+        fmt::format("{}: its samples are of another run, they differ in {}: start a new run", path, field));
+  };
+  for (const auto& [name, text] : attributes_of(sampler, model, dtype)) {
+    const auto found = earlier.attributes.find(name);
+    // An inversion names itself there.
+    const bool inverted = name == "solver" && found != earlier.attributes.end() && found->second == kInverted;
+    if (!inverted && (found == earlier.attributes.end() || found->second != text)) refuse(name);
+  }
+  if (earlier.x.sizes().slice(1) != at::IntArrayRef(model.shape)) refuse("shape");
+  if (!sampler.fixed() || earlier.x.size(0) == 0) return;
+  if (!earlier.sigmas.defined() || !at::equal(earlier.sigmas, at::tensor(sampler.grid.sigmas(), at::kDouble)))
+    refuse("sigmas");
 }
 
 void save_samples(const std::string& folder, const Samples& samples, const std::vector<std::string>& save) {

@@ -1,6 +1,9 @@
 #include "pipeline/toml_reader.h"
 
 #include "framework/error.h"
+#include "framework/files/limits.h"
+#include "framework/files/printable.h"
+#include "framework/files/seal.h"
 #include "framework/spec.h"
 
 #include <fmt/format.h>
@@ -12,12 +15,95 @@ namespace stride {
 
 void refuse_toml() { throw std::invalid_argument("unexpected character"); }
 
+namespace {
+
+// Where a text would nest deeper than kMaxDocumentDepth: brackets and the parts of dotted keys, without reading it.
+// Each level is a level of recursion in the library.
+class DepthScan final {
+ public:
+  explicit DepthScan(std::string_view text) : text_(text) {}
+
+  [[nodiscard]] std::optional<std::size_t> too_deep() {
+    for (; at_ < text_.size(); ++at_) {
+      switch (text_[at_]) {
+        case '#':
+          at_ = std::min(text_.find('\n', at_), text_.size() - 1);
+          parts_ = 0;
+          break;
+        case '"':
+        case '\'':
+          skip_text();
+          break;
+        case '[':
+        case '{':
+          open_.push_back(parts_ + 1);
+          depth_ += open_.back();
+          parts_ = 0;
+          break;
+        case ']':
+        case '}':
+          if (!open_.empty()) {
+            depth_ -= open_.back();
+            open_.pop_back();
+          }
+          parts_ = 0;
+          break;
+        case ',':
+        case '\n':
+          parts_ = 0;
+          break;
+        case '.':
+          ++parts_;
+          break;
+        default:
+          break;
+      }
+      if (depth_ + parts_ > kMaxDocumentDepth) return at_;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // To the closing quote, or where the line or the text ends.
+  void skip_text() {
+    const char quote = text_[at_];
+    const std::string three(3, quote);
+    const bool several = text_.substr(at_, 3) == three;
+    at_ += several ? 3 : 1;
+    for (; at_ < text_.size(); ++at_) {
+      if (quote == '"' && text_[at_] == '\\') {
+        ++at_;
+      } else if (several ? text_.substr(at_, 3) == three : text_[at_] == quote) {
+        at_ += several ? 2 : 0;
+        return;
+      } else if (!several && text_[at_] == '\n') {
+        return;
+      }
+    }
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::vector<int> open_;
+  int depth_ = 0, parts_ = 0;
+};
+
+}  // namespace
+
 toml::table parse_toml_text(const std::string& text, const std::string& where) {
+  if (text.size() > kMaxDocumentBytes)
+    throw InputError(fmt::format("{}: {} bytes, more than any TOML that is read here", where, text.size()));
+  if (const auto place = DepthScan(text).too_deep()) {
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(*place);
+    throw InputError(fmt::format("{}, line {}: nested more than {} levels deep", where,
+                                 std::count(text.begin(), end, '\n') + 1, kMaxDocumentDepth));
+  }
+  (void)check_toml_seal(text, where);
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}, line {}: not valid TOML: {}", where, error.source().begin.line,
-                                 std::string(error.description())));
+                                 printable(error.description(), Lines::escaped)));
   } catch (const std::invalid_argument& error) {
     throw InputError(fmt::format("{}: not valid TOML: {}", where, error.what()));
   }

@@ -2,6 +2,7 @@
 
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/seal.h"
 #include "pipeline/embedded.h"
 
 #include <fmt/format.h>
@@ -58,21 +59,22 @@ std::string unet_card(const UNetCard& card, const UNetConfig& config, const Imag
   if (config.classes > 0) text += fmt::format("conditions = [{{ name = \"class\", classes = {} }}]\n", config.classes);
   text += fmt::format("\n[provenance]\ncommand = {}\nparameters = {}\nimages_seen = {}\nloss = {:.5f}\n",
                       quoted(card.command), card.parameters, card.images_seen, card.loss);
-  return text + lines_of_data(data);
+  return sealed_toml(text + lines_of_data(data));
 }
 
 std::string feature_card(const std::string& name, const std::string& file, const std::string& sha256,
                          const TrainedFeatures& trained, const ImageData& data, const std::string& command) {
-  return fmt::format(
-             "# Written by `stride train-denoiser --network features`. No denoiser: what Fréchet distances are "
-             "measured in.\n"
-             "[features]\nname = {}\nfile = {}\nsha256 = \"{}\"\nshape = [{}]\nsize = {}\n\n[provenance]\ncommand = "
-             "{}\n"
-             "parameters = {}\ntrain_accuracy = {:.4f}\ntest_accuracy = {:.4f}\ntest_images = {}\n",
-             quoted(name), quoted(file), sha256, fmt::join(trained.config.shape, ", "), trained.config.features,
-             quoted(command), count(feature_layout(trained.config)), trained.train_accuracy, trained.test_accuracy,
-             trained.test_images) +
-         lines_of_data(data);
+  return sealed_toml(
+      fmt::format(
+          "# Written by `stride train-denoiser --network features`. No denoiser: what Fréchet distances are "
+          "measured in.\n"
+          "[features]\nname = {}\nfile = {}\nsha256 = \"{}\"\nshape = [{}]\nsize = {}\n\n[provenance]\ncommand = "
+          "{}\n"
+          "parameters = {}\ntrain_accuracy = {:.4f}\ntest_accuracy = {:.4f}\ntest_images = {}\n",
+          quoted(name), quoted(file), sha256, fmt::join(trained.config.shape, ", "), trained.config.features,
+          quoted(command), count(feature_layout(trained.config)), trained.train_accuracy, trained.test_accuracy,
+          trained.test_images) +
+      lines_of_data(data));
 }
 
 }  // namespace stride

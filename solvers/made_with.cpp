@@ -1,6 +1,7 @@
 #include "solvers/made_with.h"
 
 #include "framework/error.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
 
 #include <fmt/format.h>
@@ -16,11 +17,9 @@ nlohmann::ordered_json label_json(const std::string& label) {
   return number ? nlohmann::ordered_json(std::stoll(label)) : nlohmann::ordered_json(label);
 }
 
-std::string label_from(const nlohmann::json& json, const std::string& where) {
-  if (json.is_null()) return "";
-  if (json.is_string()) return json.get<std::string>();
-  if (!json.is_number_integer()) throw InputError(fmt::format("{}: 'class' of 'made_with' is no class", where));
-  return fmt::format("{}", json.get<int64_t>());
+std::string label_from(const JsonPlace<nlohmann::json>& place) {
+  if (place.is_null()) return "";
+  return place.value().is_string() ? place.text() : fmt::format("{}", place.whole(0));
 }
 
 }  // namespace
@@ -42,21 +41,18 @@ std::string to_json(const MadeWith& made_with) {
 MadeWith made_with_from_json(const std::string& text, const std::string& where) {
   MadeWith out;
   out.recorded = true;
-  try {
-    const nlohmann::json json = parse_json_text(text, where);
-    json.at("model").get_to(out.model_sha256);
-    out.label = label_from(json.at("class"), where);
-    json.at("guidance").get_to(out.guidance);
-    if (!json.at("clip").is_null()) out.clip = json.at("clip").get<double>();
-    json.at("threshold").get_to(out.threshold);
-    json.at("dtype").get_to(out.dtype);
-    json.at("teacher").get_to(out.teacher);
-    json.at("teacher_sigmas").get_to(out.teacher_sigmas);
-    json.at("seeds").get_to(out.seeds);
-    json.at("validation_seeds").get_to(out.validation_seeds);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: 'made_with' cannot be read: {}", where, error.what()));
-  }
+  const nlohmann::json json = parse_json_text(text, where);
+  const JsonPlace<nlohmann::json> root(json, where + ": 'made_with'");
+  out.model_sha256 = root.at("model").text();
+  out.label = label_from(root.at("class"));
+  out.guidance = root.at("guidance").text();
+  if (!root.at("clip").is_null()) out.clip = root.at("clip").number();
+  out.threshold = root.at("threshold").text();
+  out.dtype = root.at("dtype").text();
+  out.teacher = root.at("teacher").text();
+  out.teacher_sigmas = root.at("teacher_sigmas").numbers();
+  out.seeds = root.at("seeds").text();
+  out.validation_seeds = root.at("validation_seeds").text();
   return out;
 }
 

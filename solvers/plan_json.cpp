@@ -2,13 +2,12 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
+#include "framework/files/seal.h"
 #include "solvers/plan.h"
 
 #include <fmt/format.h>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace stride {
 namespace {
@@ -44,7 +43,7 @@ void check_header(const json& root, const std::string& where) {
   if (format != "stride-plan") malformed(where, "'format' is not \"stride-plan\"");
   const json& version = member(root, "version", where);
   if (version != kVersion)
-    malformed(where, fmt::format("version {} of the format; this program reads version {}", version.dump(), kVersion));
+    malformed(where, fmt::format("another version of the format; this program reads version {}", kVersion));
 }
 
 // Files from before the record name their seeds in the fit report.
@@ -66,7 +65,9 @@ MadeWith before_the_record(const Plan& plan, const json& root) {
 }  // namespace
 
 Plan Plan::from_json(const std::string& text, const std::string& where) {
-  const json root = parse_json_text(text, where);
+  nlohmann::ordered_json as_written = parse_ordered_json_text(text, where);
+  (void)take_seal(as_written, where);
+  const json root = as_written;
   check_header(root, where);
   Plan plan;
   plan.sigmas = numbers(member(root, "sigmas", where), "'sigmas'", where);
@@ -109,7 +110,8 @@ std::string Plan::to_json() const {
   text += line("model", model_sha256);
   if (made_with.recorded) text += ",\n  \"made_with\": " + stride::to_json(made_with);
   if (!fit_json.empty()) text += ",\n" + line("fit", parse_json_text(fit_json, "the plan's fit report"));
-  return text + "\n}\n";
+  const std::string seal = seal_of(parse_ordered_json_text(text + "\n}\n", "the plan"));
+  return text + ",\n" + line(kSealKey, seal) + "\n}\n";
 }
 
 void Plan::save(const std::string& path) const { write_file_atomic(path, to_json()); }
@@ -119,11 +121,7 @@ Plan Plan::load(const std::string& path) {
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw InputError(fmt::format("plan '{}' cannot be read: {}", path, error.message()));
   if (size > kLargestFile) throw InputError(fmt::format("plan '{}' has {} bytes; no plan is that large", path, size));
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw InputError(fmt::format("plan '{}' cannot be read", path));
-  return from_json(text.str(), path);
+  return from_json(read_file(path), path);
 }
 
 }  // namespace stride

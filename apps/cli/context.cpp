@@ -6,7 +6,9 @@
 #include "datasets/files/hdf5_version.h"
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
+#include "framework/files/printable.h"
 #include "pipeline/device_info.h"
+#include "pipeline/run_folder.h"
 #include "pipeline/seeds.h"
 
 #include <ATen/Context.h>
@@ -90,7 +92,7 @@ std::string Context::seeds_text() const {
 int64_t Context::batch() const { return options_.knows("batch") ? options_.integer("batch") : 0; }
 
 void Context::print(const std::string& text) const {
-  if (!json()) write_result(text);
+  if (!json()) write_result(printable(text, Lines::kept));
 }
 
 ProgressBar Context::progress(const std::string& label, int64_t total) const {
@@ -177,7 +179,8 @@ ExitCode Context::plan(const std::vector<std::pair<std::string, std::string>>& l
   }
   std::size_t width = 0;
   for (const auto& [name, value] : lines) width = std::max(width, name.size());
-  for (const auto& [name, value] : lines) write_result(fmt::format("{:{}}  {}\n", name, width, value));
+  for (const auto& [name, value] : lines)
+    write_result(fmt::format("{:{}}  {}\n", name, width, printable(value, Lines::escaped)));
   return ExitCode::ok;
 }
 
@@ -195,13 +198,15 @@ ExitCode Context::done(const std::string& result_json, ExitCode code) {
 std::optional<ExitCode> Context::finished(const std::vector<std::string>& files) {
   const auto from = resumed_from();
   if (!from || dry_run()) return std::nullopt;
-  const std::string done = *from + "/DONE", results = *from + "/results.json";
-  if (!file_exists(done) || !file_exists(results)) return std::nullopt;
+  const std::string results = *from + "/results.json";
+  const auto end = run_end(*from);
+  if (!end || end->exit_code != 0 || !file_exists(results)) return std::nullopt;
   for (const std::string& file : files)
     if (!file_exists(*from + "/" + file)) return std::nullopt;
-  const Json end = parse_json_text(read_file(done), done);
+  require_undamaged(*from);
+  if (!run_damage(*from, *end).empty()) return std::nullopt;  // something is gone, and made again
   Json out = parse_json_text(read_file(results), results);
-  if (!end.is_object() || end.value("exit_code", Json()) != 0 || !out.is_object()) return std::nullopt;
+  if (!out.is_object()) return std::nullopt;
   log_.info(fmt::format("the run in {} is finished: nothing is left to do", *from));
   for (const std::string& file : files) print(*from + "/" + file + "\n");
   if (!json()) return ExitCode::ok;

@@ -3,6 +3,7 @@
 #include "apps/cli/run_dir.h"
 #include "apps/cli/streams.h"
 #include "framework/error.h"
+#include "framework/files/printable.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -66,8 +67,12 @@ Logger::~Logger() = default;
 Logger::Logger(Logger&&) noexcept = default;
 Logger& Logger::operator=(Logger&&) noexcept = default;
 
-void Logger::write(LogLevel level, const std::string& message) {
+void Logger::write(LogLevel level, const std::string& text) {
   const std::lock_guard lock(impl_->mutex);
+  // A line end in a message is followed by a blank: what comes from a file cannot pass for a line of its own.
+  std::string message = printable(text, Lines::kept);
+  for (std::size_t at = message.find('\n'); at != std::string::npos; at = message.find('\n', at + 1))
+    if (message.compare(at, 2, "\n ") != 0) message.insert(at + 1, "  ");
   if (level >= impl_->threshold) {
     const bool labelled = level >= LogLevel::warning;
     const char* colour = impl_->colour ? colour_of(level) : "";

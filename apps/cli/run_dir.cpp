@@ -3,10 +3,10 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/lock.h"
+#include "pipeline/run_folder.h"
 
 #include <fmt/format.h>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 
@@ -45,7 +45,7 @@ std::string folder_name(const std::string& path) { return path.substr(path.rfind
 }  // namespace
 
 struct RunDir::Impl {
-  std::string path;
+  std::string path, config;
   std::optional<LockFile> lock;
   std::optional<AppendFile> metrics;
 };
@@ -58,7 +58,10 @@ RunDir& RunDir::operator=(RunDir&&) noexcept = default;
 RunDir RunDir::create(const RunDirOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->path = options.outdir.empty() ? new_folder(options.root, options.command) : given_folder(options.outdir);
+  impl->config = options.config_toml;
   impl->lock.emplace(impl->path + "/.lock", folder_name(impl->path));
+  require_new_folder(impl->path);  // whoever had the lock before may have begun
+  (void)remove_stale_temporaries(impl->path);
   RunDir run(std::move(impl));
   run.write("command.txt", shell_quote(options.command_line) + "\n");
   run.write_manifest(options.manifest_json);
@@ -68,13 +71,14 @@ RunDir RunDir::create(const RunDirOptions& options) {
 }
 
 RunDir RunDir::resume(const std::string& path, const std::vector<std::string>& command_line) {
-  if (!file_exists(path + "/config.toml")) {
-    throw InputError(fmt::format("--resume {}: no run folder (it has no config.toml)", path));
-  }
   auto impl = std::make_unique<Impl>();
   impl->path = path;
+  if (!file_exists(path + "/config.toml")) impl->config = run_config(path);  // says why not
   impl->lock.emplace(path + "/.lock", folder_name(path));
-  remove_stale_temporaries(path);
+  impl->config = run_config(path);
+  require_undamaged(path);
+  remove_temporaries_below(path);
+  for (const char* name : {"metrics.jsonl", "log.ndjson"}) drop_torn_line(path + "/" + name);
   RunDir run(std::move(impl));
   remove_file(run.file("DONE"));
   const std::string earlier = file_exists(run.file("command.txt")) ? read_file(run.file("command.txt")) : "";
@@ -97,11 +101,13 @@ void RunDir::metric(const std::string& json_object) {
   impl_->metrics->append(json_object + "\n");
 }
 
-void RunDir::write_manifest(const std::string& manifest_json) const { write("manifest.json", manifest_json); }
+void RunDir::write_manifest(const std::string& manifest_json) const {
+  write("manifest.json", run_manifest(manifest_json, impl_->config));
+}
 
 void RunDir::finish(int exit_code) const {
   if (impl_->metrics) impl_->metrics->sync();
-  write("DONE", nlohmann::json{{"exit_code", exit_code}, {"time", utc_now()}}.dump() + "\n");
+  seal_run(impl_->path, exit_code, utc_now());
 }
 
 std::string shell_quote(const std::vector<std::string>& words) {
@@ -123,7 +129,7 @@ std::string shell_quote(const std::vector<std::string>& words) {
 }
 
 void require_new_folder(const std::string& path) {
-  if (!file_exists(path) || list_folder(path).empty()) return;
+  if (!file_exists(path) || list_folder(path).empty() || is_stillborn_run(path)) return;
   throw UsageError(fmt::format(
       "--outdir {} exists and is not empty: choose another folder, or continue that run with --resume {}", path, path));
 }

@@ -2,7 +2,9 @@
 
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/files/seal.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -12,15 +14,11 @@ namespace stride {
 
 RunInputs::RunInputs(const std::string& folder) : folder_(folder) {
   const std::string path = folder + "/manifest.json";
-  if (!file_exists(path)) return;
-  try {
-    const auto manifest = parse_json_text(read_file(path), path);
-    for (const auto& input : manifest.value("inputs", nlohmann::json::array()))
-      inputs_.push_back({input.at("path"), input.at("sha256")});
-  } catch (const nlohmann::json::exception&) {
-    throw InputError(
-        fmt::format("--resume {}: manifest.json is damaged, and says no longer what the run was made from", folder));
-  }
+  auto manifest = parse_ordered_json_text(read_file(path), path);
+  (void)take_seal(manifest, path);
+  const auto inputs = JsonPlace<nlohmann::ordered_json>(manifest, path).find("inputs");
+  if (!inputs) return;
+  for (const auto& input : inputs->list()) inputs_.push_back({input.at("path").text(), input.at("sha256").text()});
 }
 
 void RunInputs::add(const std::string& path, const std::string& sha256) {
@@ -32,7 +30,7 @@ void RunInputs::add(const std::string& path, const std::string& sha256) {
     throw InputError(
         fmt::format("{}{} has changed since the run began (SHA-256 {:.8}… then, {:.8}… now): bring the old one back, "
                     "or start a new run",
-                    folder_.empty() ? "" : fmt::format("--resume {}: ", folder_), path, found->sha256, sha256));
+                    folder_.empty() ? "" : fmt::format("`resume` {}: ", folder_), path, found->sha256, sha256));
   }
 }
 

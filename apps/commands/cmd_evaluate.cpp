@@ -3,6 +3,7 @@
 #include "apps/cli/feature_options.h"
 #include "apps/cli/sampling_options.h"
 #include "evaluation/evaluation.h"
+#include "evaluation/evaluation_output.h"
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/evaluation_warnings.h"
 #include "evaluation/feature_setup.h"
@@ -105,7 +106,7 @@ class EvaluateCommand final : public Command {
     }
     ProgressBar bar = context.progress("evaluating");
     hooks.progress = bar.fn();
-    hooks.finished = [&](const EvaluationResult& so_far) { save(run, so_far); };
+    hooks.finished = [&](const EvaluationResult& so_far) { save_evaluation(run.path(), so_far); };
     const EvaluationResult result = evaluate(*model.denoiser, &model.source.card, settings, hooks);
     bar.close();
     if (!result.complete) {
@@ -188,10 +189,6 @@ class EvaluateCommand final : public Command {
                                                 nfe ? fmt::format(" · NFE {}", *nfe) : ""));
     }
     return lines;
-  }
-
-  static void save(const RunDir& run, const EvaluationResult& result) {
-    for (const auto& [name, bytes] : evaluation_files(result)) run.write(name, bytes);
   }
 
   static ExitCode finish(Context& context, const EvaluationResult& result, const std::string& report) {

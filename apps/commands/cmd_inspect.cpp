@@ -8,6 +8,7 @@
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
 #include "framework/files/json_text.h"
+#include "framework/files/printable.h"
 #include "framework/files/safetensors.h"
 #include "framework/run_state.h"
 #include "pipeline/model_card.h"
@@ -137,7 +138,7 @@ Json inspect_plan(const std::string& path) {
 
 Json inspect_json(const std::string& path) {
   const Json root = parse_ordered_json_text(read_file(path), path);
-  if (root.is_object() && root.value("format", "") == "stride-plan") return inspect_plan(path);
+  if (root.is_object() && root.value("format", Json()) == "stride-plan") return inspect_plan(path);
   throw InputError(fmt::format("{}: JSON, but no file of Stride's (a plan has \"format\": \"stride-plan\")", path));
 }
 
@@ -186,7 +187,11 @@ Json inspect(const std::string& path) {
 }
 
 std::string cell(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) {
+    std::string text = value.get<std::string>();
+    while (text.ends_with('\n')) text.pop_back();
+    return printable(text, Lines::escaped);
+  }
   if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
   if (!value.is_array()) return value.dump();
   std::string out;
@@ -198,13 +203,13 @@ std::string lines(const Json& object, const std::string& indent) {
   std::size_t width = 0;
   for (const auto& [name, value] : object.items()) width = std::max(width, name.size());
   std::string out;
-  for (const auto& [name, value] : object.items()) {
+  for (const auto& [key, value] : object.items()) {
+    const std::string name = printable(key, Lines::escaped);
     if (value.is_object()) {
       out += indent + name + "\n" + lines(value, indent + "  ");
       continue;
     }
-    std::string text = cell(value);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
+    const std::string text = cell(value);
     out += fmt::format("{}{:{}}  {}\n", indent, name, width, text);
   }
   return out;

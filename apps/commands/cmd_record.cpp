@@ -48,6 +48,9 @@ class RecordCommand final : public Command {
     TrajectoryWriter writer(part, config, writing);
     for (const std::string& name : writer.removed())
       context.log().info(fmt::format("removed {}, which an earlier run left", name));
+    for (const std::string& name : writer.adopted())
+      context.log().info(fmt::format("listed {}, which an earlier run had sealed", name));
+    if (context.resumed_from()) (void)TrajectoryStore(store);  // every shard is whole, or an error
     const std::vector<int64_t> share = share_of(settings.seeds, ranks.rank, ranks.count);
     const DrawSettings rest = for_seeds(settings, missing(share, writer, store));
     if (rest.seeds.size() < share.size()) {

@@ -4,6 +4,8 @@
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/report/report.h"
 #include "framework/files/file.h"
+#include "framework/files/printable.h"
+#include "pipeline/run_folder.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -32,7 +34,9 @@ class ReportCommand final : public Command {
     }
     make_folder_of(path);
     write_file_atomic(path, page);
-    for (const EvaluationResult& result : data.evaluations) context.print(headline(result) + "\n");
+    relist(path);
+    for (const EvaluationResult& result : data.evaluations)
+      context.print(printable(headline(result), Lines::escaped) + "\n");
     context.print(fmt::format("report  {}\n", path));
     return context.done(nlohmann::json{{"report", path}, {"samplers", samplers}, {"bytes", page.size()}}.dump());
   }

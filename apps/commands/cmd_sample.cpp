@@ -60,11 +60,12 @@ class SampleCommand final : public Command {
     note_model(context, model);
     RunDir& run = context.run_dir();
     const std::optional<Samples> earlier = finished_before(context, run);
+    if (earlier) require_same_run(*earlier, run.file("samples.h5"), sampler, model.info(), context.dtype());
     const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;
     const Draws draws = draw_with_progress(context, sampler, model, rest, settings.seeds.size());
     Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
-    if (inverts) samples.attributes["solver"] = "ddim, inverted";
+    if (inverts) samples.attributes["solver"] = kInverted;
     save_samples(run.path(), samples, save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {

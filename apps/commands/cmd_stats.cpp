@@ -17,6 +17,15 @@ namespace {
 
 constexpr int64_t kPiece = 1024;
 
+// Statistics of what is not finite are not, either.
+void require_finite(const SampleSource& source) {
+  const Tensor whole = at::isfinite(source.x).flatten(1).all(1);
+  if (whole.all().item<bool>()) return;
+  throw InputError(fmt::format("{}: sample {} holds a value that is not finite ({} of {} do): take them out",
+                               source.name, whole.logical_not().nonzero()[0].item<int64_t>(),
+                               whole.logical_not().sum().item<int64_t>(), source.x.size(0)));
+}
+
 class StatsCommand final : public Command {
  public:
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
@@ -35,6 +44,7 @@ class StatsCommand final : public Command {
     if (!network.shape.empty() && network.shape != shape)
       throw UsageError(fmt::format("--features {}: a network for images of {}, but --data holds {}", request.features,
                                    fmt::join(network.shape, "×"), fmt::join(shape, "×")));
+    require_finite(data);
     if (data.x.size(0) < 2) throw InputError(fmt::format("{}: statistics need at least two images", data.name));
     if (context.dry_run())
       return context.plan(

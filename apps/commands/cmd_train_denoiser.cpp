@@ -123,13 +123,14 @@ class TrainDenoiser final : public Command {
                                     .command = training_command(context)},
                                    config, data));
     copy_model(run, kUNet, out);
-    remove_file(checkpoint);
     const nlohmann::json result = {
         {"model", out + "/card.toml"}, {"parameters", parameters}, {"loss", loss}, {"steps", trained.steps}};
     run.write("results.json", result.dump(2) + "\n");
     context.print(fmt::format("parameters  {}\nimages      {}\nloss        {:.5f}\nmodel       {}/card.toml\n",
                               parameters, trained.steps * training.batch, loss, out));
-    return context.done(result.dump());
+    const ExitCode code = context.done(result.dump());
+    remove_file(checkpoint);  // what a kill before this leaves goes on at the last step
+    return code;
   }
 
   static ExitCode train_judge(Context& context, const ImageData& data) {

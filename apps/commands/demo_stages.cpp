@@ -1,6 +1,7 @@
 #include "apps/commands/demo_stages.h"
 
 #include "datasets/store/trajectory_store.h"
+#include "evaluation/evaluation_output.h"
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/feature_setup.h"
 #include "evaluation/sweep.h"
@@ -61,7 +62,10 @@ std::string DemoSettings::invalid_reason() const {
 }
 
 bool demo_sample(DemoRun& run) {
-  if (file_exists(run.folder.file("samples.h5"))) return true;
+  if (file_exists(run.folder.file("samples.h5"))) {
+    (void)read_samples(run.folder.file("samples.h5"));  // an error where it is damaged
+    return true;
+  }
   const Stopwatch watch;
   std::vector<int64_t> seeds = run.settings.draw.seeds;
   seeds.resize(std::min<std::size_t>(seeds.size(), kGridImages));
@@ -117,7 +121,10 @@ bool demo_fit(DemoRun& run) {
   task.fit.iterations = run.settings.iterations;
   const FitData data = recorded_end_points(store, *run.model.denoiser, task);
   for (const int64_t nfe : run.settings.nfe) {
-    if (file_exists(run.folder.file(plan_name(nfe)))) continue;
+    if (file_exists(run.folder.file(plan_name(nfe)))) {
+      (void)Plan::load(run.folder.file(plan_name(nfe)));
+      continue;
+    }
     const Stopwatch watch;
     task.fit.nfe = nfe;
     ProgressBar bar = run.context.progress(fmt::format("fitting NFE {}", nfe), 0);
@@ -134,7 +141,10 @@ bool demo_fit(DemoRun& run) {
 }
 
 bool demo_predictor(DemoRun& run) {
-  if (file_exists(run.folder.file(kPredictor))) return true;
+  if (file_exists(run.folder.file(kPredictor))) {
+    (void)StepPredictor::load(run.folder.file(kPredictor));
+    return true;
+  }
   const Stopwatch watch;
   const TrajectoryStore store(run.folder.file(kStoreFolder));
   PredictorTraining training;
@@ -208,9 +218,7 @@ bool demo_evaluate(DemoRun& run) {
   }
   ProgressBar bar = run.context.progress("evaluating");
   hooks.progress = bar.fn();
-  hooks.finished = [&](const EvaluationResult& so_far) {
-    for (const auto& [name, bytes] : evaluation_files(so_far)) run.folder.write(name, bytes);
-  };
+  hooks.finished = [&](const EvaluationResult& so_far) { save_evaluation(run.folder.path(), so_far); };
   const EvaluationResult result = evaluate(*run.model.denoiser, card, settings, hooks);
   bar.close();
   if (!result.complete) return false;

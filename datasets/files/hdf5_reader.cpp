@@ -1,6 +1,7 @@
 #include "datasets/files/hdf5.h"
 #include "datasets/files/hdf5_handle.h"
 #include "framework/error.h"
+#include "framework/files/limits.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -8,13 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 
 namespace stride::hdf5 {
 namespace {
-
-// No filter of HDF5's own packs tighter (deflate: 1032 : 1), so larger claims are lies.
-constexpr uint64_t kMaxExpansion = 2048;
 
 /// Lends libhdf5's memory driver the caller's bytes in place of a copy. libhdf5 opens read-only and never
 /// writes to them.
@@ -109,8 +108,8 @@ void ImageReader::Impl::describe_shape(hid_t dataset, const std::string& name, D
   std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
   if (H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr) < 0) fail_reading(name);
   info.bytes = c10::elementSize(info.type);
-  const uint64_t limit =
-      std::min<uint64_t>(bytes.size(), std::numeric_limits<int64_t>::max() / kMaxExpansion) * kMaxExpansion;
+  // What is chunked and packed may be larger than the file, within bounds.
+  const uint64_t limit = most_unpacked(bytes.size());
   for (const hsize_t each : extent) {
     if (each != 0 && info.bytes > limit / each) {
       fail(fmt::format("dataset \"{}\" claims to be larger than the file can hold", name));
@@ -171,8 +170,9 @@ std::vector<std::string> ImageReader::names() const {
   const Quiet quiet;
   std::vector<std::string> found;
   const auto take = [](hid_t, const char* name, const H5L_info_t*, void* data) -> herr_t {
-    static_cast<std::vector<std::string>*>(data)->emplace_back(name);
-    return 0;
+    auto* names = static_cast<std::vector<std::string>*>(data);
+    names->emplace_back(name, strnlen(name, kMaxNameBytes));
+    return names->size() > kMaxNames ? -1 : 0;
   };
   if (H5Literate(impl_->file.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, take, &found) < 0) impl_->fail_reading("/");
   std::sort(found.begin(), found.end());
@@ -219,7 +219,9 @@ std::optional<std::string> ImageReader::attribute(const std::string& name) const
     H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, &text);
     return copy;
   }
-  std::string text(H5Tget_size(type.get()), '\0');
+  const std::size_t size = H5Tget_size(type.get());
+  if (size > impl_->bytes.size()) impl_->fail(fmt::format("attribute \"{}\" claims to be larger than the file", name));
+  std::string text(size, '\0');
   if (H5Aread(attribute.get(), type.get(), text.data()) < 0) impl_->fail_reading(name);
   text.resize(std::min(text.size(), text.find('\0')));
   return text;

@@ -1,6 +1,7 @@
 #include "datasets/files/npy.h"
 
 #include "framework/error.h"
+#include "framework/files/limits.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
 constexpr std::size_t kLargestArray = std::size_t{1} << 46;
-constexpr std::size_t kLargestRank = 32;
 
 // The header's text: a Python dictionary of three known keys.
 class HeaderText final {
@@ -94,7 +94,7 @@ class HeaderText final {
       if (!comma) fail("the shape is no tuple");
       out.push_back(extent());
       comma = accept(',');
-      if (out.size() > kLargestRank) fail("the shape has too many extents");
+      if (out.size() > kMaxRank) fail("the shape has too many extents");
     }
     // (3) is a number in Python, (3,) a tuple.
     if (out.size() == 1 && !comma) fail("the shape is no tuple");
@@ -167,17 +167,26 @@ Tensor parse_npy(std::string_view bytes, const std::string& where) {
     throw InputError(fmt::format("{}: holds {} bytes of values, but its header promises {}: damaged or cut short",
                                  where, bytes.size() - header.size, header.data_bytes));
   }
+  Tensor out = npy_array(header);
+  if (header.data_bytes > 0) std::memcpy(out.mutable_data_ptr(), bytes.data() + header.size, header.data_bytes);
+  return npy_ordered(std::move(out), header, where);
+}
+
+Tensor npy_array(const NpyHeader& header) {
   std::vector<int64_t> shape = header.shape;
   if (header.fortran_order) shape = {shape.rbegin(), shape.rend()};
-  Tensor out = at::empty(shape, at::TensorOptions().dtype(header.type));
-  if (header.data_bytes > 0) std::memcpy(out.mutable_data_ptr(), bytes.data() + header.size, header.data_bytes);
+  return at::empty(shape, at::TensorOptions().dtype(header.type));
+}
+
+Tensor npy_ordered(Tensor out, const NpyHeader& header, const std::string& where) {
   // Any other byte is no bool: reading it as one is undefined.
   if (header.type == at::kBool && header.data_bytes > 0) {
-    for (const char c : bytes.substr(header.size))
-      if (c != 0 && c != 1) throw InputError(fmt::format("{}: holds a truth value that is neither 0 nor 1", where));
+    const std::string_view bytes(static_cast<const char*>(out.const_data_ptr()), header.data_bytes);
+    if (bytes.find_first_not_of(std::string_view("\0\1", 2)) != std::string_view::npos)
+      throw InputError(fmt::format("{}: holds a truth value that is neither 0 nor 1", where));
   }
   if (!header.fortran_order) return out;
-  std::vector<int64_t> order(shape.size());
+  std::vector<int64_t> order(header.shape.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(order.size() - 1 - i);
   return out.permute(order).contiguous();
 }

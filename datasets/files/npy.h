@@ -29,6 +29,11 @@ constexpr std::size_t kLargestNpyHeader = 4096;
 /// many bytes.
 [[nodiscard]] NpyHeader parse_npy_header(std::string_view bytes, const std::string& where);
 
+/// Memory for the values of `header` as they lie in the file, and the array once they are there: in C order. The second
+/// throws InputError on a bool that is neither 0 nor 1.
+[[nodiscard]] Tensor npy_array(const NpyHeader& header);
+[[nodiscard]] Tensor npy_ordered(Tensor values, const NpyHeader& header, const std::string& where);
+
 /// The array, contiguous in C order on the CPU. Throws InputError where the file is not exactly header and values.
 [[nodiscard]] Tensor parse_npy(std::string_view bytes, const std::string& where);
 

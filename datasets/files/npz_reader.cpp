@@ -3,6 +3,7 @@
 #include "datasets/files/npy.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/limits.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,10 +15,6 @@
 
 namespace stride {
 namespace {
-
-// Deflate packs at most 1,032 bytes into one; a little more for the smallest entries.
-constexpr uint64_t kDeflateLimit = 1032;
-constexpr uint64_t kDeflateSlack = 4096;
 
 struct CloseEntry {
   void operator()(zip_file_t* file) const noexcept { zip_fclose(file); }
@@ -61,6 +58,8 @@ struct NpzReader::Impl {
     for (zip_int64_t i = 0; i < zip_get_num_entries(archive.get(), 0); ++i) {
       const char* entry = zip_get_name(archive.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
       std::string text = entry == nullptr ? "" : entry;
+      if (text.size() > kMaxNameBytes)
+        throw InputError(fmt::format("{}: holds a name of {} bytes", where, text.size()));
       if (!text.ends_with(".npy"))
         throw InputError(fmt::format("{}: not an .npz file: it holds '{}', which is no .npy", where, text));
       text.resize(text.size() - 4);
@@ -96,8 +95,12 @@ struct NpzReader::Impl {
       fail(name, "has no entry that can be read");
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE)
       fail(name, "is compressed by a method that NumPy does not use");
-    if (stat.comp_size > bytes.size() || stat.size > kDeflateLimit * stat.comp_size + kDeflateSlack)
+    if (stat.comp_size > bytes.size() || (stat.comp_method == ZIP_CM_STORE && stat.size > bytes.size()))
       fail(name, "says it is larger than the file can hold");
+    if (stat.size > most_unpacked(stat.comp_size))
+      fail(name, fmt::format("would unpack to {} bytes from {}: save it without compression (numpy.savez) if that is "
+                             "meant",
+                             stat.size, stat.comp_size));
     const std::unique_ptr<zip_file_t, CloseEntry> file(zip_fopen_index(archive.get(), index, 0));
     if (!file) fail(name, fmt::format("cannot be read: {}", zip_strerror(archive.get())));
     std::string content(std::min<std::size_t>(stat.size, kLargestNpyHeader), '\0');
@@ -107,14 +110,17 @@ struct NpzReader::Impl {
     const NpyHeader header = parse_npy_header(content, entry);
     if (header.size + header.data_bytes != stat.size)
       fail(name, fmt::format("is {} bytes, but its header promises {}", stat.size, header.size + header.data_bytes));
-    const std::size_t have = content.size();
-    content.resize(stat.size);
-    if (have + fill(file.get(), content.data() + have, content.size() - have) != content.size())
+    // Straight into the array: large ones are not held twice.
+    const std::size_t begun = content.size() - std::min(content.size(), header.size);
+    Tensor values = npy_array(header);
+    auto* to = static_cast<char*>(values.mutable_data_ptr());
+    if (begun > 0) std::memcpy(to, content.data() + header.size, begun);
+    if (begun + fill(file.get(), to + begun, header.data_bytes - begun) != header.data_bytes)
       fail(name, "is damaged or cut short");
     // The checksum is compared when the end is met.
     char more = 0;
     if (zip_fread(file.get(), &more, 1) != 0) fail(name, "does not match its checksum: it is damaged");
-    return parse_npy(content, entry);
+    return npy_ordered(std::move(values), header, entry);
   }
 };
 

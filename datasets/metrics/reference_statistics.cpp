@@ -4,6 +4,7 @@
 #include "datasets/files/npz_reader.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
 
 #include <ATen/ATen.h>
@@ -60,19 +61,17 @@ void read_own(const NpzReader& file, const std::string& where, ReferenceStatisti
   const Tensor text = file.read("stride");
   if (text.scalar_type() != at::kByte || text.dim() != 1)
     throw InputError(fmt::format("{}: 'stride' is no text", where));
-  try {
-    const auto json = parse_json_text(
-        {static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel())}, where);
-    if (json.at("format") != kFormat || json.at("version") != kVersion)
-      throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
-    json.at("network").get_to(out.network);
-    json.at("network_sha256").get_to(out.network_sha256);
-    json.at("quantisation").get_to(out.quantisation);
-    json.at("data").get_to(out.data);
-    json.at("data_sha256").get_to(out.data_sha256);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: what it says about itself cannot be read: {}", where, error.what()));
-  }
+  const std::string place = where + ": stride";
+  const auto json =
+      parse_json_text({static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel())}, place);
+  const JsonPlace<nlohmann::json> root(json, place);
+  if (root.at("format").value() != kFormat || root.at("version").value() != kVersion)
+    throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
+  out.network = root.at("network").text();
+  out.network_sha256 = root.at("network_sha256").text();
+  out.quantisation = root.at("quantisation").text();
+  out.data = root.at("data").text();
+  out.data_sha256 = root.at("data_sha256").text();
   const Tensor n = file.read("n");
   if (n.scalar_type() != at::kLong || n.numel() != 1 || n.item<int64_t>() < 2)
     throw InputError(fmt::format("{}: 'n' is no number of images", where));
@@ -94,6 +93,8 @@ std::string reference_statistics_bytes(const ReferenceStatistics& reference) {
     throw UsageError("reference statistics need a mean [F], a covariance [F, F] and at least two images");
   if (reference.features.defined() && reference.features.sizes() != at::IntArrayRef({statistics.n, size}))
     throw UsageError("the features kept beside reference statistics must be theirs: [n, F]");
+  if (!at::isfinite(statistics.mean).all().item<bool>() || !at::isfinite(statistics.covariance).all().item<bool>())
+    throw InputError(fmt::format("{}: the mean or covariance of its features is not finite", reference.data));
   const nlohmann::json text = {{"format", kFormat},
                                {"version", kVersion},
                                {"network", reference.network},

@@ -1,9 +1,12 @@
 #include "datasets/store/manifest.h"
 
+#include "datasets/store/config_sum.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/files/seal.h"
 
 #include <fmt/format.h>
 
@@ -74,10 +77,12 @@ ordered_json content_of(const StoreManifest& manifest) {
   return all;
 }
 
-std::string checksum_of(const ordered_json& content) { return xxh3_128(content.dump()); }
+std::string checksum_of(const ordered_json& content) { return seal_of(content); }
 
 class Reader final {
  public:
+  using Place = JsonPlace<ordered_json>;
+
   explicit Reader(const std::string& where) : where_(where) {}
 
   StoreManifest read(const std::string& text) const {
@@ -87,59 +92,52 @@ class Reader final {
     const json version = all.value("version", json());
     if (version != kFullVersion && version != kSelectedVersion)
       fail("it is of another version of the format; use the Stride that wrote it");
-    const auto stored = all.find("xxh3_128");
-    if (stored == all.end() || !stored->is_string()) fail("its checksum is missing");
-    const auto checksum = stored->get<std::string>();
+    const auto stored = all.find(kSealKey);
+    if (stored == all.end()) fail("its checksum is missing");
+    const ordered_json checksum = *stored;
     all.erase(stored);
-    const std::string content = all.dump();
-    if (xxh3_128(content) != checksum) fail("its checksum is wrong: it was damaged, or changed by hand");
-    try {
-      const StoreManifest manifest{read_config(all), read_shards(all.at("shards"))};
-      // One text for one content: nothing unknown, nothing missing, nothing in another order.
-      if (content_of(manifest).dump() != content) fail("it has entries that do not belong");
-      return manifest;
-    } catch (const json::exception& error) {
-      fail(error.what());
-    }
+    if (checksum != checksum_of(all)) fail("its checksum is wrong: it was damaged, or changed by hand");
+    const Place root(all, where_);
+    const StoreManifest manifest{read_config(root), read_shards(root.at("shards"))};
+    // One text for one content: nothing unknown, nothing missing, nothing in another order.
+    if (content_of(manifest).dump() != all.dump()) fail("it has entries that do not belong");
+    return manifest;
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where_, what)); }
 
-  TrajectoryConfig read_config(const ordered_json& all) const {
+  TrajectoryConfig read_config(const Place& all) const {
     TrajectoryConfig config;
-    config.model_sha256 = all.at("model_sha256").get<std::string>();
-    config.solver = all.at("solver").get<std::string>();
-    config.schedule = all.at("schedule").get<std::string>();
-    config.final = all.at("final").get<std::string>();
-    config.dtype = dtype_of(all.at("dtype").get<std::string>());
-    config.sample_shape = all.at("sample_shape").get<std::vector<int64_t>>();
-    config.steps = all.at("steps").get<int64_t>();
-    if (!all.at("sigmas").is_null()) config.sigmas = all.at("sigmas").get<std::vector<double>>();
-    config.settings = all.at("settings").get<std::map<std::string, std::string>>();
-    if (all.contains("content")) {
-      config.features = all.at("content").get<std::string>() == "features";
-      if (!all.at("save_at").is_string()) config.save_at = all.at("save_at").get<std::vector<int64_t>>();
+    config.model_sha256 = all.at("model_sha256").text();
+    config.solver = all.at("solver").text();
+    config.schedule = all.at("schedule").text();
+    config.final = all.at("final").text();
+    config.dtype = dtype_of(all.at("dtype").text());
+    config.sample_shape = all.at("sample_shape").wholes(1, kMostBytes);
+    config.steps = all.at("steps").whole(1, kMostRows);
+    if (!all.at("sigmas").is_null()) config.sigmas = all.at("sigmas").numbers();
+    for (const auto& [name, value] : all.at("settings").entries()) config.settings[name] = value.text();
+    if (const auto content = all.find("content")) {
+      config.features = content->text() == "features";
+      if (!all.at("save_at").value().is_string()) config.save_at = all.at("save_at").wholes(0, kMostRows);
     }
     if (const std::string reason = config.invalid_reason(); !reason.empty()) fail(reason);
     return config;
   }
 
-  std::vector<ShardEntry> read_shards(const ordered_json& list) const {
+  std::vector<ShardEntry> read_shards(const Place& list) const {
     std::vector<ShardEntry> shards;
     std::set<std::string> names;
     SeedRanges seeds;
-    for (const ordered_json& each : list) {
-      ShardEntry shard{each.at("file").get<std::string>(),
-                       each.at("count").get<int64_t>(),
-                       each.at("bytes").get<int64_t>(),
-                       each.at("xxh3_128").get<std::string>(),
+    for (const Place& each : list.list()) {
+      ShardEntry shard{each.at("file").text(),
+                       each.at("count").whole(1, kMostRows),
+                       each.at("bytes").whole(1, kMostBytes),
+                       each.at("xxh3_128").text(),
                        {}};
       if (shard_index(shard.file) < 0 || !names.insert(shard.file).second)
-        fail(fmt::format("bad shard name \"{}\"", shard.file));
-      if (shard.count < 1 || shard.count > kMostRows || shard.bytes < 1 || shard.bytes > kMostBytes) {
-        fail(fmt::format("impossible size of {}", shard.file));
-      }
+        each.at("file").fail("is no name of a shard, or that of two");
       shard.seeds = read_seeds(each.at("seeds"), shard);
       for (const SeedRange& range : shard.seeds.ranges()) {
         if (!seeds.insert(range)) fail(fmt::format("a seed of {} to {} is in two shards", range.first, range.last));
@@ -149,12 +147,13 @@ class Reader final {
     return shards;
   }
 
-  SeedRanges read_seeds(const ordered_json& ranges, const ShardEntry& shard) const {
+  SeedRanges read_seeds(const Place& list, const ShardEntry& shard) const {
     SeedRanges seeds;
-    for (const ordered_json& each : ranges) {
-      const SeedRange range{each.at(0).get<int64_t>(), each.at(1).get<int64_t>()};
-      const bool sorted =
-          range.first >= 0 && range.first <= range.last && (seeds.empty() || seeds.ranges().back().last < range.first);
+    for (const ordered_json& each : list.value()) {
+      const std::vector<int64_t> ends = Place(each, where_, "seeds of " + shard.file).wholes(0);
+      if (ends.size() != 2) fail(fmt::format("bad seeds of {}", shard.file));
+      const SeedRange range{ends[0], ends[1]};
+      const bool sorted = range.first <= range.last && (seeds.empty() || seeds.ranges().back().last < range.first);
       if (!sorted || range.last - range.first >= shard.count - seeds.size() || !seeds.insert(range)) {
         fail(fmt::format("bad seeds of {}", shard.file));
       }
@@ -197,6 +196,12 @@ StoreManifest StoreManifest::load(const std::string& folder, FileSystem& files) 
 
 void StoreManifest::save(const std::string& folder, FileSystem& files) const {
   write_file_atomic(manifest_path(folder), to_json(), files);
+}
+
+std::string config_sum(const TrajectoryConfig& config) {
+  StoreManifest manifest;
+  manifest.config = config;
+  return checksum_of(content_of(manifest));
 }
 
 std::string manifest_path(const std::string& folder) { return folder + "/manifest.json"; }

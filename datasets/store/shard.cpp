@@ -1,6 +1,8 @@
 #include "datasets/store/shard.h"
 
+#include "datasets/files/checksum_line.h"
 #include "datasets/files/hdf5.h"
+#include "datasets/store/config_sum.h"
 #include "framework/error.h"
 #include "framework/files/hash.h"
 
@@ -50,6 +52,13 @@ class Layout final {
   std::string_view bytes_;
 };
 
+constexpr const char* kConfigAttribute = "config_xxh3_128";
+
+/// Shards of earlier versions have no line behind their end.
+std::string_view hdf5_part(std::string_view bytes, const std::string& path) {
+  return has_checksum_line(bytes) ? verify_checksum_line(bytes, path) : bytes;
+}
+
 void verify(std::string_view bytes, const std::string& path, const ShardEntry& entry) {
   if (static_cast<int64_t>(bytes.size()) != entry.bytes) {
     throw InputError(
@@ -69,6 +78,7 @@ std::string format_shard(const TrajectoryBatch& batch, const TrajectoryConfig& c
   image.attribute("solver", config.solver);
   image.attribute("schedule", config.schedule);
   image.attribute("final", config.final);
+  image.attribute(kConfigAttribute, config_sum(config));
   if (config.features) image.attribute("content", "features");
   if (!config.save_at.empty()) image.attribute("save_at", fmt::format("{}", fmt::join(config.save_at, ",")));
   image.dataset("seed", batch.seed);
@@ -76,7 +86,25 @@ std::string format_shard(const TrajectoryBatch& batch, const TrajectoryConfig& c
   image.dataset("status", batch.status);
   image.dataset("sigma", config.sigmas.empty() ? batch.sigma : at::tensor(config.sigmas, at::kDouble));
   for (const RowDataset& dataset : row_datasets(config)) image.dataset(dataset.name, batch.*dataset.member);
-  return image.finish();
+  std::string bytes = image.finish();
+  append_checksum_line(bytes);
+  return bytes;
+}
+
+ShardEntry sealed_shard(const std::string& folder, const std::string& name, const TrajectoryConfig& config) {
+  const std::string path = folder + "/" + name;
+  const MappedFile file(path);
+  const hdf5::ImageReader image(verify_checksum_line(file.bytes(), path), path);
+  if (image.attribute(kConfigAttribute) != config_sum(config))
+    throw InputError(fmt::format("{} holds trajectories of another kind", path));
+  const Tensor seed = image.read("seed");
+  if (seed.scalar_type() != at::kLong || seed.dim() != 1 || seed.size(0) < 1)
+    throw InputError(fmt::format("{}: \"seed\" is no list of seeds", path));
+  const auto* seeds = seed.const_data_ptr<int64_t>();
+  ShardEntry entry{name, seed.size(0), static_cast<int64_t>(file.bytes().size()), xxh3_128(file.bytes()),
+                   SeedRanges({seeds, seeds + seed.size(0)})};
+  (void)ShardReader(folder, entry, config);
+  return entry;
 }
 
 ShardReader::ShardReader(const std::string& folder, const ShardEntry& entry, const TrajectoryConfig& config)
@@ -84,7 +112,7 @@ ShardReader::ShardReader(const std::string& folder, const ShardEntry& entry, con
   const std::string path = folder + "/" + entry.file;
   file_.will_read();
   verify(file_.bytes(), path, entry);
-  const Layout layout(file_.bytes(), path);
+  const Layout layout(hdf5_part(file_.bytes(), path), path);
   const int64_t n = entry.count;
   seed_ = layout.read("seed", at::kLong, {n});
   nfe_ = layout.read("nfe", at::kInt, {n});

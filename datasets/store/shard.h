@@ -11,8 +11,15 @@
 
 namespace stride {
 
-/// The bytes of a shard that holds `batch`, which conforms to `config`.
+/// The bytes of a shard that holds `batch`, which conforms to `config`. They end in a line with their checksum
+/// (checksum_line.h), and name their store by config_sum: a shard can be told to be whole, and whose, without a
+/// manifest.
 [[nodiscard]] std::string format_shard(const TrajectoryBatch& batch, const TrajectoryConfig& config);
+
+/// What a manifest says of a whole shard of such a store that it does not list. Throws InputError, naming the file,
+/// when it is damaged, of another store, or of a version whose shards do not say what they are.
+[[nodiscard]] ShardEntry sealed_shard(const std::string& folder, const std::string& name,
+                                      const TrajectoryConfig& config);
 
 /// A shard, verified once and read at random at memory speed after that.
 class ShardReader final {

@@ -1,5 +1,6 @@
 #include "datasets/store/store_folder.h"
 
+#include "datasets/store/shard.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
@@ -26,7 +27,8 @@ StoreFolder::StoreFolder(std::string folder, const TrajectoryConfig& config, con
                          FileSystem& files)
     : folder_(made(std::move(folder), files)), files_(files), lock_(folder_ + kLockName, run_id) {
   open(config);
-  clean();
+  adopt();
+  removed_ = remove_stale_temporaries(folder_, files_);
 }
 
 void StoreFolder::open(const TrajectoryConfig& config) {
@@ -52,23 +54,39 @@ void StoreFolder::open(const TrajectoryConfig& config) {
   }
 }
 
-void StoreFolder::clean() {
-  removed_ = remove_stale_temporaries(folder_, files_);
+// A kill leaves one sealed shard that is not listed, a manifest from a copy many: they are whole, so they are part of
+// the store. All are looked at before anything is changed.
+void StoreFolder::adopt() {
   std::set<std::string> listed;
   for (const ShardEntry& shard : manifest_.shards) listed.insert(shard.file);
+  std::vector<ShardEntry> found;
+  SeedRanges seeds = seeds_;
   for (const std::string& name : list_folder(folder_, files_)) {
-    const int64_t index = shard_index(name);
-    if (index < 0 || listed.contains(name)) continue;
-    // A writer lists each shard before it starts the next, so a kill leaves this one and no other.
-    if (index != next_index_) {
-      throw InputError(
-          fmt::format("{}/{} is not in the manifest, and no interrupted writer leaves such a file: is the "
-                      "manifest an old one? Restore it, or move the file away",
-                      folder_, name));
+    if (shard_index(name) < 0 || listed.contains(name)) continue;
+    const auto refuse = [&](const std::string& why) {
+      throw InputError(fmt::format(
+          "{}/{} is not in the manifest and cannot be listed there: {}. Is the manifest an old one? Restore "
+          "it, or move the file away",
+          folder_, name, why));
+    };
+    try {
+      found.push_back(sealed_shard(folder_, name, manifest_.config));
+    } catch (const InputError& error) {
+      refuse(error.what());
     }
-    remove_file(folder_ + "/" + name, files_);
-    removed_.push_back(name);
+    if (const auto twice = seeds.common(found.back().seeds)) refuse(fmt::format("seed {} is in another shard", *twice));
+    seeds.merge(found.back().seeds);
   }
+  if (found.empty()) return;
+  std::sort(found.begin(), found.end(),
+            [](const ShardEntry& a, const ShardEntry& b) { return shard_index(a.file) < shard_index(b.file); });
+  for (const ShardEntry& shard : found) {
+    adopted_.push_back(shard.file);
+    next_index_ = std::max(next_index_, shard_index(shard.file) + 1);
+    manifest_.shards.push_back(shard);
+  }
+  manifest_.save(folder_, files_);
+  seeds_ = std::move(seeds);
 }
 
 void StoreFolder::require_usable() const {

@@ -12,10 +12,11 @@ namespace stride {
 
 class StoreFolder final {
  public:
-  /// Takes the lock, creates the store or opens it, and clears what a killed writer left: temporaries and the
-  /// one shard that it had not listed. Throws LockedError; UsageError when the store there holds
-  /// something else than `config`, naming the field; InputError when the manifest is damaged, or missing
-  /// or too old beside shards; ResourceError.
+  /// Takes the lock, creates the store or opens it, and clears what a killed writer left: temporaries are removed, and
+  /// shards that are sealed, whole and not listed are listed. No shard is ever removed. Throws LockedError;
+  /// UsageError when the store there holds something else than `config`, naming the field; InputError, and
+  /// changes nothing, when the manifest is damaged, when it is missing beside shards, and when a shard that it does not
+  /// list cannot be; ResourceError.
   StoreFolder(std::string folder, const TrajectoryConfig& config, const std::string& run_id, FileSystem& files);
 
   /// Writes a shard, then lists it; returns when both are durable. After an exception the folder is whole,
@@ -26,20 +27,21 @@ class StoreFolder final {
   [[nodiscard]] const StoreManifest& manifest() const noexcept { return manifest_; }
   /// Seeds that are durable.
   [[nodiscard]] const SeedRanges& seeds() const noexcept { return seeds_; }
-  /// Names of the files that opening removed.
+  /// Names of the temporaries that opening removed, and of the shards that it listed.
   [[nodiscard]] const std::vector<std::string>& removed() const noexcept { return removed_; }
+  [[nodiscard]] const std::vector<std::string>& adopted() const noexcept { return adopted_; }
   void require_usable() const;
 
  private:
   void open(const TrajectoryConfig& config);
-  void clean();
+  void adopt();
 
   std::string folder_;
   FileSystem& files_;
   LockFile lock_;
   StoreManifest manifest_;
   SeedRanges seeds_;
-  std::vector<std::string> removed_;
+  std::vector<std::string> removed_, adopted_;
   int64_t next_index_ = 0;
   bool failed_ = false;
 };

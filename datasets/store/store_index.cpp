@@ -22,18 +22,25 @@ int64_t rank_of(std::string_view name) noexcept {
   return error == std::errc() && stop == end && rank_folder(rank) == name ? rank : -1;
 }
 
+bool has_shards(const std::string& folder, FileSystem& files) {
+  const std::vector<std::string> names = list_folder(folder, files);
+  return std::any_of(names.begin(), names.end(), [](const std::string& name) { return shard_index(name) >= 0; });
+}
+
 }  // namespace
 
 std::string rank_folder(int64_t rank) { return fmt::format("{}{}", kRankPrefix, rank); }
 
 std::vector<std::string> store_parts(const std::string& folder, FileSystem& files) {
   std::vector<std::string> parts;
-  if (file_exists(manifest_path(folder), files)) parts.push_back(folder);
   if (!file_exists(folder + "/.", files)) return parts;
+  if (file_exists(manifest_path(folder), files) || has_shards(folder, files)) parts.push_back(folder);
   std::vector<int64_t> ranks;
   for (const std::string& name : list_folder(folder, files)) {
     const int64_t rank = rank_of(name);
-    if (rank >= 0 && file_exists(manifest_path(folder + "/" + name), files)) ranks.push_back(rank);
+    const std::string part = folder + "/" + name;
+    if (rank < 0 || !file_exists(part + "/.", files)) continue;
+    if (file_exists(manifest_path(part), files) || has_shards(part, files)) ranks.push_back(rank);
   }
   std::sort(ranks.begin(), ranks.end());
   for (const int64_t rank : ranks) parts.push_back(folder + "/" + rank_folder(rank));
@@ -44,6 +51,9 @@ StoreIndex::StoreIndex(std::string folder, FileSystem& files)
     : folder_(std::move(folder)), parts_(store_parts(folder_, files)) {
   if (parts_.empty()) throw InputError(fmt::format("{}: no trajectory store here, it has no manifest.json", folder_));
   for (const std::string& part : parts_) {
+    if (!file_exists(manifest_path(part), files)) {
+      throw InputError(fmt::format("{} has shards but no manifest.json: restore it, or move the shards away", part));
+    }
     StoreManifest manifest = StoreManifest::load(part, files);
     if (part == parts_.front()) config_ = manifest.config;
     if (const std::string field = config_.difference(manifest.config); !field.empty()) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -19,7 +20,8 @@ void note_strays(const std::string& folder, const StoreManifest& manifest, Store
     if (is_temporary(name)) {
       report.notes.push_back(fmt::format("{}: left by a writer that was killed, or in use by one that runs", name));
     } else if (shard_index(name) >= 0 && !listed.contains(name)) {
-      report.notes.push_back(fmt::format("{}: not in the manifest, so not part of the store", name));
+      report.notes.push_back(fmt::format(
+          "{}: not in the manifest, so not part of the store; recording into it lists what is whole", name));
     }
   }
 }
@@ -56,7 +58,11 @@ StoreReport verify_store(const std::string& folder) {
 
 bool is_trajectory_store(const std::string& folder) {
   const std::vector<std::string> parts = store_parts(folder);
-  return !parts.empty() && read_file(manifest_path(parts.front())).find("\"stride-trajectories\"") != std::string::npos;
+  return std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
+    const std::vector<std::string> names = list_folder(part);
+    return std::any_of(names.begin(), names.end(), [](const std::string& name) { return shard_index(name) >= 0; }) ||
+           read_file(manifest_path(part)).find("\"stride-trajectories\"") != std::string::npos;
+  });
 }
 
 }  // namespace stride

@@ -45,6 +45,7 @@ class TrajectoryWriter final {
   [[nodiscard]] int64_t size() const noexcept { return folder_.seeds().size(); }
   /// Files that opening removed: a killed writer's.
   [[nodiscard]] const std::vector<std::string>& removed() const noexcept { return folder_.removed(); }
+  [[nodiscard]] const std::vector<std::string>& adopted() const noexcept { return folder_.adopted(); }
 
  private:
   std::vector<int64_t> seal_rows(int64_t count);

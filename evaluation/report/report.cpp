@@ -4,7 +4,9 @@
 #include "evaluation/report/report_sections.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/files/seal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -115,29 +117,29 @@ std::string report_json(const ReportData& data) {
     stages.push_back({{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
   out["stages"] = stages;
   out["commands"] = data.commands;
-  return out.dump(1) + "\n";
+  return sealed_json(std::move(out), 1);
 }
 
 void read_report_json(ReportData& data, const std::string& text, const std::string& where) {
-  try {
-    const Json json = parse_ordered_json_text(text, where);
-    if (!json.is_object() || json.value("format", "") != "stride-report" || json.at("version").get<int>() != 1) {
-      throw InputError(fmt::format(
-          "{}: not a version 1 report description; remove it to build the report from the results alone", where));
-    }
-    data.title = json.at("title").get<std::string>();
-    data.created = json.at("created").get<std::string>();
-    data.facts = json.at("facts").get<std::vector<std::pair<std::string, std::string>>>();
-    data.commands = json.at("commands").get<std::vector<std::string>>();
-    data.stages.clear();
-    for (const Json& stage : json.at("stages")) {
-      data.stages.push_back({stage.at("name").get<std::string>(), stage.at("summary").get<std::string>(),
-                             stage.at("seconds").get<double>()});
-    }
-  } catch (const Json::exception& error) {
-    throw InputError(
-        fmt::format("{}: damaged ({}); remove it to build the report from the results alone", where, error.what()));
+  Json json = parse_ordered_json_text(text, where);
+  (void)take_seal(json, where);
+  if (!json.is_object() || json.value("format", Json()) != "stride-report" || json.value("version", Json()) != 1) {
+    throw InputError(fmt::format(
+        "{}: not a version 1 report description; remove it to build the report from the results alone", where));
   }
+  const JsonPlace<Json> root(json, where);
+  data.title = root.at("title").text();
+  data.created = root.at("created").text();
+  data.facts.clear();
+  for (const auto& fact : root.at("facts").list()) {
+    const std::vector<std::string> two = fact.texts();
+    if (two.size() != 2) fact.fail("must be a name and a text");
+    data.facts.emplace_back(two[0], two[1]);
+  }
+  data.commands = root.at("commands").texts();
+  data.stages.clear();
+  for (const auto& stage : root.at("stages").list())
+    data.stages.push_back({stage.at("name").text(), stage.at("summary").text(), stage.at("seconds").number()});
 }
 
 }  // namespace stride

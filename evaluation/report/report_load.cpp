@@ -4,6 +4,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
+#include "framework/files/seal.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -28,7 +29,8 @@ std::string run_name(const std::string& folder) {
 void read_manifest(ReportData& data, const std::string& folder, const std::string& run) {
   const std::string path = folder + "/manifest.json";
   if (!file_exists(path)) return;
-  const Json manifest = parse_ordered_json_text(read_file(path), path);
+  Json manifest = parse_ordered_json_text(read_file(path), path);
+  (void)take_seal(manifest, path);
   if (!manifest.is_object())
     throw InputError(fmt::format("{}: damaged; remove it to build the report without the machine's facts", path));
   const auto add = [&](const std::string& name, const Json& value) {

@@ -1,6 +1,7 @@
 #include "framework/files/file.h"
 
 #include "framework/error.h"
+#include "framework/files/orphans.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -108,9 +109,10 @@ class Descriptor final {
   return result == -EINVAL ? 0 : result;
 }
 
+// PREFIX PROCESS "-" MACHINE "-" RANDOM
 std::string temporary_name() {
   std::random_device random;
-  return fmt::format("{}{}-{:08x}{:08x}", kTemporaryPrefix, ::getpid(), random(), random());
+  return fmt::format("{}{}-{}-{:08x}{:08x}", kTemporaryPrefix, ::getpid(), machine_name(), random(), random());
 }
 
 [[nodiscard]] int64_t write_new_file(FileSystem& files, const std::string& path, std::string_view bytes) {

@@ -1,6 +1,8 @@
 #include "framework/files/json_text.h"
 
 #include "framework/error.h"
+#include "framework/files/limits.h"
+#include "framework/files/printable.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,18 +14,15 @@ namespace {
 
 using nlohmann::json;
 
-// What reads JSON by recursion, the library's own output among it, needs a stack for each level.
-constexpr int kMaxDepth = 64;
-
 // Reads the text again, to see where it goes wrong: the exception of an impossible number does not say.
 class Locator final : public nlohmann::json_sax<json> {
  public:
-  bool null() override { return true; }
-  bool boolean(bool /*value*/) override { return true; }
-  bool number_integer(number_integer_t /*value*/) override { return true; }
-  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
-  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
-  bool string(string_t& /*value*/) override { return true; }
+  bool null() override { return more(); }
+  bool boolean(bool /*value*/) override { return more(); }
+  bool number_integer(number_integer_t /*value*/) override { return more(); }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return more(); }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return more(); }
+  bool string(string_t& /*value*/) override { return more(); }
   bool binary(binary_t& /*value*/) override { return true; }
   bool start_object(std::size_t /*size*/) override { return deeper(); }
   bool key(string_t& /*value*/) override { return true; }
@@ -39,21 +38,27 @@ class Locator final : public nlohmann::json_sax<json> {
   [[nodiscard]] std::string message(std::string_view text, const std::string& where) const {
     const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(position_, text.size()));
     const std::string place = fmt::format("{}, line {}", where, std::count(text.begin(), end, '\n') + 1);
-    if (depth_ > kMaxDepth) return fmt::format("{}: nested more than {} levels deep", where, kMaxDepth);
-    if (!too_large_.empty()) return fmt::format("{}: the number {} is too large", place, too_large_);
+    if (depth_ > kMaxDocumentDepth) return fmt::format("{}: nested more than {} levels deep", where, kMaxDocumentDepth);
+    if (values_ > kMaxDocumentValues) return fmt::format("{}: holds more than {} values", where, kMaxDocumentValues);
+    if (!too_large_.empty())
+      return fmt::format("{}: the number {:.40} is too large", place, printable(too_large_, Lines::escaped));
     return fmt::format("{}: not valid JSON (byte {})", place, position_);
   }
 
  private:
-  bool deeper() { return ++depth_ <= kMaxDepth; }
+  bool deeper() { return ++depth_ <= kMaxDocumentDepth && more(); }
+  bool more() { return ++values_ <= kMaxDocumentValues; }
 
   int depth_ = 0;
+  std::size_t values_ = 0;
   std::size_t position_ = 0;
   std::string too_large_;
 };
 
 template <class Json>
 Json parsed(std::string_view text, const std::string& where) {
+  if (text.size() > kMaxDocumentBytes)
+    throw InputError(fmt::format("{}: {} bytes, more than any JSON that is read here", where, text.size()));
   Locator locator;
   if (!json::sax_parse(text, &locator)) throw InputError(locator.message(text, where));
   return Json::parse(text);

@@ -3,6 +3,9 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_text.h"
+#include "framework/files/limits.h"
+#include "framework/files/safetensors_seal.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -27,6 +30,7 @@ static_assert(std::endian::native == std::endian::little, "Stride's files are li
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 constexpr const char* kMetadata = "__metadata__";
+constexpr const char* kSeal = "stride_xxh3_128";
 // Nothing in a header is deeper than name → data_offsets → number.
 constexpr int kMaxDepth = 3;
 
@@ -39,6 +43,11 @@ constexpr std::array kDtypes{
     Dtype{"I64", at::kLong},   Dtype{"I32", at::kInt},   Dtype{"I16", at::kShort}, Dtype{"I8", at::kChar},
     Dtype{"U8", at::kByte},    Dtype{"BOOL", at::kBool},
 };
+
+// Of the header without the seal, whatever the order of its entries was, and of the data.
+std::string seal_of(const json& header, std::string_view data) {
+  return xxh3_128(xxh3_128(data) + header.dump(-1, ' ', false, json::error_handler_t::replace));
+}
 
 struct Entry {
   std::string name;
@@ -53,8 +62,9 @@ class Parser final {
   Parser(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
 
   Safetensors parse() {
-    const json header = read_header();
+    json header = read_header();
     Safetensors result;
+    check_seal(header);
     std::vector<Entry> entries;
     for (const auto& [name, value] : header.items()) {
       if (name == kMetadata) {
@@ -64,6 +74,7 @@ class Parser final {
       }
     }
     check_layout(entries);
+    if (entries.size() > kMaxNames) fail(fmt::format("it holds {} tensors", entries.size()));
     for (const Entry& entry : entries) result.tensors.emplace(entry.name, read_tensor(entry));
     return result;
   }
@@ -90,7 +101,19 @@ class Parser final {
     return parse_json(text);
   }
 
+  /// Takes the seal out, where there is one.
+  void check_seal(json& header) const {
+    const auto metadata = header.find(kMetadata);
+    if (metadata == header.end() || !metadata->is_object() || !metadata->contains(kSeal)) return;
+    const json seal = (*metadata)[kSeal];
+    metadata->erase(kSeal);
+    if (metadata->empty()) header.erase(metadata);
+    if (seal != seal_of(header, data_)) fail("its checksum is wrong: it was damaged, or changed by another program");
+  }
+
   json parse_json(std::string_view text) const {
+    (void)parse_json_text(text,
+                          where_ + " is not a valid safetensors file: its header");  // whose messages name the place
     // The library keeps the last of two equal keys; here two are an error.
     std::vector<std::set<std::string>> keys;
     const auto watch = [&](int depth, json::parse_event_t event, json& value) {
@@ -109,7 +132,7 @@ class Parser final {
       if (!header.is_object()) fail("its header is not a JSON object");
       return header;
     } catch (const json::exception& error) {
-      fail(fmt::format("its header is not JSON ({})", error.what()));
+      fail(fmt::format("its header is not JSON (error {})", error.id));
     }
   }
 
@@ -117,16 +140,18 @@ class Parser final {
     if (!value.is_object()) fail("__metadata__ is not an object");
     std::map<std::string, std::string> metadata;
     for (const auto& [key, entry] : value.items()) {
-      if (!entry.is_string()) fail(fmt::format("__metadata__ \"{}\" is not a string", key));
+      if (!entry.is_string()) fail(fmt::format("__metadata__ \"{:.40}\" is not a string", key));
       metadata.emplace(key, entry.get<std::string>());
     }
     return metadata;
   }
 
   Entry read_entry(const std::string& name, const json& value) const {
+    if (name.size() > kMaxNameBytes) fail(fmt::format("a tensor has a name of {} bytes", name.size()));
     if (!value.is_object()) fail(name, "its description is not an object");
     for (const auto& [key, unused] : value.items()) {
-      if (key != "dtype" && key != "shape" && key != "data_offsets") fail(name, fmt::format("unknown key \"{}\"", key));
+      if (key != "dtype" && key != "shape" && key != "data_offsets")
+        fail(name, fmt::format("unknown key \"{:.40}\"", key));
     }
     for (const char* key : {"dtype", "shape", "data_offsets"}) {
       if (!value.contains(key)) fail(name, fmt::format("\"{}\" is missing", key));
@@ -151,7 +176,7 @@ class Parser final {
     const auto text = value.get<std::string>();
     const auto* found =
         std::find_if(kDtypes.begin(), kDtypes.end(), [&](const Dtype& each) { return text == each.name; });
-    if (found == kDtypes.end()) fail(name, fmt::format("unknown dtype \"{}\"", text));
+    if (found == kDtypes.end()) fail(name, fmt::format("unknown dtype \"{:.40}\"", text));
     return found->type;
   }
 
@@ -163,6 +188,7 @@ class Parser final {
       if (extent > kLimit || (extent != 0 && size > kLimit / extent)) fail(entry.name, "its shape overflows");
       size *= extent;
       entry.shape.push_back(static_cast<int64_t>(extent));
+      if (entry.shape.size() > kMaxRank) fail(entry.name, fmt::format("it has more than {} dimensions", kMaxRank));
     }
     return size;
   }
@@ -218,6 +244,16 @@ const char* dtype_name(const std::string& tensor, at::ScalarType type) {
 
 }  // namespace
 
+bool is_sealed_safetensors(std::string_view bytes) noexcept {
+  std::uint64_t length = 0;
+  if (bytes.size() < kLengthBytes) return false;
+  std::memcpy(&length, bytes.data(), kLengthBytes);
+  const json header = json::parse(bytes.substr(kLengthBytes, length), nullptr, false);
+  if (!header.is_object()) return false;
+  const auto metadata = header.find(kMetadata);
+  return metadata != header.end() && metadata->is_object() && metadata->contains(kSeal);
+}
+
 Safetensors parse_safetensors(std::string_view bytes, const std::string& where) { return Parser(bytes, where).parse(); }
 
 std::string format_safetensors(const std::map<std::string, Tensor>& tensors,
@@ -231,7 +267,8 @@ std::string format_safetensors(const std::map<std::string, Tensor>& tensors,
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.second.element_size() > b.second.element_size(); });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[kMetadata] = metadata;
+  if (metadata.contains(kSeal)) throw UsageError(fmt::format("\"{}\" is not to be given: it is computed", kSeal));
+  header[kMetadata] = metadata;
   std::size_t end = 0;
   for (const auto& [name, tensor] : order) {
     const std::size_t begin = end;
@@ -240,8 +277,16 @@ std::string format_safetensors(const std::map<std::string, Tensor>& tensors,
                     {"shape", tensor.sizes().vec()},
                     {"data_offsets", {begin, end}}};
   }
+  std::string data;
+  data.reserve(end);
+  for (const auto& [name, tensor] : order)
+    data.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
   std::string text;
   try {
+    json content = header;
+    if (metadata.empty()) content.erase(kMetadata);
+    (void)content.dump();
+    header[kMetadata][kSeal] = seal_of(content, data);
     text = header.dump();
   } catch (const json::exception&) {
     throw UsageError("a tensor name or metadata entry is not valid UTF-8");
@@ -252,8 +297,7 @@ std::string format_safetensors(const std::map<std::string, Tensor>& tensors,
   std::memcpy(bytes.data(), &length, kLengthBytes);
   bytes.reserve(kLengthBytes + length + end);
   bytes += text;
-  for (const auto& [name, tensor] : order)
-    bytes.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+  bytes += data;
   return bytes;
 }
 

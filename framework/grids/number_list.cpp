@@ -10,13 +10,21 @@
 #include <sstream>
 
 namespace stride {
+namespace {
+
+constexpr std::size_t kLargestFile = std::size_t{1} << 24;
+
+}  // namespace
 
 std::vector<double> read_numbers(const std::string& path, const std::string& what) {
   std::ifstream file(path);
   if (!file) throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
-  std::stringstream content;
-  content << file.rdbuf();
-  std::string text = content.str();
+  std::string text(kLargestFile + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kLargestFile)
+    throw InputError(
+        fmt::format("{} file '{}' has more than {} bytes: no list of numbers is that long", what, path, kLargestFile));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
   std::istringstream words(text);

@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
 #include "neural/networks/norm_act.h"
 
@@ -126,18 +127,15 @@ std::string FeatureConfig::to_json() const {
 
 FeatureConfig FeatureConfig::from_json(const std::string& text, const std::string& where) {
   FeatureConfig config;
-  try {
-    const auto json = parse_json_text(text, where);
-    if (json.at("format") != kFormat || json.at("version") != kVersion)
-      throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
-    json.at("shape").get_to(config.shape);
-    json.at("channels").get_to(config.channels);
-    json.at("features").get_to(config.features);
-    if (json.contains("blocks")) json.at("blocks").get_to(config.blocks);
-    json.at("classes").get_to(config.classes);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: the network's description cannot be read: {}", where, error.what()));
-  }
+  const auto json = parse_json_text(text, where);
+  const JsonPlace<nlohmann::json> root(json, where + ": the network's description");
+  if (root.at("format").value() != kFormat || root.at("version").value() != kVersion)
+    throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
+  config.shape = root.at("shape").wholes();
+  config.channels = root.at("channels").wholes();
+  config.features = root.at("features").whole();
+  if (const auto blocks = root.find("blocks")) config.blocks = blocks->whole();
+  config.classes = root.at("classes").whole();
   const std::string reason = config.invalid_reason();
   if (!reason.empty()) throw InputError(fmt::format("{}: the network's description is wrong: {}", where, reason));
   return config;

@@ -1,6 +1,7 @@
 #include "neural/networks/unet_config.h"
 
 #include "framework/error.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
 
 #include <fmt/format.h>
@@ -63,22 +64,19 @@ std::string UNetConfig::to_json() const {
 
 UNetConfig UNetConfig::from_json(const std::string& text, const std::string& where) {
   UNetConfig config;
-  try {
-    const auto json = parse_json_text(text, where);
-    if (json.at("format") != kFormat || json.at("version") != kVersion)
-      throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
-    json.at("image_channels").get_to(config.image_channels);
-    json.at("channels").get_to(config.channels);
-    json.at("blocks").get_to(config.blocks);
-    json.at("embedding").get_to(config.embedding);
-    json.at("groups").get_to(config.groups);
-    json.at("classes").get_to(config.classes);
-    json.at("attention").get_to(config.attention);
-    json.at("sigma_data").get_to(config.sigma_data);
-    if (json.size() != 10) throw InputError(fmt::format("{}: the network's description has unknown entries", where));
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: the network's description cannot be read: {}", where, error.what()));
-  }
+  const auto json = parse_json_text(text, where);
+  const JsonPlace<nlohmann::json> root(json, where + ": the network's description");
+  if (root.at("format").value() != kFormat || root.at("version").value() != kVersion)
+    throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
+  config.image_channels = root.at("image_channels").whole();
+  config.channels = root.at("channels").wholes();
+  config.blocks = root.at("blocks").whole();
+  config.embedding = root.at("embedding").whole();
+  config.groups = root.at("groups").whole();
+  config.classes = root.at("classes").whole();
+  config.attention = root.at("attention").flag();
+  config.sigma_data = root.at("sigma_data").number();
+  if (json.size() != 10) throw InputError(fmt::format("{}: the network's description has unknown entries", where));
   const std::string reason = config.invalid_reason();
   if (!reason.empty()) throw InputError(fmt::format("{}: the network's description is wrong: {}", where, reason));
   return config;

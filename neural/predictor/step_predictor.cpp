@@ -1,6 +1,7 @@
 #include "neural/predictor/step_predictor.h"
 
 #include "framework/error.h"
+#include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
 #include "neural/predictor/step_features.h"
 
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <tuple>
 
 namespace stride {
 namespace {
@@ -53,33 +55,37 @@ std::string to_json(const PredictorInfo& info) {
   return json.dump();
 }
 
+std::pair<double, double> range_at(const JsonPlace<nlohmann::json>& root, const std::string& key) {
+  const std::vector<double> ends = root.at(key).numbers();
+  if (ends.size() != 2) root.at(key).fail("must be two numbers");
+  return {ends[0], ends[1]};
+}
+
 PredictorInfo from_json(const std::string& text, const std::string& where) {
   PredictorInfo info;
-  try {
-    const auto json = parse_json_text(text, where);
-    if (json.at("format") != kFormat || json.at("version") != kVersion)
-      throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
-    if (json.at("features").get<std::vector<std::string>>() != step_feature_names())
-      throw InputError(
-          fmt::format("{}: was trained on other features than this program computes; train it again", where));
-    json.at("base").get_to(info.base);
-    json.at("model_sha256").get_to(info.model_sha256);
-    json.at("sample_shape").get_to(info.sample_shape);
-    json.at("sigma").at(0).get_to(info.sigma_min);
-    json.at("sigma").at(1).get_to(info.sigma_max);
-    json.at("tolerance").at(0).get_to(info.tolerance_min);
-    json.at("tolerance").at(1).get_to(info.tolerance_max);
-    json.at("quantile").get_to(info.quantile);
-    json.at("hidden").get_to(info.hidden);
-    if (json.contains("made_with")) info.made_with = made_with_from_json(json.at("made_with").dump(), where);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: the predictor's description cannot be read: {}", where, error.what()));
-  }
+  const auto json = parse_json_text(text, where);
+  const JsonPlace<nlohmann::json> root(json, where + ": the predictor's description");
+  if (root.at("format").value() != kFormat || root.at("version").value() != kVersion)
+    throw InputError(fmt::format("{}: is not a {} of version {}", where, kFormat, kVersion));
+  if (root.at("features").texts() != step_feature_names())
+    throw InputError(
+        fmt::format("{}: was trained on other features than this program computes; train it again", where));
+  info.base = root.at("base").text();
+  info.model_sha256 = root.at("model_sha256").text();
+  info.sample_shape = root.at("sample_shape").wholes(1);
+  std::tie(info.sigma_min, info.sigma_max) = range_at(root, "sigma");
+  std::tie(info.tolerance_min, info.tolerance_max) = range_at(root, "tolerance");
+  info.quantile = root.at("quantile").number();
+  info.hidden = root.at("hidden").wholes();
+  if (const auto made_with = root.find("made_with"))
+    info.made_with = made_with_from_json(made_with->value().dump(), where);
   bool widths = info.hidden.size() <= 8;
   for (const int64_t width : info.hidden) widths = widths && width >= 1 && width <= 4096;
   if (!widths) throw InputError(fmt::format("{}: the predictor's hidden layers are not of a plausible size", where));
   if (!(info.tolerance_min > 0.0 && info.tolerance_min <= info.tolerance_max))
     throw InputError(fmt::format("{}: the predictor's range of tolerances is wrong", where));
+  if (!(info.sigma_min > 0.0 && info.sigma_min < info.sigma_max))
+    throw InputError(fmt::format("{}: the predictor's range of noise levels is wrong", where));
   return info;
 }
 

@@ -3,6 +3,7 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/safetensors.h"
+#include "framework/files/safetensors_seal.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -16,19 +17,24 @@ void save_checkpoint(const std::string& path, const TrainingState& state, const 
                      {"mean", state.adam.mean},
                      {"square", state.adam.square},
                      {"step", at::full({1}, state.adam.step, at::kLong)}},
-                    {{"format", "stride-checkpoint"}, {"version", "1"}, {"identity", identity}});
+                    {{"format", "stride-checkpoint"}, {"version", "2"}, {"identity", identity}});
 }
 
 std::optional<TrainingState> load_checkpoint(const std::string& path, const std::string& identity, int64_t parameters,
                                              const at::Device& device) {
   if (path.empty() || !file_exists(path)) return std::nullopt;
-  const Safetensors file = read_safetensors_file(path);
+  const std::string bytes = read_file(path);
+  const Safetensors file = parse_safetensors(bytes, path);
   const auto entry = [&](const std::string& key) {
     const auto found = file.metadata.find(key);
     return found == file.metadata.end() ? std::string() : found->second;
   };
-  if (entry("format") != "stride-checkpoint" || entry("version") != "1")
+  // Version 1 had no checksum.
+  if (entry("format") != "stride-checkpoint" || (entry("version") != "1" && entry("version") != "2"))
     throw InputError(fmt::format("{}: is not a training checkpoint; remove it or train somewhere else", path));
+  if (entry("version") == "2" && !is_sealed_safetensors(bytes))
+    throw InputError(fmt::format(
+        "{}: its checksum is gone: the checkpoint is damaged; remove it to start the training again", path));
   if (entry("identity") != identity)
     throw UsageError(
         fmt::format("{}: is the checkpoint of another training; train into another folder, or remove the file to "

@@ -192,27 +192,95 @@ TEST_CASE("store: what a killed writer left is cleared, and nothing else") {
   const TrajectoryConfig config = small_config();
   record(folder / "store", seeds_from(0, 8), config);
   write_file_atomic(folder / "store/.stride-tmp-1-abc", "half a shard");
-  write_file_atomic(folder / "store/shard-000002.h5", "sealed, not listed");
   write_file_atomic(folder / "store/notes.txt", "mine");
   {
     const StoreReport report = verify_store(folder / "store");
     CHECK(report.ok());
-    CHECK(report.notes.size() == 2);
+    CHECK(report.notes.size() == 1);
     const TrajectoryWriter writer(folder / "store", config);
-    CHECK(writer.removed() == std::vector<std::string>{".stride-tmp-1-abc", "shard-000002.h5"});
+    CHECK(writer.removed() == std::vector<std::string>{".stride-tmp-1-abc"});
+    CHECK(writer.adopted().empty());
   }
   CHECK(list_folder(folder / "store") ==
         std::vector<std::string>{".lock", "manifest.json", "notes.txt", "shard-000000.h5", "shard-000001.h5"});
   CHECK(holds(TrajectoryStore(folder / "store"), seeds_from(0, 8)));
-
-  // An old manifest beside newer shards is no reason to remove them.
-  write_file_atomic(folder / "store/shard-000007.h5", "somebody's");
-  CHECK_THROWS_WITH(TrajectoryWriter(folder / "store", config), contains("shard-000007.h5"));
-  CHECK(file_exists(folder / "store/shard-000007.h5"));
-  remove_file(folder / "store/shard-000007.h5");
   remove_file(folder / "store/manifest.json");
   CHECK_THROWS_AS(TrajectoryWriter(folder / "store", config), InputError);
   CHECK(file_exists(folder / "store/shard-000001.h5"));
+}
+
+TEST_CASE("store: a shard that is sealed and whole is listed and never removed") {
+  const TemporaryFolder folder;
+  const TrajectoryConfig config = small_config();
+  const std::string store = folder / "store", manifest = store + "/manifest.json";
+  record(store, seeds_from(0, 8), config);
+  const std::string old = read_file(manifest);
+  record(store, seeds_from(8, 12), config);
+  const std::string whole = read_file(manifest);
+  const std::vector<std::string> names = list_folder(store);
+  const auto hashes = [&] {
+    std::vector<std::string> out;
+    for (int i = 0; i < 5; ++i) out.push_back(read_file(store + "/" + shard_name(i)));
+    return out;
+  };
+  const std::vector<std::string> before = hashes();
+
+  // A manifest from a copy: everything behind it is listed again, bit for bit as it was.
+  write_file_atomic(manifest, old);
+  CHECK(verify_store(store).notes.size() == 3);
+  {
+    const TrajectoryWriter writer(store, config);
+    CHECK(writer.adopted() == std::vector<std::string>{"shard-000002.h5", "shard-000003.h5", "shard-000004.h5"});
+    CHECK(writer.size() == 20);
+  }
+  CHECK(read_file(manifest) == whole);
+  CHECK(holds(TrajectoryStore(store), seeds_from(0, 20)));
+
+  // What cannot be listed is refused, all of it before anything is changed.
+  const auto refused = [&](const std::string& name, const std::string& bytes, const std::string& why) {
+    INFO(name << ": " << why);
+    write_file_atomic(manifest, old);
+    write_file_atomic(store + "/.stride-tmp-1-abc", "half a shard");
+    write_file_atomic(store + "/" + name, bytes);
+    CHECK_THROWS_WITH(TrajectoryWriter(store, config), contains(name) && contains(why));
+    CHECK(read_file(manifest) == old);
+    CHECK(hashes()[2] == before[2]);
+    CHECK(file_exists(store + "/.stride-tmp-1-abc"));
+  };
+  refused("shard-000007.h5", "somebody's", "does not end in Stride's checksum");
+  refused("shard-000007.h5", before[3], "is in another shard");
+  TrajectoryConfig other = config;
+  other.settings["class"] = "3";
+  record(folder / "other", {90, 91}, other);
+  refused("shard-000007.h5", read_file(folder / "other/shard-000000.h5"), "of another kind");
+  std::string flipped = before[4];
+  flipped[flipped.size() / 2] ^= 1;
+  refused("shard-000007.h5", flipped, "damaged");
+  remove_file(store + "/shard-000007.h5");
+  CHECK(TrajectoryWriter(store, config).adopted().size() == 3);
+  CHECK(list_folder(store) == names);
+}
+
+TEST_CASE("store: a part whose manifest is gone is an error for every reader") {
+  const TemporaryFolder folder;
+  const TrajectoryConfig config = small_config();
+  const std::string store = folder / "store";
+  record(store + "/rank-0", seeds_from(0, 4), config);
+  record(store + "/rank-1", seeds_from(4, 4), config);
+  CHECK(TrajectoryStore(store).size() == 8);
+  remove_file(store + "/rank-1/manifest.json");
+  for (const std::string& part : {store, store + "/rank-1"}) {
+    CHECK(is_trajectory_store(part));
+    CHECK_THROWS_WITH(TrajectoryStore(part), contains("rank-1 has shards but no manifest.json"));
+    CHECK_THROWS_AS(verify_store(part), InputError);
+    CHECK_THROWS_AS(merge_stores({part}, folder / "all"), InputError);
+  }
+  // Damage to the one word that makes it a manifest does not make it something else.
+  std::string manifest = read_file(store + "/rank-0/manifest.json");
+  manifest.replace(manifest.find("stride-t"), 8, "stride-q");
+  write_file_atomic(store + "/rank-0/manifest.json", manifest);
+  CHECK(is_trajectory_store(store + "/rank-0"));
+  CHECK_THROWS_AS(verify_store(store + "/rank-0"), InputError);
 }
 
 TEST_CASE("store: merging joins stores of one kind") {

@@ -45,7 +45,7 @@ ImageData training_images(const std::string& name_or_path, const ImageDataOption
     if (std::filesystem::is_regular_file(name_or_path.substr(0, slash)))
       return load_images(name_or_path, options, progress);
   throw InputError(
-      fmt::format("`data` {}: no such file or folder, and not an embedded data set (digits is one)", name_or_path));
+      fmt::format("{}: no such file or folder, and not an embedded data set (digits is one)", name_or_path));
 }
 
 std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data) {

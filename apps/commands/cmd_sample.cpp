@@ -42,6 +42,7 @@ class SampleCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
+    if (const auto code = context.finished({"samples.h5"})) return *code;
     const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
     const bool inverts = options.flag("invert");
     if (inverts && (options.has("mask") || strength_of(options) != 1.0))

@@ -6,7 +6,9 @@
 #include "pipeline/timesteps.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -23,8 +25,8 @@ class ScheduleCommand final : public Command {
     const Sampler sampler = make_sampler(spec, source.card.info, &source.card);
     std::vector<std::string> warnings = overruled(options, sampler);
     // The noise schedule is in the timesteps that are printed, whatever the grid.
-    if (!options.has("noise-schedule"))
-      warnings.insert(warnings.end(), sampler.warnings.begin(), sampler.warnings.end());
+    std::copy_if(sampler.warnings.begin(), sampler.warnings.end(), std::back_inserter(warnings),
+                 [](const std::string& warning) { return warning.find("`noise_schedule`") == std::string::npos; });
     warn(context, warnings);
     if (context.dry_run()) return context.plan(describe(sampler));
     const auto& sigmas = sampler.grid.sigmas();

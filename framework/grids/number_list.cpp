@@ -36,6 +36,7 @@ std::vector<double> read_numbers(const std::string& path, const std::string& wha
       throw InputError(fmt::format("{} file '{}', entry {}: {}", what, path, numbers.size() + 1, error.what()));
     }
   }
+  if (numbers.empty()) throw InputError(fmt::format("{} file '{}' holds no numbers", what, path));
   return numbers;
 }
 

@@ -192,6 +192,29 @@ TEST_CASE("inputs: a run folder stands for its samples, and rows are those of th
   CHECK(rmse("some", "all").code == 2);
 }
 
+TEST_CASE("inputs: a file of levels that holds none is an error of that file; a finished run stays as it is") {
+  const Place place;
+  place.write("none.txt", "");
+  place.make_folder("folder");
+  for (const std::string file : {"none.txt", "folder"}) {
+    const Outcome got = place({"sample", "--model", "gm.toml", "--schedule", "custom:" + file, "--dry-run"});
+    INFO(got.err);
+    CHECK(got.code == 3);
+    CHECK_THAT(got.err, contains(file));
+  }
+  const std::string results = "done/results.json";
+  CHECK(place({"sample", "--model", "gm.toml", "--steps", "3", "--seeds", "0-3", "--outdir", "done"}).code == 0);
+  const std::string before = place.text(results);
+  CHECK(place({"sample", "--resume", "done"}).code == 0);
+  CHECK(place.text(results) == before);
+  const Outcome levels =
+      place({"schedule", "--model", "gm.toml", "--sigma-max", "5000", "--noise-schedule", "linear", "--steps", "3"});
+  CHECK_THAT(levels.err, contains("5000"));
+  const Outcome long_name = place({"metrics", "--samples", std::string(300, 'x'), "--ref", "digits"});
+  INFO(long_name.err);
+  CHECK(long_name.code == 3);
+}
+
 TEST_CASE("inputs: blanks in lists, and a strength that is what it says") {
   const Place place;
   const auto grid = [&](const Words& more) {

@@ -9,6 +9,7 @@
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
 #include "framework/named.h"
+#include "framework/stopped.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -70,7 +71,10 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
     if (typed.has(name)) throw UsageError(fmt::format("--resume and --{} exclude each other", name));
   }
   if (!file_exists(path + "/config.toml")) {
-    throw InputError(fmt::format("--resume {}: no run folder (it has no config.toml)", path));
+    throw InputError(
+        fmt::format("--resume {}: no run folder (it has no config.toml). Where a run ended before it began, give its "
+                    "command again, with --outdir {}",
+                    path, path));
   }
   OptionValues first(full_table(info));
   apply_config(first, read_file(path + "/config.toml"), path + "/config.toml", info.name);
@@ -88,8 +92,17 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
   return values;
 }
 
-ExitCode run_command(const Command& command, const Words& words, std::optional<Context>& context) {
+bool leaves_files(const CommandInfo& info) {
+  return info.common.run || info.arguments.starts_with("OUT ") ||
+         std::any_of(info.options.begin(), info.options.end(),
+                     [](const Option& option) { return option.writes != Writes::nothing; });
+}
+
+ExitCode run_command(const Command& command, const Words& words, std::optional<InterruptGuard>& guard,
+                     std::optional<Context>& context) {
   const CommandInfo& info = command.info();
+  // What only prints has nothing to save, and ends at once.
+  guard.emplace(leaves_files(info) ? OnSignal::remember : OnSignal::leave);
   const Words rest(words.begin() + 1, words.end());
   OptionValues typed(full_table(info));
   apply_command_line(typed, rest);
@@ -108,14 +121,22 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
     return ExitCode::ok;
   }
   check_outputs(values);
+  std::vector<std::string> replaced;
+  std::vector<LockFile> claims;
+  if (!values.flag("dry-run")) claims = claim_outputs(values, replaced);
   Words line = {"stride"};
   line.insert(line.end(), words.begin(), words.end());
-  const InterruptGuard guard;
   context.emplace(info.name, std::move(values), std::move(line));
-  return command.run(*context);
+  for (const std::string& path : replaced)
+    context->log().warning(fmt::format("{} is there already and will be replaced", path));
+  try {
+    return command.run(*context);
+  } catch (const Stopped&) {
+    return context->stopped("nothing more was saved");
+  }
 }
 
-ExitCode dispatch(const Words& words, std::optional<Context>& context) {
+ExitCode dispatch(const Words& words, std::optional<InterruptGuard>& guard, std::optional<Context>& context) {
   const auto commands = make_commands();
   if (words.empty()) {
     write_message(program_help(commands));
@@ -134,7 +155,7 @@ ExitCode dispatch(const Words& words, std::optional<Context>& context) {
     write_result(program_help(commands));
     return ExitCode::ok;
   }
-  return run_command(find_command(commands, first), words, context);
+  return run_command(find_command(commands, first), words, guard, context);
 }
 
 // The options of all commands, by name.
@@ -188,9 +209,10 @@ int report(std::optional<Context>& context, ExitCode code, const std::string& me
 }  // namespace
 
 int run_program(const Words& words) {
+  std::optional<InterruptGuard> guard;  // until the files of the run are closed
   std::optional<Context> context;
   try {
-    const ExitCode code = dispatch(words, context);
+    const ExitCode code = dispatch(words, guard, context);
     if (!results_written()) throw ResourceError("standard output could not be written: disk full, or closed");
     return static_cast<int>(code);
   } catch (const Error& error) {

@@ -4,9 +4,11 @@
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/report/report.h"
 #include "framework/files/file.h"
+#include "framework/stopped.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace stride {
 namespace {
@@ -30,6 +32,9 @@ class ReportCommand final : public Command {
                            {"samplers", fmt::format("{}", samplers)},
                            {"sections", fmt::format("{}", data.evaluations.size())}});
     }
+    std::optional<LockFile> claim;
+    if (!context.options().has("out")) claim = claim_output(path);
+    if (context.stop()) throw Stopped();
     make_folder_of(path);
     write_file_atomic(path, page);
     for (const EvaluationResult& result : data.evaluations) context.print(headline(result) + "\n");

@@ -1,22 +1,23 @@
 #include "framework/grids/number_list.h"
 
 #include "framework/error.h"
+#include "framework/files/file.h"
 #include "framework/spec.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 namespace stride {
 
 std::vector<double> read_numbers(const std::string& path, const std::string& what) {
-  std::ifstream file(path);
-  if (!file) throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
-  std::stringstream content;
-  content << file.rdbuf();
-  std::string text = content.str();
+  std::string text;
+  try {
+    text = read_file(path);
+  } catch (const InputError&) {
+    throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
+  }
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == ']' || c == ';'; }, ' ');
   std::istringstream words(text);

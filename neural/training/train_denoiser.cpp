@@ -120,7 +120,7 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
       record();
       save_checkpoint(checkpoint, run->state(), name);
     }
-    if (hooks.look && (last || result.stopped || step % training.look_every == 0))
+    if (hooks.look && !result.stopped && (last || step % training.look_every == 0))
       hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat));
     if (result.stopped) break;
   }
@@ -144,7 +144,7 @@ DenoiserResiduals denoiser_residuals(const UNetConfig& config, const Weights& we
 }
 
 double denoiser_loss(const UNetConfig& config, const Weights& weights, const ImageData& data,
-                     const DenoiserTraining& training, int64_t repeats) {
+                     const DenoiserTraining& training, int64_t repeats, const std::function<void()>& pause) {
   check_fit(config, data);
   const at::NoGradGuard no_grad;
   const at::Device device = weights.begin()->second.device();
@@ -154,6 +154,7 @@ double denoiser_loss(const UNetConfig& config, const Weights& weights, const Ima
     const at::Generator generator = make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise);
     double mean = 0.0;
     for (int64_t at = 0; at < data.size(); at += kChunk) {
+      if (pause) pause();
       const Tensor images = data.scaled(data.stored().slice(0, at, at + kChunk).to(device));
       const Tensor labels = config.classes > 0 ? data.labels.slice(0, at, at + kChunk).to(device) : Tensor();
       const EdmDraws draws = edm_draws(training, images, labels, generator);

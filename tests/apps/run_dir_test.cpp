@@ -57,10 +57,11 @@ TEST_CASE("run folder: one holder at a time, taken folders are refused, resume a
   {
     RunDir run = RunDir::create(options);
     CHECK_THROWS_AS(RunDir::resume(options.outdir, {"again"}), LockedError);
-    CHECK_THROWS_AS(RunDir::create(options), UsageError);
+    CHECK_THROWS_AS(RunDir::create(options), LockedError);
     run.metric("{\"a\": 1}");
     run.finish(0);
   }
+  CHECK_THROWS_AS(RunDir::create(options), UsageError);
   RunDir again = RunDir::resume(options.outdir, {"stride", "--resume"});
   CHECK_FALSE(std::filesystem::exists(again.file("DONE")));
   again.metric("{\"a\": 2}");
@@ -70,6 +71,28 @@ TEST_CASE("run folder: one holder at a time, taken folders are refused, resume a
   std::filesystem::create_directory(root / "empty");
   options.outdir = root / "empty";
   CHECK(RunDir::create(options).path() == options.outdir);
+}
+
+TEST_CASE("run folder: what a run left that never began is taken again, and cannot be resumed") {
+  const testing::TemporaryFolder root;
+  RunDirOptions options = options_in(root.path());
+  options.outdir = root / "out";
+  { const RunDir run = RunDir::create(options); }
+  // As it is before each of the first writes, and with a temporary of the killed one.
+  std::vector<std::string> names = {"config.toml", "manifest.json", "command.txt"};
+  for (const std::string& name : names) {
+    std::filesystem::remove(root / ("out/" + name));
+    std::ofstream(root / "out/.stride-tmp-1-2") << "half";
+    CHECK_THROWS_AS(RunDir::resume(options.outdir, {}), InputError);
+  }
+  { const RunDir run = RunDir::create(options); }
+  CHECK(slurp(root / "out/config.toml") == "x = 1\n");
+  CHECK_FALSE(std::filesystem::exists(root / "out/.stride-tmp-1-2"));
+  // A folder of somebody's is not.
+  std::filesystem::remove(root / "out/config.toml");
+  std::ofstream(root / "out/notes.txt") << "mine";
+  CHECK_THROWS_AS(RunDir::create(options), UsageError);
+  CHECK_THROWS_WITH(RunDir::resume(options.outdir, {}), contains("no run folder"));
 }
 
 TEST_CASE("run folder: words are quoted for a shell") {

@@ -9,6 +9,7 @@
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
 #include "framework/named.h"
+#include "framework/stopped.h"
 #include "pipeline/run_folder.h"
 
 #include <c10/util/Exception.h>
@@ -94,8 +95,17 @@ std::set<std::string> option_names() {
   return names;
 }
 
-ExitCode run_command(const Command& command, const Words& words, std::optional<Context>& context) {
+bool leaves_files(const CommandInfo& info) {
+  return info.common.run || info.arguments.starts_with("OUT ") ||
+         std::any_of(info.options.begin(), info.options.end(),
+                     [](const Option& option) { return option.writes != Writes::nothing; });
+}
+
+ExitCode run_command(const Command& command, const Words& words, std::optional<InterruptGuard>& guard,
+                     std::optional<Context>& context) {
   const CommandInfo& info = command.info();
+  // What only prints has nothing to save, and ends at once.
+  guard.emplace(leaves_files(info) ? OnSignal::remember : OnSignal::leave);
   const Words rest(words.begin() + 1, words.end());
   OptionValues typed(full_table(info));
   apply_command_line(typed, rest);
@@ -114,15 +124,23 @@ ExitCode run_command(const Command& command, const Words& words, std::optional<C
     return ExitCode::ok;
   }
   check_outputs(values);
+  std::vector<std::string> replaced;
+  std::vector<LockFile> claims;
+  if (!values.flag("dry-run")) claims = claim_outputs(values, replaced);
   Words line = {"stride"};
   line.insert(line.end(), words.begin(), words.end());
-  const InterruptGuard guard;
   context.emplace(info.name, std::move(values), std::move(line));
   for (const std::string& note : context->options().notes()) context->log().info(with_flags(note, option_names()));
-  return command.run(*context);
+  for (const std::string& path : replaced)
+    context->log().warning(fmt::format("{} is there already and will be replaced", path));
+  try {
+    return command.run(*context);
+  } catch (const Stopped&) {
+    return context->stopped("nothing more was saved");
+  }
 }
 
-ExitCode dispatch(const Words& words, std::optional<Context>& context) {
+ExitCode dispatch(const Words& words, std::optional<InterruptGuard>& guard, std::optional<Context>& context) {
   const auto commands = make_commands();
   if (words.empty()) {
     write_message(program_help(commands));
@@ -141,7 +159,7 @@ ExitCode dispatch(const Words& words, std::optional<Context>& context) {
     write_result(program_help(commands));
     return ExitCode::ok;
   }
-  return run_command(find_command(commands, first), words, context);
+  return run_command(find_command(commands, first), words, guard, context);
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -187,9 +205,10 @@ int report(std::optional<Context>& context, ExitCode code, const std::string& me
 }  // namespace
 
 int run_program(const Words& words) {
+  std::optional<InterruptGuard> guard;  // until the files of the run are closed
   std::optional<Context> context;
   try {
-    const ExitCode code = dispatch(words, context);
+    const ExitCode code = dispatch(words, guard, context);
     if (!results_written()) throw ResourceError("standard output could not be written: disk full, or closed");
     return static_cast<int>(code);
   } catch (const Error& error) {

@@ -9,6 +9,7 @@
 #include "evaluation/metric_facts.h"
 #include "framework/dtype_name.h"
 #include "framework/error.h"
+#include "framework/stopped.h"
 #include "pipeline/model_card.h"
 #include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
@@ -64,10 +65,20 @@ class Engine final {
 
   EvaluationResult run() {
     EvaluationResult result = describe_run();
+    try {
+      run(result);
+    } catch (const Stopped&) {
+      // What is finished stands in the result.
+    }
+    return result;
+  }
+
+ private:
+  void run(EvaluationResult& result) {
     continues_ = same_run(result);
     warm_up(*teacher_sampler_, !settings_.draw.device.is_cuda());
     std::optional<Measured> measured = measure(*teacher_sampler_, "teacher");
-    if (!measured) return result;
+    if (!measured) return;
     Measured& teacher = *measured;
     teacher_ = side_of(teacher.x, "the teacher");
     if (teacher_.features.defined() && teacher_.features.size(0) > 1 && any_needs(settings_, &MetricNeeds::teacher))
@@ -86,7 +97,7 @@ class Engine final {
         const bool first = warm.insert(sampler.spec.solver + "\n" + sampler.spec.policy).second;
         if (first && settings_.draw.device.is_cuda()) warm_up(sampler, false);
         std::optional<Measured> now = measure(sampler, sampler.spec.solver);
-        if (!now) return result;
+        if (!now) return;
         compare(*now);
         one = std::move(now->result);
       }
@@ -95,10 +106,8 @@ class Engine final {
       tell(result);
     }
     result.complete = true;
-    return result;
   }
 
- private:
   EvaluationResult describe_run() const {
     EvaluationResult out;
     const ModelInfo& model = denoiser_.info();
@@ -201,8 +210,18 @@ class Engine final {
   [[nodiscard]] MetricSide side_of(const Tensor& x, const std::string& name) const {
     MetricSide side = {x, {}, std::nullopt, name};
     if (settings_.features.features && any_needs(settings_, &MetricNeeds::features))
-      side.features = settings_.features.features(x).to(settings_.draw.device);
+      side.features = features_in_pieces(settings_.features, x, [this] { pause(); }).to(settings_.draw.device);
     return side;
+  }
+
+  // Between two pieces of measuring.
+  void pause() const {
+    if (hooks_.progress && !hooks_.progress(done_, total_, "measuring")) throw Stopped();
+  }
+
+  [[nodiscard]] std::vector<MetricResult> against(const MetricSide& side, const MetricSide& other,
+                                                  const std::string& suffix) const {
+    return set_metrics(settings_.metrics, suffix, side, other, bounds_, stamp_, [this] { pause(); });
   }
 
   static void add(SamplerResult& result, const std::vector<MetricResult>& metrics) {
@@ -211,8 +230,7 @@ class Engine final {
 
   // What the teacher's own samples have too.
   void compare_with_reference(SamplerResult& result, const MetricSide& side) const {
-    if (any_needs(settings_, &MetricNeeds::reference))
-      add(result, set_metrics(settings_.metrics, "", side, reference_, bounds_, stamp_));
+    if (any_needs(settings_, &MetricNeeds::reference)) add(result, against(side, reference_, ""));
     if (!mixture_) return;
     const MixtureMetric exact = mixture_metric(*mixture_, side.x, bounds_);
     const auto add_exact = [&](const std::string& name, const BlockMetric& metric) {
@@ -225,9 +243,10 @@ class Engine final {
 
   void compare(Measured& measured) const {
     const MetricSide side = side_of(measured.x, measured.result.sampler);
+    pause();
     add(measured.result, paired_metrics(settings_.metrics, side, teacher_, bounds_, stamp_));
     compare_with_reference(measured.result, side);
-    add(measured.result, set_metrics(settings_.metrics, "-teacher", side, teacher_, bounds_, stamp_));
+    add(measured.result, against(side, teacher_, "-teacher"));
   }
 
   const Denoiser& denoiser_;

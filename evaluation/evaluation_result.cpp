@@ -266,12 +266,14 @@ EvaluationResult evaluation_from_json(const std::string& text, const std::string
   return out;
 }
 
-std::map<std::string, std::string> evaluation_files(const EvaluationResult& result) {
-  std::map<std::string, std::string> files = {{"results.json", to_json(result)}, {"results.csv", to_csv(result)}};
-  if (!result.teacher.strip_png.empty()) files[kTeacherStrip] = result.teacher.strip_png;
+std::vector<std::pair<std::string, std::string>> evaluation_files(const EvaluationResult& result) {
+  std::vector<std::pair<std::string, std::string>> files;
+  if (!result.teacher.strip_png.empty()) files.emplace_back(kTeacherStrip, result.teacher.strip_png);
   for (std::size_t i = 0; i < result.samplers.size(); ++i) {
-    if (!result.samplers[i].strip_png.empty()) files[strip_name(i)] = result.samplers[i].strip_png;
+    if (!result.samplers[i].strip_png.empty()) files.emplace_back(strip_name(i), result.samplers[i].strip_png);
   }
+  files.emplace_back("results.csv", to_csv(result));
+  files.emplace_back("results.json", to_json(result));
   return files;
 }
 

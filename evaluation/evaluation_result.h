@@ -105,9 +105,9 @@ extern const char* const kResultsCsvHeader;
 /// Throws InputError, naming `where`, on anything malformed.
 [[nodiscard]] EvaluationResult evaluation_from_json(const std::string& text, const std::string& where);
 
-/// File names and bytes of a result, images included, to be written into a run folder: results.json, results.csv,
-/// strip-teacher.png, strip-000.png, …
-[[nodiscard]] std::map<std::string, std::string> evaluation_files(const EvaluationResult& result);
+/// File names and bytes of a result, images included, to be written into a run folder in this order: strip-teacher.png,
+/// strip-000.png, …, results.csv and, last, results.json: a sampler that it names is not measured again.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> evaluation_files(const EvaluationResult& result);
 /// Reads them back. Throws InputError when the folder holds no results or something else.
 [[nodiscard]] EvaluationResult load_evaluation(const std::string& folder);
 

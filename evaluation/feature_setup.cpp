@@ -59,6 +59,16 @@ Tensor quantise_uint8(const Tensor& x) {
   return ((x.to(at::kDouble) + 1.0) * 127.5).round().clamp(0, 255) / 127.5 - 1.0;
 }
 
+Tensor features_in_pieces(const FeatureSetup& setup, const Tensor& samples, const std::function<void()>& pause) {
+  constexpr int64_t kPiece = 1024;  // a multiple of what the networks run together
+  std::vector<Tensor> parts;
+  for (int64_t at = 0; at == 0 || at < samples.size(0); at += kPiece) {
+    pause();
+    parts.push_back(setup.features(samples.slice(0, at, at + kPiece)));
+  }
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
 FeatureChoice choose_features(const FeatureRequest& request) {
   FeatureChoice out;
   out.setup.quantisation = request.quantisation;

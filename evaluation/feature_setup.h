@@ -46,6 +46,10 @@ void add_reference(FeatureSetup& setup, const std::string& reference, const std:
 [[nodiscard]] FeatureSetup make_feature_setup(const FeatureRequest& request, const std::string& reference,
                                               const ModelInfo& model);
 
+/// setup.features in pieces of 1,024 samples, to the same bits; `pause` is called before each and may throw.
+[[nodiscard]] Tensor features_in_pieces(const FeatureSetup& setup, const Tensor& samples,
+                                        const std::function<void()>& pause);
+
 /// round(127.5·(x + 1)), clipped to [0, 255], back in [−1, 1]: what an 8-bit image file keeps. Half-way cases go to the
 /// even number, as in Stride's own PNG and .npz files.
 [[nodiscard]] Tensor quantise_uint8(const Tensor& x);

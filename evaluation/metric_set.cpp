@@ -87,9 +87,14 @@ std::vector<std::string> parse_metrics(const std::string& text) {
 
 std::vector<MetricResult> set_metrics(const std::vector<std::string>& metrics, const std::string& suffix,
                                       const MetricSide& mine, const MetricSide& theirs,
-                                      const std::vector<int64_t>& bounds, const FeatureStamp& stamp) {
+                                      const std::vector<int64_t>& bounds, const FeatureStamp& stamp,
+                                      const std::function<void()>& pause) {
   std::vector<MetricResult> out;
-  const auto wanted = [&](const char* name) { return wants(metrics, name + suffix); };
+  const auto wanted = [&](const char* name) {
+    const bool is = wants(metrics, name + suffix);
+    if (is && pause) pause();
+    return is;
+  };
   std::optional<FeatureStatistics> statistics = theirs.statistics;
   if ((wanted("fd") || wanted("fd-inf")) && !statistics)
     statistics = FeatureStatistics::of(features_of(theirs, "fd" + suffix));

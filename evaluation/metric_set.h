@@ -4,6 +4,7 @@
 #include "datasets/metrics/frechet.h"
 #include "evaluation/evaluation_result.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,10 +45,11 @@ struct FeatureStamp {
 
 /// Those of `metrics` that compare sets: with the suffix "" against the reference, with "-teacher" against the
 /// teacher's. `prdc` gives four results, `kid` with at least 1,000 samples on either side also `kid-subsets`. Throws
-/// UsageError where `theirs` lacks what a metric needs.
+/// UsageError where `theirs` lacks what a metric needs. `pause` is called before each metric, and may throw.
 [[nodiscard]] std::vector<MetricResult> set_metrics(const std::vector<std::string>& metrics, const std::string& suffix,
                                                     const MetricSide& mine, const MetricSide& theirs,
-                                                    const std::vector<int64_t>& bounds, const FeatureStamp& stamp);
+                                                    const std::vector<int64_t>& bounds, const FeatureStamp& stamp,
+                                                    const std::function<void()>& pause = {});
 
 /// Those of `metrics` that compare row by row.
 [[nodiscard]] std::vector<MetricResult> paired_metrics(const std::vector<std::string>& metrics, const MetricSide& mine,

@@ -6,6 +6,7 @@
 #include "framework/files/hash.h"
 #include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/files/output_claim.h"
 #include "framework/files/printable.h"
 #include "framework/files/seal.h"
 #include "pipeline/seeds.h"
@@ -201,10 +202,7 @@ void require_undamaged(const std::string& folder) {
 
 bool is_stillborn_run(const std::string& folder) {
   if (!fs::is_directory(folder)) return false;
-  const std::vector<std::string> names = list_folder(folder);
-  return !names.empty() && std::all_of(names.begin(), names.end(), [](const std::string& name) {
-    return is_temporary(name) || std::find(kStart.begin(), kStart.end(), name) != kStart.end();
-  });
+  return !list_folder(folder).empty() && is_unbegun(folder, {"command.txt", kManifest});
 }
 
 void drop_torn_line(const std::string& path) {

@@ -74,6 +74,7 @@ ReadInput read_all_of(const PictureRequest& request, Colour colour, const ModelI
 
 bool is_picture_input(const std::string& path) {
   if (is_folder(path)) return true;
+  if (!std::filesystem::is_regular_file(path)) return false;  // a pipe would wait for a writer
   std::string head(12, '\0');
   std::ifstream file(path, std::ios::binary);
   file.read(head.data(), static_cast<std::streamsize>(head.size()));

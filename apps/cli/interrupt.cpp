@@ -1,5 +1,6 @@
 #include "apps/cli/interrupt.h"
 
+#include <unistd.h>
 #include <csignal>
 #include <stdexcept>
 
@@ -20,14 +21,18 @@ extern "C" void note_signal(int signal) {
   sigaction(SIGTERM, &standard, nullptr);
 }
 
+extern "C" void leave_on_signal(int signal) {
+  _exit(static_cast<int>(signal == SIGINT ? ExitCode::interrupted : ExitCode::terminated));
+}
+
 }  // namespace
 
-InterruptGuard::InterruptGuard() {
+InterruptGuard::InterruptGuard(OnSignal what) {
   if (guarded) throw std::logic_error("a second InterruptGuard");
   guarded = true;
   caught_signal = 0;
   struct sigaction action {};
-  action.sa_handler = note_signal;
+  action.sa_handler = what == OnSignal::leave ? leave_on_signal : note_signal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &previous_int);

@@ -7,11 +7,16 @@
 
 namespace stride {
 
-/// While one lives, the first SIGINT or SIGTERM sets a flag; a second one ends the process at once. Signal
+enum class OnSignal {
+  remember,  ///< the first one sets a flag; a second one ends the process
+  leave,     ///< the process ends at once, with the signal's exit code
+};
+
+/// While one lives, SIGINT and SIGTERM do what `what` says. Signal
 /// handlers are the process's, so only one may live at a time: a second is a std::logic_error.
 class InterruptGuard final {
  public:
-  InterruptGuard();
+  explicit InterruptGuard(OnSignal what = OnSignal::remember);
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;

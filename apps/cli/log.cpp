@@ -3,14 +3,15 @@
 #include "apps/cli/run_dir.h"
 #include "apps/cli/streams.h"
 #include "framework/error.h"
+#include "framework/files/file.h"
 #include "framework/files/printable.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 #include <cstdio>
-#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 namespace stride {
@@ -56,7 +57,15 @@ struct Logger::Impl {
   bool colour;
   std::mutex mutex;
   std::vector<std::string> before_file;
-  std::ofstream file;
+  std::optional<AppendFile> file;
+
+  void append(const std::string& line) {
+    try {
+      file->append(line);
+    } catch (const Error&) {
+      // The log is for people: a disk that is too full for a line of it is no reason to lose the run.
+    }
+  }
 };
 
 Logger::Logger(LogLevel threshold, bool colour) : impl_(std::make_unique<Impl>()) {
@@ -82,8 +91,8 @@ void Logger::write(LogLevel level, const std::string& text) {
                               message, *colour != '\0' ? "\x1b[0m" : ""));
   }
   const std::string line = json_line(level, message);
-  if (impl_->file.is_open()) {
-    impl_->file << line << std::flush;
+  if (impl_->file) {
+    impl_->append(line);
   } else {
     impl_->before_file.push_back(line);
   }
@@ -91,11 +100,9 @@ void Logger::write(LogLevel level, const std::string& text) {
 
 void Logger::open_file(const std::string& path) {
   const std::lock_guard lock(impl_->mutex);
-  impl_->file.open(path, std::ios::app);
-  if (!impl_->file) throw ResourceError(fmt::format("cannot append to {}: no space or no permission", path));
-  for (const std::string& line : impl_->before_file) impl_->file << line;
+  impl_->file.emplace(path);
+  for (const std::string& line : impl_->before_file) impl_->append(line);
   impl_->before_file.clear();
-  impl_->file << std::flush;
 }
 
 }  // namespace stride

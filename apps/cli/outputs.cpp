@@ -106,6 +106,16 @@ void check_outputs(const OptionValues& values) {
   }
 }
 
+std::vector<LockFile> claim_outputs(const OptionValues& values, std::vector<std::string>& replaced) {
+  std::vector<LockFile> claims;
+  for (const Option& option : values.table()) {
+    if (option.writes != Writes::file || !values.has(option.name)) continue;
+    claims.push_back(claim_output(values.text(option.name)));
+    if (file_exists(values.text(option.name))) replaced.push_back(values.text(option.name));
+  }
+  return claims;
+}
+
 void make_folder_of(const std::string& path) {
   const std::string folder = fs::path(path).parent_path();
   if (!folder.empty()) make_folders(folder);

@@ -2,12 +2,20 @@
 #pragma once
 
 #include "apps/cli/option_table.h"
+#include "framework/files/output_claim.h"
+
+#include <string>
+#include <vector>
 
 namespace stride {
 
 /// Looks at every option of `values` that names an output (Option::writes), and touches nothing. Throws UsageError
-/// where a file could not be made there: it is a folder, its place is a file or may not be written to.
+/// where a file could not be made there: it is a folder, its place is a file or may not be written to; LockedError
+/// where a run that lives is in a new run's folder.
 void check_outputs(const OptionValues& values);
+
+/// claim_output for every file that `values` names as an output. Those that are there already are named in `replaced`.
+[[nodiscard]] std::vector<LockFile> claim_outputs(const OptionValues& values, std::vector<std::string>& replaced);
 
 /// Makes the folders that `path` lies in. Throws as write_file_atomic.
 void make_folder_of(const std::string& path);

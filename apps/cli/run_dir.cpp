@@ -36,8 +36,18 @@ std::string new_folder(const std::string& root, const std::string& command) {
 std::string given_folder(const std::string& path) {
   const auto slash = path.rfind('/');
   if (slash != std::string::npos && slash > 0) make_folders(path.substr(0, slash));
-  if (!make_folder_exclusive(path)) require_new_folder(path);
+  (void)make_folder_exclusive(path);
   return path;
+}
+
+// Until config.toml is there, --resume has nothing to continue and --outdir nothing to spare.
+bool is_free(const std::string& path) {
+  return !file_exists(path) || list_folder(path).empty() || is_stillborn_run(path);
+}
+
+UsageError not_new(const std::string& path) {
+  return UsageError(fmt::format(
+      "--outdir {} exists and is not empty: choose another folder, or continue that run with --resume {}", path, path));
 }
 
 std::string folder_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -59,8 +69,9 @@ RunDir RunDir::create(const RunDirOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->path = options.outdir.empty() ? new_folder(options.root, options.command) : given_folder(options.outdir);
   impl->config = options.config_toml;
+  require_new_folder(impl->path);
   impl->lock.emplace(impl->path + "/.lock", folder_name(impl->path));
-  require_new_folder(impl->path);  // whoever had the lock before may have begun
+  if (!is_free(impl->path)) throw not_new(impl->path);  // the run that held the lock a moment ago is in it
   (void)remove_stale_temporaries(impl->path);
   RunDir run(std::move(impl));
   run.write("command.txt", shell_quote(options.command_line) + "\n");
@@ -129,9 +140,11 @@ std::string shell_quote(const std::vector<std::string>& words) {
 }
 
 void require_new_folder(const std::string& path) {
-  if (!file_exists(path) || list_folder(path).empty() || is_stillborn_run(path)) return;
-  throw UsageError(fmt::format(
-      "--outdir {} exists and is not empty: choose another folder, or continue that run with --resume {}", path, path));
+  if (is_free(path)) return;
+  if (const auto holder = lock_holder(path + "/.lock"))
+    throw LockedError(
+        fmt::format("--outdir {} is held by {}: wait for it to end, or choose another folder", path, *holder));
+  throw not_new(path);
 }
 
 std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }

@@ -20,7 +20,7 @@ class MergeCommand final : public Command {
     for (std::size_t i = 1; i < words.size(); ++i) inputs.push_back(find_store(words[i]));
     if (context.dry_run())
       return context.plan({{"merges", fmt::format("{} stores", inputs.size())}, {"into", words[0]}});
-    const int64_t count = merge_stores(inputs, words[0]);
+    const int64_t count = merge_stores(inputs, words[0], posix_file_system(), [&] { return context.stop(); });
     context.print(fmt::format("trajectories  {}\nstore         {}\n", count, words[0]));
     return context.done(nlohmann::json{{"trajectories", count}, {"store", words[0]}}.dump());
   }

@@ -2,10 +2,9 @@
 #include "apps/cli/command.h"
 #include "apps/cli/feature_options.h"
 #include "datasets/metrics/intervals.h"
-#include "evaluation/metric_set.h"
 #include "evaluation/number_text.h"
+#include "evaluation/set_comparison.h"
 #include "evaluation/text_table.h"
-#include "pipeline/sample_source.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -25,45 +24,6 @@ Json number(double value) {
   return std::isnan(value) ? Json(nullptr) : Json(value);
 }
 
-struct Job {
-  std::vector<std::string> metrics;
-  SampleSource samples;
-  FeatureChoice network;
-  std::vector<int64_t> bounds;
-};
-
-bool needs_single_features(const std::string& metric) { return metric == "kid" || metric == "prdc"; }
-
-// What can be known to fail before anything is computed.
-void check(const Job& job) {
-  const FeatureSetup& setup = job.network.setup;
-  const int64_t n = job.samples.x.size(0);
-  for (const std::string& metric : job.metrics) {
-    const MetricNeeds needs = metric_needs(metric);
-    if (needs.teacher || needs.mixture)
-      throw UsageError(fmt::format("the metric {} needs a model: `stride evaluate` has it", metric));
-    if (needs.features && !setup.features)
-      throw UsageError(fmt::format("the metric {} needs a feature network; give --features", metric));
-    if (n < needs.samples)
-      throw UsageError(
-          fmt::format("the metric {} needs at least {} samples; --samples holds {}", metric, needs.samples, n));
-    if (needs.paired && (!setup.reference_images.defined() || setup.reference_images.sizes() != job.samples.x.sizes()))
-      throw UsageError(fmt::format(
-          "the metric {} compares row by row: --ref must hold as many samples as --samples, of the same shape",
-          metric));
-    if (metric == "swd" && !setup.reference_images.defined())
-      throw UsageError("the metric swd compares the samples themselves, and --ref holds statistics only; give images");
-    if (needs_single_features(metric) && !setup.reference_features.defined())
-      throw UsageError(fmt::format(
-          "the metric {} compares single features, and --ref holds their mean and covariance only; give images, or "
-          "statistics written by `stride stats --keep-features`",
-          metric));
-    const Tensor& other = setup.reference_features.defined() ? setup.reference_features : setup.reference_images;
-    if (other.defined() && other.size(0) < needs.samples)
-      throw UsageError(fmt::format("the metric {} needs at least {} samples in --ref", metric, needs.samples));
-  }
-}
-
 class MetricsCommand final : public Command {
  public:
   [[nodiscard]] const CommandInfo& info() const noexcept override { return info_; }
@@ -73,7 +33,7 @@ class MetricsCommand final : public Command {
     for (const char* name : {"samples", "ref"})
       if (!options.has(name))
         throw UsageError(fmt::format("stride metrics needs --{}: samples, or a folder of them", name));
-    Job job;
+    SetComparison job;
     job.metrics = parse_metrics(options.text("metric"));
     job.network = choose_features(feature_request(context));
     job.samples = load_samples("--samples", options.text("samples"));
@@ -84,58 +44,28 @@ class MetricsCommand final : public Command {
                                    fmt::join(shape, "×")));
     job.bounds = block_bounds(job.samples.x.size(0), std::min(options.integer("blocks"), job.samples.x.size(0)));
     add_reference(job.network.setup, options.text("ref"), shape);
-    if (!options.given("metric")) leave_out_what_lacks_features(context, job);
-    check(job);
-    require_same_seeds(job, options.text("ref"));
+    if (!options.given("metric")) leave_out(context, job);
+    job.require_possible(options.text("ref"));
     if (context.dry_run())
       return context.plan(
           {{"samples", fmt::format("{} of {} from {}", job.samples.x.size(0), fmt::join(shape, "×"), job.samples.name)},
            {"reference", job.network.setup.reference_name},
            {"features", fmt::format("{}, quantisation {}", job.network.setup.name, job.network.setup.quantisation)},
            {"metrics", fmt::format("{}", fmt::join(job.metrics, ", "))}});
-    return finish(context, job, measure(context, job));
+    return finish(context, job, job.measure(context.device()));
   }
 
  private:
-  // Nobody asked for these metrics by name: those that a reference of mean and covariance cannot serve are left out.
-  static void leave_out_what_lacks_features(Context& context, Job& job) {
-    if (!job.network.setup.features || job.network.setup.reference_features.defined()) return;
-    std::erase_if(job.metrics, [&](const std::string& metric) {
-      if (!needs_single_features(metric)) return false;
+  // Nobody asked for these metrics by name.
+  static void leave_out(Context& context, SetComparison& job) {
+    for (const std::string& metric : job.leave_out_what_lacks_features())
       context.log().warning(
           fmt::format("left out {}: it compares single features, and --ref holds their mean and covariance only "
                       "(`stride stats --keep-features` keeps them)",
                       metric));
-      return true;
-    });
   }
 
-  // Rows are pairs only where they are of the same seeds.
-  static void require_same_seeds(const Job& job, const std::string& reference) {
-    const bool paired = std::any_of(job.metrics.begin(), job.metrics.end(),
-                                    [](const std::string& metric) { return metric_needs(metric).paired; });
-    if (!paired || !job.samples.seeds.defined() || !samples_of_run(reference).ends_with(".h5")) return;
-    const Tensor theirs = load_samples("--ref", reference).seeds;
-    if (theirs.defined() && !at::equal(theirs, job.samples.seeds))
-      throw UsageError(
-          fmt::format("--ref {}: samples of other seeds than --samples: their rows are no pairs", reference));
-  }
-
-  static std::vector<MetricResult> measure(const Context& context, const Job& job) {
-    const FeatureSetup& setup = job.network.setup;
-    const FeatureStamp stamp = {setup.quantisation, setup.sha256};
-    const bool features = std::any_of(job.metrics.begin(), job.metrics.end(),
-                                      [](const std::string& metric) { return metric_needs(metric).features; });
-    MetricSide mine = {job.samples.x.to(context.device()), {}, std::nullopt, "--samples"};
-    if (features) mine.features = setup.features(job.samples.x).to(context.device());
-    const MetricSide theirs = {setup.reference_images, setup.reference_features, setup.reference, "--ref"};
-    std::vector<MetricResult> out = paired_metrics(job.metrics, mine, theirs, job.bounds, stamp);
-    for (MetricResult& one : set_metrics(job.metrics, "", mine, theirs, job.bounds, stamp))
-      out.push_back(std::move(one));
-    return out;
-  }
-
-  static ExitCode finish(Context& context, const Job& job, const std::vector<MetricResult>& results) {
+  static ExitCode finish(Context& context, const SetComparison& job, const std::vector<MetricResult>& results) {
     const FeatureSetup& setup = job.network.setup;
     const int64_t n = job.samples.x.size(0);
     Json metrics = Json::object();

@@ -1,6 +1,7 @@
 // stride record: solver trajectories into an HDF5 store.
 #include "apps/cli/command.h"
 #include "apps/cli/sampling_options.h"
+#include "datasets/store/store_share.h"
 #include "datasets/store/trajectory_store.h"
 #include "datasets/store/trajectory_writer.h"
 #include "framework/spec.h"
@@ -45,13 +46,15 @@ class RecordCommand final : public Command {
     const bool shared = ranks.count > 1 && options.has("store");
     const std::string part = shared ? store + "/" + rank_folder(ranks.rank) : store;
     writing.run_id = run.path();
+    const std::vector<int64_t> share = share_of(settings.seeds, ranks.rank, ranks.count);
+    std::optional<StoreShare> claim;
+    if (options.has("store")) claim.emplace(store, part, SeedRanges(share), run.path());
     TrajectoryWriter writer(part, config, writing);
     for (const std::string& name : writer.removed())
       context.log().info(fmt::format("removed {}, which an earlier run left", name));
     for (const std::string& name : writer.adopted())
       context.log().info(fmt::format("listed {}, which an earlier run had sealed", name));
     if (context.resumed_from()) (void)TrajectoryStore(store);  // every shard is whole, or an error
-    const std::vector<int64_t> share = share_of(settings.seeds, ranks.rank, ranks.count);
     const DrawSettings rest = for_seeds(settings, missing(share, writer, store));
     if (rest.seeds.size() < share.size()) {
       context.log().info(
@@ -182,7 +185,8 @@ class RecordCommand final : public Command {
     for (std::size_t i = 1; i < words.size(); ++i) inputs.push_back(find_store(words[i]));
     if (context.dry_run()) return context.plan({{"merges", fmt::format("{} stores", inputs.size())}});
     RunDir& run = context.run_dir();
-    const int64_t count = merge_stores(inputs, run.file(kStoreFolder));
+    const int64_t count =
+        merge_stores(inputs, run.file(kStoreFolder), posix_file_system(), [&] { return context.stop(); });
     context.print(fmt::format("trajectories  {}\nstore         {}\n", count, run.file(kStoreFolder)));
     return context.done(nlohmann::json{{"trajectories", count}, {"store", run.file(kStoreFolder)}}.dump());
   }

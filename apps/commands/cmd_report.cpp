@@ -5,10 +5,12 @@
 #include "evaluation/report/report.h"
 #include "framework/files/file.h"
 #include "framework/files/printable.h"
+#include "framework/stopped.h"
 #include "pipeline/run_folder.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace stride {
 namespace {
@@ -32,6 +34,9 @@ class ReportCommand final : public Command {
                            {"samplers", fmt::format("{}", samplers)},
                            {"sections", fmt::format("{}", data.evaluations.size())}});
     }
+    std::optional<LockFile> claim;
+    if (!context.options().has("out")) claim = claim_output(path);
+    if (context.stop()) throw Stopped();
     make_folder_of(path);
     write_file_atomic(path, page);
     relist(path);

@@ -67,7 +67,8 @@ class SampleCommand final : public Command {
     Samples samples =
         make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
     if (inverts) samples.attributes["solver"] = kInverted;
-    save_samples(run.path(), samples, save);
+    // Who was told to stop has no time for pictures; --resume draws them from the samples.
+    save_samples(run.path(), samples, draws.stopped ? std::vector<std::string>{"h5"} : save);
     const Summary summary = summarise(samples);
     if (draws.stopped) {
       return context.stopped(

@@ -4,18 +4,16 @@
 #include "apps/cli/outputs.h"
 #include "datasets/metrics/reference_statistics.h"
 #include "framework/files/file.h"
+#include "framework/stopped.h"
 #include "pipeline/sample_source.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 namespace stride {
 namespace {
-
-constexpr int64_t kPiece = 1024;
 
 // Statistics of what is not finite are not, either.
 void require_finite(const SampleSource& source) {
@@ -52,9 +50,7 @@ class StatsCommand final : public Command {
            {"features", fmt::format("{}, quantisation {}", network.setup.name, request.quantisation)},
            {"file", out}});
 
-    const std::optional<Tensor> found = features_of(context, network, data.x);
-    if (!found) return context.stopped("nothing was written");
-    const Tensor& features = *found;
+    const Tensor features = features_of(context, network, data.x);
     ReferenceStatistics statistics = {FeatureStatistics::of(features),
                                       {},
                                       network.setup.name,
@@ -84,15 +80,11 @@ class StatsCommand final : public Command {
   }
 
  private:
-  // None: stopped.
-  static std::optional<Tensor> features_of(Context& context, const FeatureChoice& network, const Tensor& images) {
-    ProgressBar bar = context.progress("features", images.size(0));
-    std::vector<Tensor> parts;
-    for (int64_t at = 0; at < images.size(0); at += kPiece) {
-      if (!bar.update(at, images.size(0))) return std::nullopt;
-      parts.push_back(network.setup.features(images.slice(0, at, at + kPiece)));
-    }
-    return at::cat(parts);
+  static Tensor features_of(Context& context, const FeatureChoice& network, const Tensor& images) {
+    ProgressBar bar = context.progress("features");
+    return features_in_pieces(network.setup, images, [&] {
+      if (!bar.step()) throw Stopped();
+    });
   }
 
   CommandInfo info_{

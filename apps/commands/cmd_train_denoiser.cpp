@@ -7,6 +7,7 @@
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
 #include "framework/spec.h"
+#include "framework/stopped.h"
 #include "neural/networks/features.h"
 #include "neural/networks/model_loader.h"
 #include "neural/training/train_denoiser.h"
@@ -36,14 +37,19 @@ class TrainDenoiser final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (!context.arguments().empty()) throw UsageError("stride train-denoiser takes options only");
-    if (const auto code = context.finished({kKeptCard})) return *code;
     const OptionValues& options = context.options();
+    if (const auto code = context.finished({kKeptCard})) {
+      remove_file(checkpoint_of(options));
+      return *code;
+    }
+    require_own_place(context);
+    std::optional<LockFile> claim;
+    if (!context.dry_run()) claim = claim_output(options.text("out"));
     const bool judge = options.text("network") == "features";
     if (judge && options.flag("mirror"))
       throw UsageError("--mirror: twins of the images that are trained on would be among those that test the features");
     // What can be known to be wrong before the images are read.
     refuse_options_of_other_network(options);
-    (void)options.text("out");
     judge ? (void)feature_training(context) : (void)denoiser_training(context);
     ProgressBar bar = context.progress("reading images");
     const ImageData data = training_images(
@@ -55,6 +61,25 @@ class TrainDenoiser final : public Command {
   }
 
  private:
+  static void stop_where_asked(const Context& context) {
+    if (context.stop()) throw Stopped();
+  }
+
+  static std::string checkpoint_of(const OptionValues& options) {
+    return (std::filesystem::path(options.text("out")) / kCheckpoint).string();
+  }
+
+  // A finished model of another run stays. Where a checkpoint is beside it, it is this training's, and nearly done.
+  static void require_own_place(const Context& context) {
+    const std::string& out = context.options().text("out");
+    const std::string card = (std::filesystem::path(out) / kCard).string();
+    if (!file_exists(card) || file_exists(checkpoint_of(context.options()))) return;
+    const std::string kept = context.resumed_from().value_or("") + "/" + kKeptCard;
+    if (context.resumed_from() && file_exists(kept) && read_file(kept) == read_file(card)) return;
+    throw UsageError(
+        fmt::format("--out {}: a finished model is there already; name another folder, or move it away", out));
+  }
+
   // The card last: it promises the weights.
   static void copy_model(const RunDir& run, const std::string& weights, const std::string& out) {
     for (const std::string& name : {weights, std::string(kCard)})
@@ -80,7 +105,7 @@ class TrainDenoiser final : public Command {
     RunDir& run = context.run_dir();
     context.add_input(options.text("data"), data.sha256);
     make_folders(out);
-    const std::string checkpoint = (std::filesystem::path(out) / kCheckpoint).string();
+    const std::string checkpoint = checkpoint_of(options);
     if (file_exists(checkpoint)) context.log().info(fmt::format("going on from {}", checkpoint));
     ProgressBar bar = context.progress("training", training.steps());
     const auto recorded = [&](const LossRecord& record) {
@@ -101,8 +126,8 @@ class TrainDenoiser final : public Command {
 
     // Twenty noise levels per image, or one where there are many images.
     const int64_t repeats = std::clamp<int64_t>(40'000 / data.size(), 1, 20);
-    const double loss =
-        denoiser_loss(config, convert(trained.weights, context.device(), at::kFloat), data, training, repeats);
+    const double loss = denoiser_loss(config, convert(trained.weights, context.device(), at::kFloat), data, training,
+                                      repeats, [&] { stop_where_asked(context); });
     const std::string kept = run.file(fmt::format("{}{}", kKept, kUNet));
     make_folder_of(kept);
     const nlohmann::json facts = {{"images_seen", trained.steps * training.batch},
@@ -129,7 +154,7 @@ class TrainDenoiser final : public Command {
     context.print(fmt::format("parameters  {}\nimages      {}\nloss        {:.5f}\nmodel       {}/card.toml\n",
                               parameters, trained.steps * training.batch, loss, out));
     const ExitCode code = context.done(result.dump());
-    remove_file(checkpoint);  // what a kill before this leaves goes on at the last step
+    remove_file(checkpoint);  // after DONE: what fails before it goes on from here
     return code;
   }
 

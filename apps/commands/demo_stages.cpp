@@ -52,8 +52,8 @@ std::string DemoSettings::invalid_reason() const {
   for (const int64_t n : nfe)
     if (n < 1 || n > 16)
       return fmt::format("demo: NFE {} is out of range; plans of 1 to 16 evaluations are fitted here", n);
-  if (fit_seeds.size() < 16 || validation_seeds.size() < 8)
-    return "demo: needs at least 16 seeds to fit to and 8 to choose on";
+  if (fit_seeds.size() < 16 || validation_seeds.size() < 8 || draw.seeds.size() < 8)
+    return "demo: needs at least 16 seeds to fit to, 8 to choose on and 8 to evaluate on";
   for (const int64_t seed : draw.seeds)
     for (const auto* others : {&fit_seeds, &validation_seeds})
       if (std::find(others->begin(), others->end(), seed) != others->end())
@@ -62,7 +62,10 @@ std::string DemoSettings::invalid_reason() const {
 }
 
 bool demo_sample(DemoRun& run) {
-  if (file_exists(run.folder.file("samples.h5"))) {
+  const std::vector<std::string> files =
+      parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
+  // What is written last says that all is there.
+  if (file_exists(run.folder.file(files.size() > 1 ? "grid.png" : "samples.h5"))) {
     (void)read_samples(run.folder.file("samples.h5"));  // an error where it is damaged
     return true;
   }
@@ -76,8 +79,6 @@ bool demo_sample(DemoRun& run) {
   const Draws draws = draw(teacher, *run.model.denoiser, for_seeds(run.settings.draw, seeds), hooks);
   bar.close();
   if (draws.stopped) return false;
-  const std::vector<std::string> files =
-      parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
   save_samples(run.folder.path(), make_samples(draws, nullptr, seeds, teacher, run.model.info(), run.context.dtype()),
                files);
   done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),

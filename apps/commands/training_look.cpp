@@ -85,7 +85,10 @@ void TrainingLook::samples(int64_t step, const Weights& average) const {
   const RunState start =
       start_run(*solver, controller, {ids, condition, grid.rows(kSamples, device), {}}, x,
                 at::full({kSamples}, grid.start(), at::TensorOptions().dtype(at::kDouble).device(device)));
-  const RunResult result = sample({denoiser, flow, noise}, *solver, controller, start);
+  SampleOptions options;
+  options.stop = [this] { return context_.stop(); };
+  const RunResult result = sample({denoiser, flow, noise}, *solver, controller, start, options);
+  if (result.stopped) return;
   const Tensor picture = tile_images(to_pixels(result.x), kColumns);
   context_.events().image("samples", step, encode_png(picture), picture.size(0), picture.size(1), picture.size(2));
 }

@@ -75,12 +75,15 @@ std::vector<std::string> numerics_words(const Context& context) {
 
 std::string training_command(const Context& context) {
   const OptionValues& options = context.options();
+  // Not what was given: a resumed run was given every setting by its config.toml.
+  const OptionValues defaults(options.table());
   std::vector<std::string> words = {"stride", context.command()};
   for (const Option& option : options.table()) {
     // Where things went and how they were shown is no part of what was trained.
     const bool matters = option.key.starts_with("training.") || option.key.starts_with("network.");
-    if (!matters || !options.given(option.name) || option.name == "checkpoint-every" || option.name == "look-every")
+    if (!matters || !options.has(option.name) || option.name == "checkpoint-every" || option.name == "look-every")
       continue;
+    if (options.values(option.name) == defaults.values(option.name)) continue;
     for (const std::string& value : options.values(option.name)) {
       words.push_back("--" + option.name);
       if (option.kind != ValueKind::flag) words.push_back(value);

@@ -15,9 +15,8 @@ namespace stride {
 /// The last part of a folder's path: what a model in it is called.
 [[nodiscard]] std::string folder_name(const std::string& folder);
 
-/// The command that repeats a training: every option that somebody gave and that changes the result, among them
-/// --device,
-/// --dtype and --tf32, and the number of threads.
+/// The command that repeats a training: every option that is not as it comes and that changes the result, among them
+/// --device, --dtype and --tf32, and the number of threads.
 [[nodiscard]] std::string training_command(const Context& context);
 
 }  // namespace stride

@@ -1,7 +1,9 @@
 #include "datasets/files/guarded.h"
 
 #include "framework/error.h"
+#include "framework/stopped.h"
 
+#include <c10/util/Exception.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -11,7 +13,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace stride {
@@ -21,6 +26,7 @@ constexpr unsigned kSeconds = 20;                  // a sound file needs far les
 constexpr std::size_t kBytesASecond = 20'000'000;  // unless it is large
 constexpr char kAnswer = '+';                      // what the child sends first,
 constexpr char kError = '!';                       // or this and the text of an InputError
+constexpr int kDamaged = 1, kNoMemory = 2;         // exit codes of the child
 
 bool send(int pipe, const void* bytes, std::size_t size) {
   const auto* at = static_cast<const char*>(bytes);
@@ -69,23 +75,49 @@ void confine(std::size_t file_size) {
   ::alarm(kSeconds + static_cast<unsigned>(file_size / kBytesASecond));
 }
 
+/// Whether an exception that is being handled says that memory ran out.
+bool is_about_memory() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (const ResourceError&) {
+    return true;
+  } catch (const c10::Error& error) {
+    return std::strstr(error.what_without_backtrace(), "DefaultCPUAllocator") != nullptr;
+  } catch (...) {
+    return false;
+  }
+}
+
+/// What a sound file of this size may need.
+bool has_memory(std::size_t file_size) {
+  const std::unique_ptr<void, decltype(&std::free)> some(std::malloc(2 * file_size + (std::size_t{1} << 20)),
+                                                         &std::free);
+  return some != nullptr;
+}
+
 [[noreturn]] void child(const std::function<void(const GuardSend&)>& work, std::size_t file_size, int pipe) {
   confine(file_size);
   bool begun = false;
   const GuardSend tell = [&](const void* bytes, std::size_t size) {
     const bool first = !std::exchange(begun, true);
-    if ((first && !send(pipe, &kAnswer, 1)) || !send(pipe, bytes, size)) ::_exit(1);
+    if ((first && !send(pipe, &kAnswer, 1)) || !send(pipe, bytes, size)) ::_exit(kDamaged);
   };
-  try {
-    work(tell);
-    tell(nullptr, 0);
-  } catch (const InputError& error) {
-    const std::string text = kError + std::string(error.what());
-    ::_exit(!begun && send(pipe, text.data(), text.size()) ? 0 : 1);
-  } catch (const std::exception&) {
-    ::_exit(1);
+  for (bool again = false;; again = true) {
+    try {
+      work(tell);
+      tell(nullptr, 0);
+      ::_exit(0);
+    } catch (const InputError& error) {
+      const std::string text = kError + std::string(error.what());
+      ::_exit(!begun && send(pipe, text.data(), text.size()) ? 0 : kDamaged);
+    } catch (...) {
+      if (!is_about_memory()) ::_exit(kDamaged);
+      // A damaged file asks for memory that nobody has; a sound one may find some the second time.
+      if (begun || again) ::_exit(has_memory(file_size) && !begun ? kDamaged : kNoMemory);
+    }
   }
-  ::_exit(0);
 }
 
 /// Reaps the child and closes the pipe, whatever happens.
@@ -96,20 +128,31 @@ class Child final {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Whether it ended well.
-  [[nodiscard]] bool end() {
-    if (pid_ <= 0) return false;
+  /// How it ended, as waitpid says it.
+  int end() {
+    if (pid_ <= 0) return status_;
     ::close(pipe_);  // a child that still writes gets SIGPIPE
-    int status = -1;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
     }
     pid_ = 0;
-    return status == 0;
+    return status_;
+  }
+  [[nodiscard]] bool ended_well() { return end() == 0; }
+
+  /// Throws what its end says; returns where that is nothing but damage.
+  void end_for_another_reason() {
+    const int status = end();
+    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    // A signal to the whole group, such as Ctrl-C; and what the kernel sends where memory is short.
+    if (signal == SIGINT || signal == SIGTERM) throw Stopped();
+    if (signal == SIGKILL || (WIFEXITED(status) && WEXITSTATUS(status) == kNoMemory))
+      throw ResourceError("no memory to read a file at arm's length; close other programs, or read a smaller file");
   }
 
  private:
   pid_t pid_;
   int pipe_;
+  int status_ = -1;
 };
 
 /// In the child as in the parent, whose thread it is a copy of, the lock is free again afterwards.
@@ -137,14 +180,19 @@ void guarded_stream(const std::function<void(const GuardSend&)>& work,
   }
   Child reader(pid, ends[0]);
   const GuardReceive from_child = [&](void* bytes, std::size_t size) { return receive(ends[0], bytes, size); };
-  char how = 0;
-  if (from_child(&how, 1) != 1) throw InputError(options.damaged);
-  if (how == kError) {
-    const std::string text = receive_rest(from_child);
-    throw InputError(reader.end() ? text : options.damaged);
+  try {
+    char how = 0;
+    if (from_child(&how, 1) != 1) throw InputError(options.damaged);
+    if (how == kError) {
+      const std::string text = receive_rest(from_child);
+      throw InputError(reader.ended_well() ? text : options.damaged);
+    }
+    take(from_child);
+    if (!reader.ended_well()) throw InputError(options.damaged);
+  } catch (const InputError&) {
+    reader.end_for_another_reason();
+    throw;
   }
-  take(from_child);
-  if (!reader.end()) throw InputError(options.damaged);
 }
 
 std::string guarded(const std::function<std::string()>& work, const GuardOptions& options) {

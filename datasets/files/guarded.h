@@ -22,7 +22,9 @@ using GuardReceive = std::function<std::size_t(void* bytes, std::size_t size)>;
 
 /// Runs `work` in a child process and `take` here on what it sends. A crash of the child or a time longer than such a
 /// file may need is an InputError with the text `damaged` and no crash here. An InputError that `work` throws before it
-/// sends arrives as it is. `work` must not use torch's threads. Throws ResourceError when no process can be started.
+/// sends arrives as it is. `work` must not use torch's threads. Throws ResourceError when no process can be started or
+/// memory runs out in it (`work` may be called twice then), Stopped when SIGINT or SIGTERM ended the child, as one to
+/// the process group does.
 void guarded_stream(const std::function<void(const GuardSend&)>& work,
                     const std::function<void(const GuardReceive&)>& take, const GuardOptions& options);
 

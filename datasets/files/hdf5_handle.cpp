@@ -47,6 +47,16 @@ std::string last_error() {
   return text;
 }
 
+bool memory_ran_out() {
+  bool found = false;
+  const auto look = [](unsigned, const H5E_error2_t* error, void* data) -> herr_t {
+    if (error->maj_num == H5E_RESOURCE) *static_cast<bool*>(data) = true;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look, &found);
+  return found;
+}
+
 Handle type_of(at::ScalarType type, bool file) {
   const auto copy = [&](hid_t in_memory, hid_t in_file) {
     return Handle(H5Tcopy(file ? in_file : in_memory), H5Tclose);

@@ -66,6 +66,8 @@ class Quiet final {
 
 /// What libhdf5 says about its last failure.
 [[nodiscard]] std::string last_error();
+/// Whether that was for want of memory.
+[[nodiscard]] bool memory_ran_out();
 
 /// The type in memory or, with `file`, the little-endian one; invalid for types that have none.
 [[nodiscard]] Handle type_of(at::ScalarType type, bool file);

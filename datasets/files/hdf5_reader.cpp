@@ -82,6 +82,7 @@ struct ImageReader::Impl {
 
   [[noreturn]] void fail(const std::string& what) const { throw InputError(fmt::format("{}: {}", where, what)); }
   [[noreturn]] void fail_reading(const std::string& name) const {
+    if (memory_ran_out()) throw ResourceError(fmt::format("{}: no memory to read \"{}\"", where, name));
     fail(fmt::format("cannot read \"{}\" ({})", name, last_error()));
   }
   Handle require(Handle handle, const std::string& name) const {
@@ -148,6 +149,7 @@ ImageReader::ImageReader(std::string_view bytes, std::string where) : impl_(std:
   impl_->where = std::move(where);
   impl_->loan.bytes = const_cast<char*>(bytes.data());
   const auto check = [&](bool worked) {
+    if (!worked && memory_ran_out()) throw ResourceError(fmt::format("{}: no memory to open it", impl_->where));
     if (!worked) impl_->fail(fmt::format("is not a readable HDF5 file ({})", last_error()));
   };
   check(!bytes.empty());

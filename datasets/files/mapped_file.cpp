@@ -16,14 +16,15 @@ namespace stride {
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int code) {
-  const std::string message = fmt::format("cannot read {}: {}", path, std::strerror(code));
+  const std::string reason = code == EINVAL ? "it is a pipe or a device, no file" : std::strerror(code);
+  const std::string message = fmt::format("cannot read {}: {}", path, reason);
   if (code == ENOMEM || code == EMFILE || code == ENFILE) throw ResourceError(message);
   throw InputError(message);
 }
 
 int open_for_reading(const std::string& path) {
   while (true) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor >= 0) return descriptor;
     if (errno != EINTR) fail(path, errno);
   }

@@ -4,6 +4,7 @@
 #include "datasets/store/shard_set.h"
 #include "datasets/store/trajectory.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,9 +45,10 @@ class TrajectoryStore final {
 /// Joins stores of one config, each with seeds of its own, into a new store `output`, which appears whole or not at
 /// all: it is built in `output`.merging, of hard links where the file system has them and copies elsewhere, and
 /// renamed. Every shard is verified first. Returns the trajectories. Throws UsageError when configs differ, a seed is
-/// in two of them or `output` is there already; LockedError while somebody else merges into it.
+/// in two of them or `output` is there already; LockedError while somebody else merges into it; Stopped once `stop`,
+/// which several threads call, says true. Nothing is left behind then.
 int64_t merge_stores(const std::vector<std::string>& inputs, const std::string& output,
-                     FileSystem& files = posix_file_system());
+                     FileSystem& files = posix_file_system(), const std::function<bool()>& stop = {});
 
 struct StoreReport {
   TrajectoryConfig config;

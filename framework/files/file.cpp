@@ -38,6 +38,7 @@ std::string folder_of(const std::string& path) {
   if (code == -ENOMEM || code == -EMFILE || code == -ENFILE) {
     throw ResourceError(fmt::format("cannot read {}: {}", path, reason));
   }
+  if (code == -ESPIPE) throw InputError(fmt::format("cannot read {}: it is a pipe; write it to a file first", path));
   throw InputError(fmt::format("cannot read {}: {}", path, reason));
 }
 

@@ -45,7 +45,18 @@ class FileSizeSignalHeld final {
 class PosixFileSystem final : public FileSystem {
  public:
   int open(const std::string& path, int flags, unsigned mode) override {
-    return result_of(::open(path.c_str(), flags | O_CLOEXEC, static_cast<mode_t>(mode)));
+    const bool reads = (flags & (O_ACCMODE | O_PATH | O_DIRECTORY)) == O_RDONLY;
+    // A pipe in the file system waits for a writer, for ever where there is none. Those of the shell (/dev/fd/63) are
+    // open already.
+    if (!reads || path.starts_with("/dev/") || path.starts_with("/proc/"))
+      return result_of(::open(path.c_str(), flags | O_CLOEXEC, static_cast<mode_t>(mode)));
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) return -errno;
+    struct stat about {};
+    const int code = ::fstat(descriptor, &about) != 0 ? errno : S_ISFIFO(about.st_mode) ? ESPIPE : 0;
+    if (code == 0) return descriptor;
+    (void)::close(descriptor);
+    return -code;
   }
 
   int64_t read(int descriptor, void* bytes, std::size_t size) override {

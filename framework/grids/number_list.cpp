@@ -1,12 +1,12 @@
 #include "framework/grids/number_list.h"
 
 #include "framework/error.h"
+#include "framework/files/file.h"
 #include "framework/spec.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 namespace stride {
@@ -17,11 +17,12 @@ constexpr std::size_t kLargestFile = std::size_t{1} << 24;
 }  // namespace
 
 std::vector<double> read_numbers(const std::string& path, const std::string& what) {
-  std::ifstream file(path);
-  if (!file) throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
-  std::string text(kLargestFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  std::string text;
+  try {
+    text = read_file(path);
+  } catch (const InputError&) {
+    throw InputError(fmt::format("{} file '{}' cannot be read", what, path));
+  }
   if (text.size() > kLargestFile)
     throw InputError(
         fmt::format("{} file '{}' has more than {} bytes: no list of numbers is that long", what, path, kLargestFile));

@@ -116,15 +116,13 @@ TrainedDenoiser train_denoiser(const UNetConfig& config, const ImageData& data, 
     if (last || step % kRecordEvery == 0) record();
     const bool go_on = !hooks.progress || hooks.progress(step, total, note);
     result.stopped = !go_on && !last;
-    const auto look = [&] { hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat)); };
     // Before the checkpoint: a run that is killed at a look goes on from before it, and makes it again.
-    const bool due = last || step % training.look_every == 0;
-    if (hooks.look && due) look();
+    if (hooks.look && (last || step % training.look_every == 0))
+      hooks.look(step, convert(unpack(layout, run->state().average), device, at::kFloat));
     if (!checkpoint.empty() && (last || result.stopped || step % training.checkpoint_every == 0)) {
       record();
       save_checkpoint(checkpoint, run->state(), name);
     }
-    if (hooks.look && result.stopped && !due) look();
     if (result.stopped) break;
   }
   result.steps = run->step();
@@ -147,7 +145,7 @@ DenoiserResiduals denoiser_residuals(const UNetConfig& config, const Weights& we
 }
 
 double denoiser_loss(const UNetConfig& config, const Weights& weights, const ImageData& data,
-                     const DenoiserTraining& training, int64_t repeats) {
+                     const DenoiserTraining& training, int64_t repeats, const std::function<void()>& pause) {
   check_fit(config, data);
   const at::NoGradGuard no_grad;
   const at::Device device = weights.begin()->second.device();
@@ -157,6 +155,7 @@ double denoiser_loss(const UNetConfig& config, const Weights& weights, const Ima
     const at::Generator generator = make_generator(training.seed, static_cast<uint64_t>(i), kEvaluationNoise);
     double mean = 0.0;
     for (int64_t at = 0; at < data.size(); at += kChunk) {
+      if (pause) pause();
       const Tensor images = data.scaled(data.stored().slice(0, at, at + kChunk).to(device));
       const Tensor labels = config.classes > 0 ? data.labels.slice(0, at, at + kChunk).to(device) : Tensor();
       const EdmDraws draws = edm_draws(training, images, labels, generator);

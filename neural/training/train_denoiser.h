@@ -47,7 +47,8 @@ struct LossRecord {
 struct TrainingHooks {
   ProgressFn progress = {};
   std::function<void(const LossRecord&)> recorded = {};
-  /// Every `look_every` steps and at the end: the average of the weights, float32 on the training's device.
+  /// Every `look_every` steps and at the end, but not where the training was asked to stop: the average of the weights,
+  /// float32 on the training's device.
   using Look = std::function<void(int64_t step, const Weights& average)>;
   Look look = {};
 };
@@ -82,8 +83,9 @@ struct DenoiserResiduals {
                                                    uint64_t repeat);
 
 /// The loss of `weights` on `data`, averaged over `repeats` noise levels and noises per image; deterministic. On
-/// the weights' device.
+/// the weights' device. `pause` is called between passes of the network, and may throw.
 [[nodiscard]] double denoiser_loss(const UNetConfig& config, const Weights& weights, const ImageData& data,
-                                   const DenoiserTraining& training, int64_t repeats);
+                                   const DenoiserTraining& training, int64_t repeats,
+                                   const std::function<void()>& pause = {});
 
 }  // namespace stride

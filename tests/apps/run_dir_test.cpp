@@ -65,10 +65,11 @@ TEST_CASE("run folder: one holder at a time, taken folders are refused, resume a
   {
     RunDir run = RunDir::create(options);
     CHECK_THROWS_AS(RunDir::resume(options.outdir, {"again"}), LockedError);
-    CHECK_THROWS_AS(RunDir::create(options), UsageError);
+    CHECK_THROWS_AS(RunDir::create(options), LockedError);
     run.metric("{\"a\": 1}");
     run.finish(0);
   }
+  CHECK_THROWS_AS(RunDir::create(options), UsageError);
   RunDir again = RunDir::resume(options.outdir, {"stride", "--resume"});
   CHECK_FALSE(std::filesystem::exists(again.file("DONE")));
   again.metric("{\"a\": 2}");

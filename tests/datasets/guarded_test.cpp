@@ -3,6 +3,7 @@
 
 #include "datasets/files/hdf5_handle.h"
 #include "framework/error.h"
+#include "framework/stopped.h"
 #include "tests/catch_torch.h"
 
 #include <atomic>
@@ -48,6 +49,44 @@ TEST_CASE("guarded: a crash, another exception and an answer that is cut are dam
                  [&](const GuardReceive& receive) { size = receive(got.data(), got.size()); }, options);
   CHECK(size == 3);
   CHECK(got == "abc--");
+}
+
+TEST_CASE("guarded: a signal to the group is no damage, nor is memory that runs out") {
+  const GuardOptions options{.damaged = "it is damaged"};
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const auto told = [&]() -> std::string {
+      ::raise(signal);
+      return "";
+    };
+    CHECK_THROWS_AS(guarded(told, options), Stopped);
+    const auto later = [&](const GuardSend& send) {
+      send("abc", 3);
+      ::raise(signal);
+    };
+    const auto take = [](const GuardReceive& receive) {
+      char all[8];
+      if (receive(all, sizeof all) != sizeof all) throw InputError("too little");
+    };
+    CHECK_THROWS_AS(guarded_stream(later, take, options), Stopped);
+  }
+  // The kernel's way to end a process where memory is short.
+  CHECK_THROWS_AS(guarded(
+                      []() -> std::string {
+                        ::raise(SIGKILL);
+                        return "";
+                      },
+                      options),
+                  ResourceError);
+  // One allocation that fails is tried again, and what asks for more than anybody has is damage.
+  const auto once = [tries = 0]() mutable -> std::string {
+    if (tries++ == 0) throw std::bad_alloc();
+    return "read";
+  };
+  CHECK(guarded(once, options) == "read");
+  CHECK_THROWS_WITH(guarded([]() -> std::string { throw ResourceError("no memory"); }, options), "it is damaged");
+  // No memory for a file of this size: 5, not damage.
+  const GuardOptions large{.file_size = std::size_t{1} << 62, .damaged = "it is damaged"};
+  CHECK_THROWS_AS(guarded([]() -> std::string { throw std::bad_alloc(); }, large), ResourceError);
 }
 
 TEST_CASE("guarded: a library that another thread is using is free in the child") {

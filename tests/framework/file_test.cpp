@@ -6,6 +6,7 @@
 #include "tests/temporary_folder.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 using namespace stride;
 using stride::testing::Fault;
@@ -140,4 +141,11 @@ TEST_CASE("file: appending keeps what is there") {
   FaultFileSystem files(2, Fault::short_write);
   AppendFile(folder / "log", files).append("three\n");
   CHECK(read_file(folder / "log") == "one\ntwo\nthree\n");
+}
+
+TEST_CASE("file: a named pipe is an error, not a wait for its writer") {
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(read_file(folder / "pipe"), contains("it is a pipe"));
+  CHECK(file_exists(folder / "pipe"));
 }

@@ -448,7 +448,7 @@ TEST_CASE("completeness: every file in every way", "[slow]") {
       4, [](std::size_t) { return true; }, false);
 }
 
-TEST_CASE("completeness: the campaign", "[.campaign]") {
+TEST_CASE("campaign completeness: every file in every way, all settings", "[.campaign]") {
   run_campaign(
       100, [](std::size_t) { return true; }, true);
 }

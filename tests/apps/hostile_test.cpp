@@ -403,7 +403,7 @@ TEST_CASE("hostile: the same of cards and configurations in TOML") {
 TEST_CASE("hostile: every value of every document", "[slow]") {
   try_documents([](std::size_t turn) { return turn % 3 == 0; }, false);
 }
-TEST_CASE("hostile: every value of every document, the campaign", "[.campaign]") {
+TEST_CASE("campaign hostile: every value of every document", "[.campaign]") {
   try_documents([](std::size_t) { return true; }, true);
   try_toml([](std::size_t) { return true; }, true);
 }

@@ -78,8 +78,8 @@ TEST_CASE("digits: what is sampled under a label is that digit") {
   CHECK(counts.max().item<int64_t>() <= 60);
 }
 
-TEST_CASE("precision: on a network every solver keeps DDIM's digits in every dtype and on every grid",
-          "[.][campaign]") {
+TEST_CASE("campaign precision-digits: on a network every solver keeps DDIM's digits in every dtype and on every grid",
+          "[.campaign]") {
   const auto load = [](at::ScalarType dtype) -> std::shared_ptr<const Denoiser> {
     return load_unet(digits_info(), kModels + "digits/unet.safetensors", at::kCPU, dtype);
   };

@@ -20,6 +20,6 @@ TEST_CASE("precision: on mixtures every solver keeps DDIM's digits in every dtyp
   for (const int64_t steps : {2, 5, 20}) check_mixture(steps, 32);
 }
 
-TEST_CASE("precision: on mixtures with many steps", "[.][campaign]") { check_mixture(50, 256); }
+TEST_CASE("campaign precision: on mixtures, with many steps", "[.campaign]") { check_mixture(50, 256); }
 
 }  // namespace stride

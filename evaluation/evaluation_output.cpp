@@ -5,11 +5,7 @@
 namespace stride {
 
 void save_evaluation(const std::string& folder, const EvaluationResult& result) {
-  const std::string last = "results.json";
-  const auto files = evaluation_files(result);
-  for (const auto& [name, bytes] : files)
-    if (name != last) write_file_atomic(folder + "/" + name, bytes);
-  write_file_atomic(folder + "/" + last, files.at(last));
+  for (const auto& [name, bytes] : evaluation_files(result)) write_file_atomic(folder + "/" + name, bytes);
 }
 
 }  // namespace stride

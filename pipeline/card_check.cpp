@@ -18,6 +18,8 @@ bool check_card(const std::string& path) {
   const std::string text = read_file(path);
   bool sealed = check_toml_seal(text, path);
   const toml::table root = parse_toml_text(text, path);
+  if (!root.contains("model") && !root.contains("features"))
+    throw InputError(fmt::format("{}: is no card: it has neither [model] nor [features]", path));
   if (root.contains("model")) (void)parse_model_card(text, path);
   for (const char* name : {"model", "features"}) {
     const toml::table* table = root[name].as_table();

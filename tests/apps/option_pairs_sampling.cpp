@@ -86,10 +86,6 @@ Settings condition() {
           {"threshold", "threshold", {{"--threshold", "0.5"}}}};
 }
 
-Settings run_settings() {
-  return {{"seeds", "seeds", {{"--seeds", "4-7"}}}, {"dtype", "dtype", {{"--dtype", "float32"}}}};
-}
-
 Settings solver() {
   return {{"solver", "solver", {{"--solver", "dpmpp_2m"}}},
           {"a solver that drops a level", "solver", {{"--solver", "dpm_2"}}},

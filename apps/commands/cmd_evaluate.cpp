@@ -30,14 +30,14 @@ namespace {
 // "3-6,8", by the rules of --seeds.
 std::vector<int64_t> counts(const OptionValues& options, const std::string& name) {
   if (!options.has(name)) return {};
+  constexpr std::size_t kMost = 1000;
   std::vector<int64_t> out;
   try {
     out = parse_seeds(options.text(name));
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("--{} {}: write a few numbers and ranges, e.g. 3-6,8 ({})", name, options.text(name),
-                                 error.what()));
+  } catch (const UsageError&) {
+    throw UsageError(fmt::format("--{} {}: write at most {} numbers, by themselves or as ranges, e.g. 3-6,8", name,
+                                 options.text(name), kMost));
   }
-  constexpr std::size_t kMost = 1000;
   if (out.size() > kMost)
     throw UsageError(fmt::format("--{} {}: {} grids of each sampler are too many; give at most {}", name,
                                  options.text(name), out.size(), kMost));

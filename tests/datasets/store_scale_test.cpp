@@ -148,7 +148,7 @@ TEST_CASE("store ranks: several writers fill one store without a lock between th
   TrajectoryConfig other = config;
   other.solver = "euler";
   record(store + "/rank-3", {99}, other);
-  remove_file(store + "/rank-2/manifest.json");
+  std::filesystem::remove_all(store + "/rank-2");
   CHECK_THROWS_WITH(StoreIndex(store), contains("differ in solver"));
 }
 

@@ -46,6 +46,8 @@ std::size_t column(const std::string& name) {
 StepPredictor random_predictor() {
   PredictorInfo info;
   info.sample_shape = {2, 8, 8};
+  info.sigma_min = 0.01;
+  info.sigma_max = 10.0;
   info.tolerance_min = 0.001;
   info.tolerance_max = 1.0;
   info.hidden = {16, 16};

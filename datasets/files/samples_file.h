@@ -15,7 +15,7 @@ struct Samples {
   Tensor seed;         ///< int64
   Tensor nfe;          ///< int32
   Tensor model_evals;  ///< int32
-  Tensor status;       ///< int8: 0 ok, 1 max steps, 2 step underflow, 3 non-finite
+  Tensor status;       ///< int8: 0 ok, 1 max steps, 2 step underflow, 3 non-finite, 4 not converged
   Tensor sigmas;       ///< float64 `[steps + 1]` with the final value; undefined without a fixed grid
   std::map<std::string, std::string> attributes;  ///< solver, schedule, final, policy, dtype, model_sha256
 };

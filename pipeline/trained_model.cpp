@@ -34,8 +34,8 @@ std::string lines_of_data(const ImageData& data) {
 
 }  // namespace
 
-ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options,
-                          const ProgressFn& progress) {
+ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options, const ProgressFn& progress,
+                          const std::string& setting) {
   if (file_exists(name_or_path)) return load_images(name_or_path, options, progress);
   const std::string inside = fmt::format("{}/{}.safetensors", name_or_path, name_or_path);
   if (const auto bytes = embedded_file(inside)) return parse_images(*bytes, "embedded:" + inside, options);
@@ -44,8 +44,8 @@ ImageData training_images(const std::string& name_or_path, const ImageDataOption
        slash = name_or_path.find('/', slash + 1))
     if (std::filesystem::is_regular_file(name_or_path.substr(0, slash)))
       return load_images(name_or_path, options, progress);
-  throw InputError(
-      fmt::format("{}: no such file or folder, and not an embedded data set (digits is one)", name_or_path));
+  throw InputError(fmt::format("{} {}: no such file or folder, and not an embedded data set (digits is one)", setting,
+                               name_or_path));
 }
 
 std::string unet_card(const UNetCard& card, const UNetConfig& config, const ImageData& data) {

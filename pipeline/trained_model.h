@@ -9,10 +9,10 @@
 
 namespace stride {
 
-/// Images from an image set (docs/images.md), or from an embedded data set of that name. Throws UsageError when it is
-/// neither.
+/// Images from an image set (docs/images.md), or from an embedded data set of that name. Throws InputError, naming
+/// `setting`, when it is neither.
 [[nodiscard]] ImageData training_images(const std::string& name_or_path, const ImageDataOptions& options = {},
-                                        const ProgressFn& progress = {});
+                                        const ProgressFn& progress = {}, const std::string& setting = "`data`");
 
 struct UNetCard {
   std::string name, file, sha256;

@@ -164,7 +164,7 @@ class TrainDenoiser final : public Command {
     const FeatureTraining training = feature_training(context);
     std::optional<ImageData> test;
     if (options.has("test-data"))
-      test = training_images(options.text("test-data"), {.transform = image_transform(options)});
+      test = training_images(options.text("test-data"), {.transform = image_transform(options)}, {}, "`test_data`");
     const std::string out = options.text("out");
     if (context.dry_run())
       return context.plan(

@@ -31,7 +31,7 @@ TEST_CASE("foreign configurations: a published scheduler_config.json runs as it 
   CHECK(run.err.find("prediction_type: the model's card") != std::string::npos);
   const Samples samples = read_samples(place.path("run/samples.h5"));
   CHECK(samples.attributes.at("solver") == "dpmpp_2m:lower_order_final=true,solver_type=midpoint");
-  CHECK(samples.attributes.at("schedule") == "diffusers:curve=karras,family=dpm_solver");
+  CHECK(samples.attributes.at("schedule") == "diffusers:curve=karras,family=dpm_solver,offset=1,spacing=leading");
   CHECK(samples.sigmas[0].item<double>() == Approx(14.6146).epsilon(1e-4));
   CHECK(samples.seed.numel() == 1);
   // The options of a command by their names: evaluate has its own keys.

@@ -207,8 +207,7 @@ TEST_CASE("inputs: a file of levels that holds none is an error of that file; a 
   const std::string before = place.text(results);
   CHECK(place({"sample", "--resume", "done"}).code == 0);
   CHECK(place.text(results) == before);
-  const Outcome levels =
-      place({"schedule", "--model", "gm.toml", "--sigma-max", "5000", "--noise-schedule", "linear", "--steps", "3"});
+  const Outcome levels = place({"schedule", "--sigma-max", "5000", "--noise-schedule", "linear", "--steps", "3"});
   CHECK_THAT(levels.err, contains("5000"));
   const Outcome long_name = place({"metrics", "--samples", std::string(300, 'x'), "--ref", "digits"});
   INFO(long_name.err);

@@ -136,7 +136,11 @@ PairCommand denoiser_pairs(const TemporaryFolder&) {
                   one("name", "other")};
   out.aside = with(computing_aside(), {{"data", "in the base: what it learns from"},
                                        {"images", "in the base: how long"},
-                                       {"minibatch", "in the base: how many images a step"},
+                                       {"minibatch", "in the base: how many images per step"},
+                                       {"size", "what images become before they are learned: tests/images"},
+                                       {"crop", "the same"},
+                                       {"colour", "the same"},
+                                       {"mirror", "the same"},
                                        {"channels", "in the base: the size of the network"},
                                        {"dtype", "precision"},
                                        {"out", "where the model goes"}});

@@ -140,7 +140,7 @@ TEST_CASE("log: what was said before there was a file is in it too, as JSON line
   REQUIRE(entries.size() == 2);
   CHECK(entries[0].at("level") == "info");
   CHECK(entries[1].at("message") == "second");
-  CHECK_THROWS_AS(log.open_file(root / "missing/log.ndjson"), ResourceError);
+  CHECK_THROWS_AS(log.open_file(root / "missing/log.ndjson"), Error);
 }
 
 TEST_CASE("interrupt: the first signal sets a flag, and the guard gives the handlers back") {

@@ -11,11 +11,15 @@
 #include "framework/files/seal.h"
 #include "pipeline/seeds.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace stride {
 namespace {
@@ -67,6 +71,24 @@ std::string seeds_text(const std::string& store) {
   return index.seeds().empty() ? "" : index.seeds().text();
 }
 
+// What DONE lists is on the disk before it: logs and event files are written without a sync.
+void make_durable(const std::string& folder, const std::vector<std::string>& names) {
+  FileSystem& files = posix_file_system();
+  std::set<std::string> paths;  // folders after their files: a path sorts after what it is in, so from the end
+  for (const std::string& name : names)
+    for (fs::path path = name; !path.empty(); path = path.parent_path()) paths.insert(inside(folder, path.string()));
+  paths.insert(folder);
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
+    const int descriptor = files.open(*path, O_RDONLY, 0);
+    int result = descriptor;
+    if (descriptor >= 0) {
+      while ((result = files.sync(descriptor)) == -EINTR) continue;
+      (void)files.close(descriptor);
+    }
+    if (result < 0) throw ResourceError(fmt::format("cannot write {}: {}", *path, std::strerror(-result)));
+  }
+}
+
 // Why the file is not the one that was listed; empty: it is.
 std::string difference(const std::string& path, const FileSum& sum) {
   if (!fs::is_regular_file(path)) return "it is no file";
@@ -93,6 +115,7 @@ Json read_manifest(const std::string& folder, bool& sealed) {
 void seal_run(const std::string& folder, int64_t exit_code, const std::string& time) {
   Walk found;
   walk(folder, "", found);
+  make_durable(folder, found.files);
   Json files = Json::object(), stores = Json::object();
   for (const std::string& name : found.files) files[name] = to_json(sum_of(inside(folder, name), name));
   for (const std::string& name : found.stores) stores[name] = seeds_text(inside(folder, name));

@@ -139,9 +139,9 @@ json leaves(const std::string& text) {
   return all.is_discarded() ? json(text) : all.flatten();
 }
 
-// What is a matter of the clock; of results.csv the columns behind the values.
+// What is a matter of the clock, and checksums of what has such values; of results.csv the columns behind the values.
 bool is_time(const std::string& key) {
-  for (const char* word : {"second", "time", "peak", "wait", "per_second"})
+  for (const char* word : {"second", "time", "peak", "wait", "per_second", "xxh3_128"})
     if (key.find(word) != std::string::npos) return true;
   return false;
 }

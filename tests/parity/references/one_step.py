@@ -15,8 +15,9 @@ CASES = [
          "diffusers EulerAncestralDiscreteScheduler", draws=1),
     *(Case("euler_ancestral:" + ",".join(f"{k}={v}" for k, v in options.items()),
            lambda p, options=options: kdiffusion.states("euler_ancestral", p, **options),
-           "k-diffusion sample_euler_ancestral", draws=1 if options["eta"] else 0)
-      for options in ({"eta": 0.5, "s_noise": 1.1}, {"eta": 1.5}, {"eta": 1.5, "s_noise": 0.9}, {"eta": 0})),
+           "k-diffusion sample_euler_ancestral", draws=1)
+      for options in ({"eta": 0.5, "s_noise": 1.1}, {"eta": 1.5}, {"eta": 1.5, "s_noise": 0.9})),
+    Case("euler_ancestral:eta=0", lambda p: kdiffusion.states("euler", p), "k-diffusion sample_euler, which it is then"),
     Case("ddim", lambda p: alpha_states("DDIMScheduler", p), "diffusers DDIMScheduler"),
     Case("ddim:eta=0.5", lambda p: kdiffusion.states("euler_ancestral", p, eta=0.5),
          "k-diffusion sample_euler_ancestral, which is DDIM in EDM coordinates", draws=1),

@@ -71,22 +71,33 @@ std::string seeds_text(const std::string& store) {
   return index.seeds().empty() ? "" : index.seeds().text();
 }
 
-// What DONE lists is on the disk before it: logs and event files are written without a sync.
-void make_durable(const std::string& folder, const std::vector<std::string>& names) {
+void sync(const std::string& path, int flags) {
   FileSystem& files = posix_file_system();
-  std::set<std::string> paths;  // folders after their files: a path sorts after what it is in, so from the end
-  for (const std::string& name : names)
-    for (fs::path path = name; !path.empty(); path = path.parent_path()) paths.insert(inside(folder, path.string()));
-  paths.insert(folder);
-  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
-    const int descriptor = files.open(*path, O_RDONLY, 0);
-    int result = descriptor;
-    if (descriptor >= 0) {
-      while ((result = files.sync(descriptor)) == -EINTR) continue;
-      (void)files.close(descriptor);
-    }
-    if (result < 0) throw ResourceError(fmt::format("cannot write {}: {}", *path, std::strerror(-result)));
+  const auto persist = [](const auto& call) {
+    int result = 0;
+    while ((result = call()) == -EINTR) continue;
+    return result;
+  };
+  const int descriptor = persist([&] { return files.open(path, flags, 0); });
+  int result = descriptor;
+  if (descriptor >= 0) {
+    result = persist([&] { return files.sync(descriptor); });
+    (void)files.close(descriptor);
   }
+  if (result < 0) throw ResourceError(fmt::format("cannot write {}: {}", path, std::strerror(-result)));
+}
+
+// What DONE lists is on the disk before it: logs and event files are written without a sync.
+void make_logs_durable(const std::string& folder, const std::vector<std::string>& names) {
+  std::set<std::string> folders;
+  for (const std::string& name : names) {
+    if (!is_log(name)) continue;
+    sync(inside(folder, name), O_WRONLY);
+    for (fs::path path = fs::path(name).parent_path(); !path.empty(); path = path.parent_path())
+      folders.insert(inside(folder, path.string()));
+    folders.insert(folder);
+  }
+  for (const std::string& path : folders) sync(path, O_RDONLY | O_DIRECTORY);
 }
 
 // Why the file is not the one that was listed; empty: it is.
@@ -115,7 +126,7 @@ Json read_manifest(const std::string& folder, bool& sealed) {
 void seal_run(const std::string& folder, int64_t exit_code, const std::string& time) {
   Walk found;
   walk(folder, "", found);
-  make_durable(folder, found.files);
+  make_logs_durable(folder, found.files);
   Json files = Json::object(), stores = Json::object();
   for (const std::string& name : found.files) files[name] = to_json(sum_of(inside(folder, name), name));
   for (const std::string& name : found.stores) stores[name] = seeds_text(inside(folder, name));

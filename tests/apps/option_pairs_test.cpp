@@ -54,12 +54,12 @@ TEST_CASE("option pairs: metrics and statistics") {
   try_pairs(testing::reading_pairs(folder), folder, 0, 1);
 }
 
-TEST_CASE("option pairs: every pair of sample, record and evaluate", "[slow]") {
+TEST_CASE("campaign pairs: every pair of sample, record and evaluate", "[.campaign]") {
   const testing::TemporaryFolder folder;
   try_pairs(testing::sampling_pairs(folder), folder, 0, 1);
 }
 
-TEST_CASE("option pairs: every pair of fit and of training", "[slow]") {
+TEST_CASE("campaign pairs-training: every pair of fit and of training", "[.campaign]") {
   const testing::TemporaryFolder folder;
   (void)testing::sampling_pairs(folder);  // the model card
   try_pairs(testing::fitting_pairs(folder), folder, 0, 1);

@@ -91,7 +91,7 @@ void sync(const std::string& path, int flags) {
 void make_logs_durable(const std::string& folder, const std::vector<std::string>& names) {
   std::set<std::string> folders;
   for (const std::string& name : names) {
-    if (!is_log(name)) continue;
+    if (!is_log(name) && !name.starts_with("tb/")) continue;
     sync(inside(folder, name), O_WRONLY);
     for (fs::path path = fs::path(name).parent_path(); !path.empty(); path = path.parent_path())
       folders.insert(inside(folder, path.string()));

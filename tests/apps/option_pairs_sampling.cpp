@@ -256,6 +256,9 @@ PairCommand schedule_pairs() {
     out.aside.emplace(option, why);
   out.idle = {{"solver", "a grid is a grid, whoever walks it"}, {"term", "a grid is a grid, whoever walks it"}};
   out.known = same_end();
+  out.known.emplace(std::set<std::string>{"a solver that drops a level", "sigmas"}, "a list is taken as it is");
+  out.known.emplace(std::set<std::string>{"a solver that drops a level", "final"},
+                    "only grids with a jump to 0 drop one");
   out.result = [](const std::string&, const std::string& printed) { return printed; };
   return out;
 }

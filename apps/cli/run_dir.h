@@ -21,11 +21,14 @@ struct RunDirOptions {
 /// written whole under a temporary name and renamed; `DONE` comes last.
 class RunDir final {
  public:
-  /// Throws UsageError when `outdir` exists and is not empty, ResourceError when it cannot be made,
+  /// Throws UsageError when `outdir` exists and is not empty (what a run leaves that ended before it had a config.toml
+  /// does not count), ResourceError when it cannot be made,
   /// LockedError when another run holds it.
   [[nodiscard]] static RunDir create(const RunDirOptions& options);
   /// Opens the folder of an earlier run to continue it; DONE goes away, the command line is appended to
-  /// command.txt. Throws InputError when it is not a run folder, LockedError when another run holds it.
+  /// command.txt, torn last lines of logs and temporaries of killed processes go. Throws InputError, and changes
+  /// nothing, when it is not a run folder or a file of it is damaged (pipeline/run_folder.h), LockedError when another
+  /// run holds it.
   [[nodiscard]] static RunDir resume(const std::string& path, const std::vector<std::string>& command_line);
   ~RunDir();
   RunDir(RunDir&&) noexcept;
@@ -38,8 +41,9 @@ class RunDir final {
   void write(const std::string& name, const std::string& bytes) const;
   /// Appends one JSON object as a line to metrics.jsonl.
   void metric(const std::string& json_object);
+  /// With the checksum of config.toml and its own.
   void write_manifest(const std::string& manifest_json) const;
-  /// Writes DONE: the exit code and the time, as JSON.
+  /// Writes DONE: the exit code, the time and what the folder holds, as JSON.
   void finish(int exit_code) const;
 
  private:
@@ -48,7 +52,8 @@ class RunDir final {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Throws UsageError where `path` exists and is no empty folder. Touches nothing.
+/// Throws UsageError where `path` exists and is neither an empty folder nor one of a run that ended before it began.
+/// Touches nothing.
 void require_new_folder(const std::string& path);
 
 /// `words` quoted for a POSIX shell.

@@ -11,7 +11,8 @@ namespace stride {
 /// "rank-3": where the third of several writers keeps its manifest, its lock and its shards.
 [[nodiscard]] std::string rank_folder(int64_t rank);
 
-/// The folders of a store that have a manifest: itself, and those of ranks. Sorted; empty where there is no store.
+/// The folders of a store that have a manifest or shards: itself, and those of ranks. Sorted; empty where there is no
+/// store.
 [[nodiscard]] std::vector<std::string> store_parts(const std::string& folder, FileSystem& files = posix_file_system());
 
 class StoreIndex final {
@@ -22,8 +23,8 @@ class StoreIndex final {
     int64_t first_row;
   };
 
-  /// Reads the manifests and nothing else. Throws InputError, naming the file, on whatever is missing or damaged, and
-  /// where parts are of different kinds or hold the same seed.
+  /// Reads the manifests and nothing else. Throws InputError, naming the file, on whatever is missing or damaged (also
+  /// a part with shards and without a manifest), and where parts are of different kinds or hold the same seed.
   explicit StoreIndex(std::string folder, FileSystem& files = posix_file_system());
 
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }

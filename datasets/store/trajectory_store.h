@@ -65,7 +65,8 @@ struct StoreReport {
 /// InputError only when there is no store.
 [[nodiscard]] StoreReport verify_store(const std::string& folder);
 
-/// Whether the folder holds a store: its manifest.json says so, or that of a rank.
+/// Whether the folder holds a store: its manifest.json says so, or that of a rank, or there are shards. It may be
+/// damaged.
 [[nodiscard]] bool is_trajectory_store(const std::string& folder);
 
 }  // namespace stride

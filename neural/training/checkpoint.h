@@ -19,11 +19,12 @@ struct TrainingState {
   }
 };
 
-/// Writes the state atomically. `identity` says which training this is: everything that a result depends on.
+/// Writes the state atomically, with a checksum. `identity` says which training this is: everything that a result
+/// depends on.
 void save_checkpoint(const std::string& path, const TrainingState& state, const std::string& identity);
 
-/// The state, or none where there is no file. Throws InputError for a damaged file, UsageError when its identity is
-/// another.
+/// The state, or none where there is no file. Throws InputError for a damaged file (any bit of it), UsageError when its
+/// identity is another.
 [[nodiscard]] std::optional<TrainingState> load_checkpoint(const std::string& path, const std::string& identity,
                                                            int64_t parameters, const at::Device& device);
 

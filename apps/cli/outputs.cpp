@@ -51,7 +51,7 @@ void require_folder_place(const std::string& path, const std::string& what) {
 std::vector<std::string> words_of(const std::string& value) {
   std::vector<std::string> out = {value};
   for (std::size_t begin = value.find_first_of(":,"); begin != std::string::npos;) {
-    const std::size_t end = value.find_first_of(",", begin + 1);
+    const std::size_t end = value.find(',', begin + 1);
     out.push_back(value.substr(begin + 1, end - begin - 1));
     begin = end;
   }

@@ -114,7 +114,7 @@ struct NpzReader::Impl {
     const std::size_t begun = content.size() - std::min(content.size(), header.size);
     Tensor values = npy_array(header);
     auto* to = static_cast<char*>(values.mutable_data_ptr());
-    if (begun > 0) std::memcpy(to, content.data() + header.size, begun);
+    std::copy_n(content.data() + (content.size() - begun), begun, to);
     if (begun + fill(file.get(), to + begun, header.data_bytes - begun) != header.data_bytes)
       fail(name, "is damaged or cut short");
     // The checksum is compared when the end is met.

@@ -48,7 +48,8 @@ std::vector<double> places(const DiffusersOptions& options, const NoiseSchedule&
     return out;
   }
   if (options.spacing == Spacing::leading) {
-    for (int64_t i = parts - 1; i >= 0; --i) out.push_back(static_cast<double>(i * (used / parts) + options.offset));
+    const int64_t stride = used / parts;  // whole timesteps, as there
+    for (int64_t i = parts - 1; i >= 0; --i) out.push_back(static_cast<double>(i * stride + options.offset));
     if (out.front() > all - 1.0)
       throw UsageError(fmt::format("schedule 'diffusers': offset {} leads out of the {} timesteps", options.offset,
                                    schedule.size()));
@@ -125,10 +126,11 @@ std::vector<double> lcm(const LcmOptions& options, const GridRequest& request) {
                     "another original",
                     count, options.original, schedule.size()));
   const double ratio = static_cast<double>(options.original) / static_cast<double>(count);
+  const int64_t stride = schedule.size() / options.original;  // whole timesteps, as there
   std::vector<double> levels;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t place = options.original - static_cast<int64_t>(static_cast<double>(i) * ratio);
-    levels.push_back(schedule.sigma(static_cast<double>(schedule.size() / options.original * place - 1)));
+    levels.push_back(schedule.sigma(static_cast<double>(stride * place - 1)));
   }
   return with_end(std::move(levels), request);
 }

@@ -446,9 +446,10 @@ void add_network_note(SchedulerSettings& from, Made& out) {
 void add_others(const SchedulerSettings& from, Made& out, bool published) {
   const std::vector<OptionInfo> known = solver_traits(out.solver.name).options;
   std::vector<std::string> over;
-  for (const auto& [key, value] : from.others()) {
+  for (const auto& other : from.others()) {
+    const auto& [key, value] = other;
     const bool option =
-        std::any_of(known.begin(), known.end(), [&](const OptionInfo& info) { return info.name == key; });
+        std::any_of(known.begin(), known.end(), [&](const OptionInfo& info) { return info.name == other.first; });
     if (option || !published)
       out.solver.options[key] = value;
     else

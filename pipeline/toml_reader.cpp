@@ -17,53 +17,54 @@ void refuse_toml() { throw std::invalid_argument("unexpected character"); }
 
 namespace {
 
-// Where a text would nest deeper than kMaxDocumentDepth: brackets and the parts of dotted keys, without reading it.
-// Each level is a level of recursion in the library.
-class DepthScan final {
+// What of a text is refused before the library reads it: what nests deeper than kMaxDocumentDepth, by brackets and the
+// parts of dotted keys, each of which is a level of recursion there; and a character outside ASCII where TOML allows
+// none, or right after a line that ends in a backslash, where toml++ 3.3 runs into code that it calls unreachable.
+class Scan final {
  public:
-  explicit DepthScan(std::string_view text) : text_(text) {}
+  explicit Scan(std::string_view text) : text_(text) {}
 
-  [[nodiscard]] std::optional<std::size_t> too_deep() {
-    for (; at_ < text_.size(); ++at_) {
-      switch (text_[at_]) {
-        case '#':
-          at_ = std::min(text_.find('\n', at_), text_.size() - 1);
-          parts_ = 0;
-          break;
-        case '"':
-        case '\'':
-          skip_text();
-          break;
-        case '[':
-        case '{':
-          open_.push_back(parts_ + 1);
-          depth_ += open_.back();
-          parts_ = 0;
-          break;
-        case ']':
-        case '}':
-          if (!open_.empty()) {
-            depth_ -= open_.back();
-            open_.pop_back();
-          }
-          parts_ = 0;
-          break;
-        case ',':
-        case '\n':
-          parts_ = 0;
-          break;
-        case '.':
-          ++parts_;
-          break;
-        default:
-          break;
+  struct Refusal {
+    std::size_t place;
+    std::string why;
+  };
+
+  [[nodiscard]] std::optional<Refusal> refused() {
+    constexpr std::string_view mark = "\xEF\xBB\xBF";  // of byte order
+    for (at_ = text_.starts_with(mark) ? mark.size() : 0; at_ < text_.size(); ++at_) {
+      const char here = text_[at_];
+      if (here == '#') {
+        at_ = std::min(text_.find('\n', at_), text_.size() - 1);
+        parts_ = 0;
+      } else if (here == '"' || here == '\'') {
+        skip_text();
+      } else if (here == '[' || here == '{') {
+        open_.push_back(parts_ + 1);
+        depth_ += open_.back();
+        parts_ = 0;
+      } else if (here == ']' || here == '}') {
+        if (!open_.empty()) {
+          depth_ -= open_.back();
+          open_.pop_back();
+        }
+        parts_ = 0;
+      } else if (here == ',' || here == '\n') {
+        parts_ = 0;
+      } else if (here == '.') {
+        ++parts_;
+      } else if (!is_ascii(here)) {
+        refusal_ = {at_, "a character outside ASCII, which only texts in quotes and comments may hold"};
       }
-      if (depth_ + parts_ > kMaxDocumentDepth) return at_;
+      if (depth_ + parts_ > kMaxDocumentDepth)
+        refusal_ = {at_, fmt::format("nested more than {} levels deep", kMaxDocumentDepth)};
+      if (refusal_) return refusal_;
     }
     return std::nullopt;
   }
 
  private:
+  static bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
   // To the closing quote, or where the line or the text ends.
   void skip_text() {
     const char quote = text_[at_];
@@ -72,9 +73,11 @@ class DepthScan final {
     at_ += several ? 3 : 1;
     for (; at_ < text_.size(); ++at_) {
       if (quote == '"' && text_[at_] == '\\') {
-        ++at_;
+        skip_escape();
       } else if (several ? text_.substr(at_, 3) == three : text_[at_] == quote) {
         at_ += several ? 2 : 0;
+        // Up to two quotes may stand before the three that close.
+        for (int i = 0; several && i < 2 && at_ + 1 < text_.size() && text_[at_ + 1] == quote; ++i) ++at_;
         return;
       } else if (!several && text_[at_] == '\n') {
         return;
@@ -82,10 +85,19 @@ class DepthScan final {
     }
   }
 
+  void skip_escape() {
+    ++at_;
+    const std::size_t next = text_.find_first_not_of(" \t\r\n", at_);
+    if (!refusal_ && next < text_.size() && !is_ascii(text_[next]))
+      refusal_ = {next, "a character outside ASCII right after a backslash; write it as \\u and four hexadecimal digits"};
+    if (next > at_) at_ = std::min(next, text_.size()) - 1;
+  }
+
   std::string_view text_;
   std::size_t at_ = 0;
   std::vector<int> open_;
   int depth_ = 0, parts_ = 0;
+  std::optional<Refusal> refusal_;
 };
 
 }  // namespace
@@ -93,10 +105,9 @@ class DepthScan final {
 toml::table parse_toml_text(const std::string& text, const std::string& where) {
   if (text.size() > kMaxDocumentBytes)
     throw InputError(fmt::format("{}: {} bytes, more than any TOML that is read here", where, text.size()));
-  if (const auto place = DepthScan(text).too_deep()) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(*place);
-    throw InputError(fmt::format("{}, line {}: nested more than {} levels deep", where,
-                                 std::count(text.begin(), end, '\n') + 1, kMaxDocumentDepth));
+  if (const auto refusal = Scan(text).refused()) {
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(refusal->place);
+    throw InputError(fmt::format("{}, line {}: {}", where, std::count(text.begin(), end, '\n') + 1, refusal->why));
   }
   (void)check_toml_seal(text, where);
   try {

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -92,6 +93,7 @@ bool is_about_memory() {
 
 /// What a sound file of this size may need.
 bool has_memory(std::size_t file_size) {
+  if (file_size > std::size_t{PTRDIFF_MAX} / 4) return false;  // nothing that malloc may be asked for
   const std::unique_ptr<void, decltype(&std::free)> some(std::malloc(2 * file_size + (std::size_t{1} << 20)),
                                                          &std::free);
   return some != nullptr;

@@ -59,7 +59,7 @@ bool verify_npz(const std::string& path) {
 // False for names that no check knows.
 bool verify_file(Findings& findings, const std::string& path) {
   if (path.ends_with(".h5")) {
-    check(findings, path, [&] { return (void)read_samples(path), true; });
+    check(findings, path, [&] { return (void)MappedSamples(path), true; });
   } else if (path.ends_with(".json") || fs::path(path).filename() == "DONE") {
     check(findings, path, [&] { return verify_json(path); });
   } else if (path.ends_with(".safetensors")) {

@@ -148,8 +148,8 @@ class Drawing final {
 struct Parts {
   std::vector<Tensor> x, seeds, status, steps, rejected, nfe, model_evals;
 
-  void add(const Tensor& chunk_seeds, const RunResult& result) {
-    x.push_back(result.x.cpu());
+  void add(const Tensor& chunk_seeds, const RunResult& result, bool keep) {
+    if (keep) x.push_back(result.x.cpu());
     seeds.push_back(chunk_seeds);
     status.push_back(result.status.cpu());
     steps.push_back(result.steps.cpu());
@@ -160,7 +160,7 @@ struct Parts {
 };
 
 void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& model, Draws& draws) {
-  if (parts.x.empty()) {
+  if (parts.seeds.empty()) {
     std::vector<int64_t> shape = {0};
     shape.insert(shape.end(), model.shape.begin(), model.shape.end());
     draws.x = at::empty(shape, at::TensorOptions().dtype(state_dtype(settings.dtype)));
@@ -169,7 +169,7 @@ void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& m
     draws.status = none.to(at::kChar);
     return;
   }
-  draws.x = at::cat(parts.x);
+  if (!parts.x.empty()) draws.x = at::cat(parts.x);
   draws.seeds = at::cat(parts.seeds);
   draws.status = at::cat(parts.status);
   draws.steps = at::cat(parts.steps);
@@ -226,7 +226,7 @@ Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings&
       break;
     }
     const Tensor seeds = ids_on_cpu(settings.seeds, first, n);
-    parts.add(seeds, *result);  // copying to the host waits for the device
+    parts.add(seeds, *result, hooks.keep);  // copying to the host waits for the device
     draws.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
     if (hooks.chunk) hooks.chunk(seeds, *result);
     first += n;

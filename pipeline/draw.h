@@ -46,7 +46,7 @@ struct DrawSettings {
 
 /// What became of the samples; rows in the order of the seeds, on the CPU, data in the state's dtype.
 struct Draws {
-  Tensor x;                                  ///< `[n, …]`
+  Tensor x;                                  ///< `[n, …]`; undefined with DrawHooks::keep false
   Tensor seeds;                              ///< int64 `[n]`
   Tensor status;                             ///< int8 `[n]`
   Tensor steps, rejected, nfe, model_evals;  ///< int64 `[n]`
@@ -62,6 +62,7 @@ struct DrawHooks {
   std::function<Observer(const Tensor& seeds)> observe;
   /// After a chunk: its result in the order of its seeds, on the device.
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
+  bool keep = true;  ///< false: `chunk` takes the samples, and none stay in memory
 };
 
 /// Draws one sample per seed, in chunks. Throws UsageError where the sampler's file was made with another class or

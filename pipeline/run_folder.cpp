@@ -11,12 +11,9 @@
 #include "framework/files/seal.h"
 #include "pipeline/seeds.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -71,33 +68,17 @@ std::string seeds_text(const std::string& store) {
   return index.seeds().empty() ? "" : index.seeds().text();
 }
 
-void sync(const std::string& path, int flags) {
-  FileSystem& files = posix_file_system();
-  const auto persist = [](const auto& call) {
-    int result = 0;
-    while ((result = call()) == -EINTR) continue;
-    return result;
-  };
-  const int descriptor = persist([&] { return files.open(path, flags, 0); });
-  int result = descriptor;
-  if (descriptor >= 0) {
-    result = persist([&] { return files.sync(descriptor); });
-    (void)files.close(descriptor);
-  }
-  if (result < 0) throw ResourceError(fmt::format("cannot write {}: {}", path, std::strerror(-result)));
-}
-
 // What DONE lists is on the disk before it: logs and event files are written without a sync.
 void make_logs_durable(const std::string& folder, const std::vector<std::string>& names) {
   std::set<std::string> folders;
   for (const std::string& name : names) {
     if (!is_log(name) && !name.starts_with("tb/")) continue;
-    sync(inside(folder, name), O_WRONLY);
+    AppendFile(inside(folder, name)).sync();
     for (fs::path path = fs::path(name).parent_path(); !path.empty(); path = path.parent_path())
       folders.insert(inside(folder, path.string()));
     folders.insert(folder);
   }
-  for (const std::string& path : folders) sync(path, O_RDONLY | O_DIRECTORY);
+  for (const std::string& path : folders) sync_folder(path);
 }
 
 // Why the file is not the one that was listed; empty: it is.

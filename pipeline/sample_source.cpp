@@ -26,8 +26,7 @@ SampleSource from_hdf5(const std::string& path) {
   if (out.x.dim() < 2 || !out.x.is_floating_point() || out.x.size(0) < 1)
     throw InputError(fmt::format("{}: \"x\" must be floating-point samples [N, ...]", path));
   try {
-    const Samples samples = read_samples(path);
-    out.seeds = samples.seed;
+    out.seeds = MappedSamples(path).get().seed.clone();
   } catch (const InputError&) {
     // Another program's file: samples without seeds.
   }

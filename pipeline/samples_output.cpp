@@ -3,9 +3,11 @@
 #include "datasets/files/npz.h"
 #include "datasets/images/png.h"
 #include "datasets/images/png_data.h"
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/text_list.h"
+#include "pipeline/status_text.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -17,21 +19,10 @@ namespace stride {
 namespace {
 
 constexpr int64_t kLargestGrid = 400;  // samples in grid.png
+constexpr int64_t kPixelRows = 256;    // samples that are turned into pixels together
 
 bool wants(const std::vector<std::string>& save, const char* what) {
   return std::find(save.begin(), save.end(), what) != save.end();
-}
-
-// Where each of `seeds` lies in `have` (int64 `[n]`); seeds that are not there are left out.
-Tensor rows_in_order(const Tensor& have, const std::vector<int64_t>& seeds) {
-  std::map<int64_t, int64_t> place;
-  const auto* ids = have.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < have.size(0); ++i) place[ids[i]] = i;
-  std::vector<int64_t> rows;
-  for (const int64_t seed : seeds) {
-    if (const auto found = place.find(seed); found != place.end()) rows.push_back(found->second);
-  }
-  return at::tensor(rows, at::TensorOptions().dtype(at::kLong));
 }
 
 std::map<std::string, std::string> attributes_of(const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype) {
@@ -43,7 +34,7 @@ std::map<std::string, std::string> attributes_of(const Sampler& sampler, const M
 
 }  // namespace
 
-std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model) {
+std::vector<std::string> parse_save(const std::string& text, const ModelInfo& model, std::size_t samples) {
   std::vector<std::string> out = {"h5"};
   for (const std::string& word : split_list(text)) {
     if (word != "h5" && word != "npz" && word != "png") {
@@ -56,34 +47,34 @@ std::vector<std::string> parse_save(const std::string& text, const ModelInfo& mo
     }
     if (!wants(out, word.c_str())) out.push_back(word);
   }
+  const auto bytes = static_cast<uint64_t>(c10::multiply_integers(model.shape));
+  if (wants(out, "npz") && samples > 0 && !fits_npz(samples * (bytes + 1)))
+    throw UsageError(fmt::format("`save` {}: {} samples are more than the 4 GiB of an .npz file", text, samples));
   return out;
 }
 
-Samples make_samples(const Draws& draws, const Samples* earlier, const std::vector<int64_t>& seeds,
-                     const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype) {
-  Samples out;
-  out.x = draws.x.scalar_type() == at::kBFloat16 ? draws.x.to(at::kFloat) : draws.x;
-  out.seed = draws.seeds;
-  out.nfe = draws.nfe.to(at::kInt);
-  out.model_evals = draws.model_evals.to(at::kInt);
-  out.status = draws.status;
-  if (earlier != nullptr) {
-    out.x = at::cat({earlier->x, out.x});
-    out.seed = at::cat({earlier->seed, out.seed});
-    out.nfe = at::cat({earlier->nfe, out.nfe});
-    out.model_evals = at::cat({earlier->model_evals, out.model_evals});
-    out.status = at::cat({earlier->status, out.status});
-  }
-  const Tensor rows = rows_in_order(out.seed.contiguous(), seeds);
-  for (Tensor* values : {&out.x, &out.seed, &out.nfe, &out.model_evals, &out.status})
-    *values = values->index_select(0, rows);
+SamplesHead samples_head(const Sampler& sampler, const ModelInfo& model, at::ScalarType dtype, std::size_t rows) {
+  SamplesHead out;
+  out.rows = static_cast<int64_t>(rows);
+  out.shape = model.shape;
+  out.dtype = state_dtype(dtype);
   if (sampler.fixed()) out.sigmas = at::tensor(sampler.grid.sigmas(), at::TensorOptions().dtype(at::kDouble));
   out.attributes = attributes_of(sampler, model, dtype);
   return out;
 }
 
+Samples sample_rows(const Tensor& seeds, const RunResult& result) {
+  Samples out;
+  out.x = result.x;
+  out.seed = seeds;
+  out.nfe = result.nfe;
+  out.model_evals = result.model_evals;
+  out.status = result.status;
+  return out;
+}
+
 void require_same_run(const Samples& earlier, const std::string& path, const Sampler& sampler, const ModelInfo& model,
-                      at::ScalarType dtype) {
+                      at::ScalarType dtype, const std::vector<int64_t>& seeds) {
   const auto refuse = [&](const std::string& field) {
     throw InputError(
         fmt::format("{}: its samples are of another run, they differ in {}: start a new run", path, field));
@@ -95,25 +86,54 @@ void require_same_run(const Samples& earlier, const std::string& path, const Sam
     if (!inverted && (found == earlier.attributes.end() || found->second != text)) refuse(name);
   }
   if (earlier.x.sizes().slice(1) != at::IntArrayRef(model.shape)) refuse("shape");
+  const at::ArrayRef<int64_t> have(earlier.seed.const_data_ptr<int64_t>(), static_cast<std::size_t>(earlier.x.size(0)));
+  if (have.size() > seeds.size() || have != at::ArrayRef(seeds).slice(0, have.size())) refuse("seeds");
   if (!sampler.fixed() || earlier.x.size(0) == 0) return;
   if (!earlier.sigmas.defined() || !at::equal(earlier.sigmas, at::tensor(sampler.grid.sigmas(), at::kDouble)))
     refuse("sigmas");
 }
 
-void save_samples(const std::string& folder, const Samples& samples, const std::vector<std::string>& save) {
-  write_samples(folder + "/samples.h5", samples);
-  if (samples.x.size(0) == 0 || (!wants(save, "npz") && !wants(save, "png"))) return;
-  const Tensor pixels = to_pixels(samples.x);
-  if (wants(save, "npz")) write_file_atomic(folder + "/samples.npz", npz_bytes({{"arr_0", pixels}}));
+SamplesSummary summarise(const Samples& samples) {
+  SamplesSummary out;
+  out.samples = samples.seed.size(0);
+  if (out.samples == 0) return out;
+  out.ok = samples.status.eq(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
+  out.failures = status_text(samples.status);
+  out.nfe_max = samples.nfe.max().item<int64_t>();
+  out.nfe_mean = samples.nfe.to(at::kDouble).mean().item<double>();
+  out.model_evals_mean = samples.model_evals.to(at::kDouble).mean().item<double>();
+  return out;
+}
+
+void save_pictures(const std::string& folder, const Samples& samples, const std::vector<std::string>& save) {
+  const int64_t n = samples.x.size(0);
+  if (n == 0 || (!wants(save, "npz") && !wants(save, "png"))) return;
+  const auto in_pieces = [&](const auto& take) {
+    for (int64_t first = 0; first < n; first += kPixelRows)
+      take(first, to_pixels(samples.x.narrow(0, first, std::min(kPixelRows, n - first))));
+  };
+  if (wants(save, "npz")) {
+    const NpzArray pixels{
+        "arr_0", at::kByte, {n, samples.x.size(2), samples.x.size(3), samples.x.size(1)}, [&](const NpzSink& sink) {
+          in_pieces([&](int64_t, const Tensor& piece) {
+            sink({reinterpret_cast<const char*>(piece.const_data_ptr<uint8_t>()), piece.nbytes()});
+          });
+        }};
+    AtomicFile file(folder + "/samples.npz");
+    write_npz({pixels}, [&](std::string_view piece) { file.write(piece); });
+    file.commit();
+  }
   if (!wants(save, "png")) return;
   make_folders(folder + "/images");
-  for (int64_t i = 0; i < pixels.size(0); ++i) {
-    const std::string name = fmt::format("{}/images/{:06}.png", folder, samples.seed[i].item<int64_t>());
-    write_file_atomic(name, encode_png(pixels[i]));
-  }
-  const int64_t shown = std::min(pixels.size(0), kLargestGrid);
+  const auto* seeds = samples.seed.const_data_ptr<int64_t>();
+  in_pieces([&](int64_t first, const Tensor& pixels) {
+    for (int64_t i = 0; i < pixels.size(0); ++i)
+      write_file_atomic(fmt::format("{}/images/{:06}.png", folder, seeds[first + i]), encode_png(pixels[i]));
+  });
+  const int64_t shown = std::min(n, kLargestGrid);
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  write_file_atomic(folder + "/grid.png", encode_png(tile_images(pixels.narrow(0, 0, shown), columns)));
+  const Tensor grid = tile_images(to_pixels(samples.x.narrow(0, 0, shown)), columns);
+  write_file_atomic(folder + "/grid.png", encode_png(grid));
 }
 
 std::vector<std::pair<std::string, std::string>> saved_files(const std::string& folder, const Samples& samples,

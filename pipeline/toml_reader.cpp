@@ -53,7 +53,7 @@ class Scan final {
       } else if (here == '.') {
         ++parts_;
       } else if (!is_ascii(here)) {
-        refusal_ = {at_, "a character outside ASCII, which only texts in quotes and comments may hold"};
+        refusal_ = {at_, "not valid TOML: a character outside ASCII, which only texts in quotes and comments may hold"};
       }
       if (depth_ + parts_ > kMaxDocumentDepth)
         refusal_ = {at_, fmt::format("nested more than {} levels deep", kMaxDocumentDepth)};
@@ -89,7 +89,8 @@ class Scan final {
     ++at_;
     const std::size_t next = text_.find_first_not_of(" \t\r\n", at_);
     if (!refusal_ && next < text_.size() && !is_ascii(text_[next]))
-      refusal_ = {next, "a character outside ASCII right after a backslash; write it as \\u and four hexadecimal digits"};
+      refusal_ = {next,
+                  "a character outside ASCII right after a backslash; write it as \\u and four hexadecimal digits"};
     if (next > at_) at_ = std::min(next, text_.size()) - 1;
   }
 

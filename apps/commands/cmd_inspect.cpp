@@ -74,7 +74,8 @@ Json inspect_safetensors(const std::string& path) {
 }
 
 Json inspect_samples(const std::string& path) {
-  const Samples samples = read_samples(path);
+  const MappedSamples file(path);
+  const Samples& samples = file.get();
   Json out = {{"what", "samples"},
               {"x", fmt::format("{} {}", at::toString(samples.x.scalar_type()), shape_text(samples.x.sizes()))}};
   if (samples.seed.size(0) > 0) {

@@ -7,34 +7,15 @@
 #include "framework/files/file.h"
 #include "pipeline/inverting.h"
 #include "pipeline/samples_output.h"
-#include "pipeline/status_text.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <algorithm>
+#include <exception>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
 
 namespace stride {
 namespace {
-
-struct Summary {
-  int64_t samples = 0, ok = 0, nfe_max = 0;
-  double nfe_mean = 0, model_evals_mean = 0;
-  std::string failures;  ///< how samples ended that did not end well
-};
-
-Summary summarise(const Samples& samples) {
-  Summary out;
-  out.samples = samples.seed.size(0);
-  if (out.samples == 0) return out;
-  out.ok = samples.status.eq(static_cast<int8_t>(Status::ok)).sum().item<int64_t>();
-  out.failures = status_text(samples.status);
-  out.nfe_max = samples.nfe.max().item<int64_t>();
-  out.nfe_mean = samples.nfe.to(at::kDouble).mean().item<double>();
-  out.model_evals_mean = samples.model_evals.to(at::kDouble).mean().item<double>();
-  return out;
-}
 
 class SampleCommand final : public Command {
  public:
@@ -54,29 +35,35 @@ class SampleCommand final : public Command {
     const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
-    const auto save = parse_save(options.text("save"), model.info());
+    const auto save = parse_save(options.text("save"), model.info(), settings.seeds.size());
     check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
 
     note_model(context, model);
     RunDir& run = context.run_dir();
-    const std::optional<Samples> earlier = finished_before(context, run);
-    if (earlier) require_same_run(*earlier, run.file("samples.h5"), sampler, model.info(), context.dtype());
-    const DrawSettings rest = earlier ? for_seeds(settings, missing(settings.seeds, *earlier)) : settings;
-    const Draws draws = draw_with_progress(context, sampler, model, rest, settings.seeds.size());
-    Samples samples =
-        make_samples(draws, earlier ? &*earlier : nullptr, settings.seeds, sampler, model.info(), context.dtype());
-    if (inverts) samples.attributes["solver"] = kInverted;
+    const std::string path = run.file("samples.h5");
+    std::optional<MappedSamples> earlier = finished_before(context, path);
+    if (earlier) require_same_run(earlier->get(), path, sampler, model.info(), context.dtype(), settings.seeds);
+    const auto before = static_cast<std::size_t>(earlier ? earlier->get().x.size(0) : 0);
+    const auto all = settings.seeds.size();
+    const DrawSettings rest =
+        before > 0 ? for_seeds(settings, {settings.seeds.begin() + before, settings.seeds.end()}) : settings;
+
+    SamplesHead head = samples_head(sampler, model.info(), context.dtype(), all);
+    if (inverts) head.attributes["solver"] = kInverted;
+    SamplesWriter writer(path, std::move(head));
+    if (earlier) writer.append(earlier->get());
+    earlier.reset();
+    const Draws draws = draw_with_progress(context, sampler, model, rest, all, writer);
+    writer.finish();
+    const MappedSamples samples(path);
+    const SamplesSummary summary = summarise(samples.get());
     // Who was told to stop has no time for pictures; --resume draws them from the samples.
-    save_samples(run.path(), samples, draws.stopped ? std::vector<std::string>{"h5"} : save);
-    const Summary summary = summarise(samples);
-    if (draws.stopped) {
-      return context.stopped(
-          fmt::format("{} of {} samples are in {}", summary.samples, settings.seeds.size(), run.file("samples.h5")));
-    }
+    if (draws.stopped) return context.stopped(fmt::format("{} of {} samples are in {}", summary.samples, all, path));
+    save_pictures(run.path(), samples.get(), save);
     std::optional<double> round_trip;
     if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
-    return report(context, run, summary, draws, round_trip, saved_files(run.path(), samples, save));
+    return report(context, run, summary, draws, round_trip, saved_files(run.path(), samples.get(), save));
   }
 
  private:
@@ -91,39 +78,43 @@ class SampleCommand final : public Command {
     return lines;
   }
 
-  static std::optional<Samples> finished_before(const Context& context, const RunDir& run) {
-    if (!context.resumed_from() || !file_exists(run.file("samples.h5"))) return std::nullopt;
-    return read_samples(run.file("samples.h5"));
+  static std::optional<MappedSamples> finished_before(const Context& context, const std::string& path) {
+    if (!context.resumed_from() || !file_exists(path)) return std::nullopt;
+    return MappedSamples(path);
   }
 
-  static std::vector<int64_t> missing(const std::vector<int64_t>& seeds, const Samples& earlier) {
-    const auto* have = earlier.seed.const_data_ptr<int64_t>();
-    const std::set<int64_t> done(have, have + earlier.seed.size(0));
-    std::vector<int64_t> out;
-    std::copy_if(seeds.begin(), seeds.end(), std::back_inserter(out),
-                 [&](int64_t seed) { return !done.contains(seed); });
-    return out;
-  }
-
-  // `all` counts the samples of the run with those that an earlier process finished.
+  // `all` counts the samples of the run with those that an earlier process finished. What was finished is kept also
+  // where a later chunk fails, so that --resume goes on from there.
   static Draws draw_with_progress(Context& context, const Sampler& sampler, const LoadedModel& model,
-                                  const DrawSettings& settings, std::size_t all) {
+                                  const DrawSettings& settings, std::size_t all, SamplesWriter& writer) {
     ProgressBar bar = context.progress("sampling", static_cast<int64_t>(settings.seeds.size()));
     DrawHooks hooks;
     hooks.progress = bar.fn();
     auto finished = static_cast<int64_t>(all - settings.seeds.size());
     hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+      writer.append(sample_rows(seeds, result));
       finished += seeds.size(0);
       context.metric(fmt::format(R"({{"step": {}, "samples": {}, "nfe_mean": {}}})", finished, seeds.size(0),
                                  result.nfe.to(at::kDouble).mean().item<double>()));
     };
+    hooks.keep = false;
     const OptionValues& options = context.options();
-    if (options.flag("invert"))
-      return invert_images(sampler, *model.denoiser, settings, options.integer("invert-iterations"), hooks);
-    return draw(sampler, *model.denoiser, settings, hooks);
+    try {
+      if (options.flag("invert"))
+        return invert_images(sampler, *model.denoiser, settings, options.integer("invert-iterations"), hooks);
+      return draw(sampler, *model.denoiser, settings, hooks);
+    } catch (...) {
+      const std::exception_ptr failure = std::current_exception();
+      try {
+        if (finished > 0) writer.finish();
+      } catch (const std::exception& error) {
+        context.log().error(fmt::format("what was finished could not be kept: {}", error.what()));
+      }
+      std::rethrow_exception(failure);
+    }
   }
 
-  static ExitCode report(Context& context, const RunDir& run, const Summary& summary, const Draws& draws,
+  static ExitCode report(Context& context, const RunDir& run, const SamplesSummary& summary, const Draws& draws,
                          std::optional<double> round_trip,
                          const std::vector<std::pair<std::string, std::string>>& pictures) {
     nlohmann::json result = {{"samples", summary.samples},

@@ -63,10 +63,10 @@ std::string DemoSettings::invalid_reason() const {
 
 bool demo_sample(DemoRun& run) {
   const std::vector<std::string> files =
-      parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info());
+      parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info(), kGridImages);
   // What is written last says that all is there.
   if (file_exists(run.folder.file(files.size() > 1 ? "grid.png" : "samples.h5"))) {
-    (void)read_samples(run.folder.file("samples.h5"));  // an error where it is damaged
+    const MappedSamples sound(run.folder.file("samples.h5"));  // an error where it is damaged
     return true;
   }
   const Stopwatch watch;
@@ -76,11 +76,15 @@ bool demo_sample(DemoRun& run) {
   DrawHooks hooks;
   hooks.progress = bar.fn();
   const Sampler teacher = teacher_of(run);
+  SamplesWriter writer(run.folder.file("samples.h5"),
+                       samples_head(teacher, run.model.info(), run.context.dtype(), seeds.size()));
+  hooks.chunk = [&](const Tensor& chunk, const RunResult& result) { writer.append(sample_rows(chunk, result)); };
+  hooks.keep = false;
   const Draws draws = draw(teacher, *run.model.denoiser, for_seeds(run.settings.draw, seeds), hooks);
   bar.close();
   if (draws.stopped) return false;
-  save_samples(run.folder.path(), make_samples(draws, nullptr, seeds, teacher, run.model.info(), run.context.dtype()),
-               files);
+  writer.finish();
+  save_pictures(run.folder.path(), MappedSamples(run.folder.file("samples.h5")).get(), files);
   done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),
        watch.seconds());
   return true;

@@ -13,10 +13,16 @@ constexpr std::string_view kStart = "\nstride xxh3-128 ";
 constexpr std::size_t kLine = kStart.size() + 32 + 4 + 20 + 7;
 
 std::string line_for(std::string_view content) {
-  return fmt::format("{}{} of {:020} bytes\n", kStart, xxh3_128(content), content.size());
+  Xxh3_128 hash;
+  hash.add(content);
+  return checksum_line(hash);
 }
 
 }  // namespace
+
+std::string checksum_line(const Xxh3_128& content) {
+  return fmt::format("{}{} of {:020} bytes\n", kStart, content.text(), content.bytes());
+}
 
 void append_checksum_line(std::string& bytes) { bytes += line_for(bytes); }
 

@@ -2,6 +2,8 @@
 // do not look at.
 #pragma once
 
+#include "framework/files/hash.h"
+
 #include <string>
 #include <string_view>
 
@@ -9,6 +11,8 @@ namespace stride {
 
 /// Appends the line.
 void append_checksum_line(std::string& bytes);
+/// The line for content that was hashed piece by piece.
+[[nodiscard]] std::string checksum_line(const Xxh3_128& content);
 
 /// Whether the bytes end in such a line.
 [[nodiscard]] bool has_checksum_line(std::string_view bytes) noexcept;

@@ -24,7 +24,8 @@ class ImageWriter final {
   ImageWriter(const ImageWriter&) = delete;
   ImageWriter& operator=(const ImageWriter&) = delete;
 
-  /// dtypes float64 float32 float16 int64 int32 int16 int8 uint8; UsageError for others.
+  /// dtypes float64 float32 float16 int64 int32 int16 int8 uint8; UsageError for others. `values` are kept, not copied:
+  /// they stay as they are until finish.
   void dataset(const std::string& name, const Tensor& values);
   void attribute(const std::string& name, const std::string& text);
 

@@ -24,12 +24,17 @@ constexpr std::array<uint32_t, 256> crc_table() {
   return table;
 }
 
-uint32_t crc32(const std::string& bytes) {
-  static constexpr auto kTable = crc_table();
-  uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : bytes) crc = kTable[(crc ^ static_cast<uint8_t>(c)) & 0xFFU] ^ (crc >> 8);
-  return crc ^ 0xFFFFFFFFU;
-}
+class Crc32 final {
+ public:
+  void add(std::string_view bytes) {
+    static constexpr auto kTable = crc_table();
+    for (const char c : bytes) crc_ = kTable[(crc_ ^ static_cast<uint8_t>(c)) & 0xFFU] ^ (crc_ >> 8);
+  }
+  [[nodiscard]] uint32_t value() const { return crc_ ^ 0xFFFFFFFFU; }
+
+ private:
+  uint32_t crc_ = 0xFFFFFFFFU;
+};
 
 const char* descr(at::ScalarType type) {
   switch (type) {
@@ -71,42 +76,64 @@ void put_common(std::string& out, uint32_t crc, uint32_t size, const std::string
   put<uint16_t>(out, 0);  // extra field
 }
 
-}  // namespace
-
-std::string npy_bytes(const Tensor& values) {
-  const Tensor data = values.cpu().contiguous();
+std::string npy_header(at::ScalarType type, at::IntArrayRef extents) {
   std::string shape;
-  for (const int64_t extent : data.sizes()) shape += fmt::format("{}, ", extent);
-  if (data.dim() > 1) shape.resize(shape.size() - 2);
-  if (data.dim() == 1) shape.pop_back();
-  std::string header =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr(data.scalar_type()), shape);
+  for (const int64_t extent : extents) shape += fmt::format("{}, ", extent);
+  if (extents.size() > 1) shape.resize(shape.size() - 2);
+  if (extents.size() == 1) shape.pop_back();
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr(type), shape);
   constexpr std::size_t kPrefix = 10, kAlign = 64;
   header.append((kAlign - (kPrefix + header.size() + 1) % kAlign) % kAlign, ' ');
   header += '\n';
   std::string out("\x93NUMPY\x01\x00", 8);
   put(out, static_cast<uint16_t>(header.size()));
-  out += header;
-  out.append(static_cast<const char*>(data.const_data_ptr()), data.nbytes());
+  return out + header;
+}
+
+NpzArray whole(const std::string& name, const Tensor& values) {
+  const Tensor data = values.cpu().contiguous();
+  return {name, data.scalar_type(), data.sizes().vec(), [data](const NpzSink& take) {
+            take({static_cast<const char*>(data.const_data_ptr()), data.nbytes()});
+          }};
+}
+
+}  // namespace
+
+std::string npy_bytes(const Tensor& values) {
+  const NpzArray array = whole("", values);
+  std::string out = npy_header(array.type, array.shape);
+  array.values([&](std::string_view piece) { out += piece; });
   return out;
 }
 
-std::string npz_bytes(const std::vector<std::pair<std::string, Tensor>>& arrays) {
-  constexpr std::size_t kLargest = 0xFFFF0000U;
-  std::string out, directory;
-  for (const auto& [key, values] : arrays) {
-    const std::string name = key + ".npy";
-    const std::string bytes = npy_bytes(values);
-    if (out.size() + bytes.size() > kLargest)
-      throw UsageError("an .npz file of more than 4 GiB: save fewer samples to one file");
-    const auto offset = static_cast<uint32_t>(out.size());
-    const uint32_t crc = crc32(bytes);
-    put<uint32_t>(out, 0x04034B50U);
-    put_common(out, crc, static_cast<uint32_t>(bytes.size()), name);
-    out += name + bytes;
+bool fits_npz(uint64_t bytes) { return bytes <= 0xFFFF0000U; }
+
+void write_npz(const std::vector<NpzArray>& arrays, const NpzSink& take) {
+  uint64_t size = 0;
+  const NpzSink write = [&](std::string_view piece) {
+    take(piece);
+    size += piece.size();
+  };
+  std::string directory;
+  for (const NpzArray& array : arrays) {
+    const std::string name = array.name + ".npy", header = npy_header(array.type, array.shape);
+    uint64_t bytes = header.size();
+    Crc32 crc;
+    crc.add(header);
+    array.values([&](std::string_view piece) {
+      crc.add(piece);
+      bytes += piece.size();
+    });
+    if (!fits_npz(size + bytes)) throw UsageError("an .npz file of more than 4 GiB: save fewer samples to one file");
+    const auto offset = static_cast<uint32_t>(size);
+    std::string entry;
+    put<uint32_t>(entry, 0x04034B50U);
+    put_common(entry, crc.value(), static_cast<uint32_t>(bytes), name);
+    write(entry + name + header);
+    array.values(write);
     put<uint32_t>(directory, 0x02014B50U);
     put<uint16_t>(directory, kVersion);
-    put_common(directory, crc, static_cast<uint32_t>(bytes.size()), name);
+    put_common(directory, crc.value(), static_cast<uint32_t>(bytes), name);
     put<uint16_t>(directory, 0);  // comment
     put<uint16_t>(directory, 0);  // disk
     put<uint16_t>(directory, 0);  // internal attributes
@@ -114,15 +141,23 @@ std::string npz_bytes(const std::vector<std::pair<std::string, Tensor>>& arrays)
     put(directory, offset);
     directory += name;
   }
-  const auto start = static_cast<uint32_t>(out.size());
-  out += directory;
-  put<uint32_t>(out, 0x06054B50U);
-  put<uint32_t>(out, 0);  // disks
-  put(out, static_cast<uint16_t>(arrays.size()));
-  put(out, static_cast<uint16_t>(arrays.size()));
-  put(out, static_cast<uint32_t>(directory.size()));
-  put(out, start);
-  put<uint16_t>(out, 0);
+  const auto start = static_cast<uint32_t>(size);
+  std::string end = directory;
+  put<uint32_t>(end, 0x06054B50U);
+  put<uint32_t>(end, 0);  // disks
+  put(end, static_cast<uint16_t>(arrays.size()));
+  put(end, static_cast<uint16_t>(arrays.size()));
+  put(end, static_cast<uint32_t>(directory.size()));
+  put(end, start);
+  put<uint16_t>(end, 0);
+  write(end);
+}
+
+std::string npz_bytes(const std::vector<std::pair<std::string, Tensor>>& arrays) {
+  std::vector<NpzArray> all;
+  for (const auto& [name, values] : arrays) all.push_back(whole(name, values));
+  std::string out;
+  write_npz(all, [&](std::string_view piece) { out += piece; });
   return out;
 }
 

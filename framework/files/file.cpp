@@ -69,22 +69,15 @@ std::string folder_of(const std::string& path) {
   }
 }
 
-/// Closes on the way out; `close` reports what close(2) said.
+/// Closes on the way out.
 class Descriptor final {
  public:
   Descriptor(FileSystem& files, int descriptor) : files_(files), descriptor_(descriptor) {}
-  ~Descriptor() {
-    if (descriptor_ >= 0) (void)files_.close(descriptor_);
-  }
+  ~Descriptor() { (void)files_.close(descriptor_); }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
   [[nodiscard]] int get() const { return descriptor_; }
-  [[nodiscard]] int close() {
-    const int result = files_.close(std::exchange(descriptor_, -1));
-    // Linux has closed the descriptor when close(2) is interrupted: calling it again would hit another's.
-    return result == -EINTR ? 0 : result;
-  }
 
  private:
   FileSystem& files_;
@@ -102,10 +95,10 @@ class Descriptor final {
 }
 
 /// Makes names in `folder` durable. File systems without this call say EINVAL, and have nothing to make.
-[[nodiscard]] int sync_folder(FileSystem& files, const std::string& folder) {
+[[nodiscard]] int try_sync_folder(FileSystem& files, const std::string& folder) {
   const int opened = persist([&] { return files.open(folder, O_RDONLY | O_DIRECTORY, 0); });
   if (opened < 0) return opened;
-  Descriptor descriptor(files, opened);
+  const Descriptor descriptor(files, opened);
   const int result = persist([&] { return files.sync(descriptor.get()); });
   return result == -EINVAL ? 0 : result;
 }
@@ -114,15 +107,6 @@ class Descriptor final {
 std::string temporary_name() {
   std::random_device random;
   return fmt::format("{}{}-{}-{:08x}{:08x}", kTemporaryPrefix, ::getpid(), machine_name(), random(), random());
-}
-
-[[nodiscard]] int64_t write_new_file(FileSystem& files, const std::string& path, std::string_view bytes) {
-  const int opened = persist([&] { return files.open(path, O_WRONLY | O_CREAT | O_EXCL, 0666); });
-  if (opened < 0) return opened;
-  Descriptor descriptor(files, opened);
-  if (const int64_t result = write_all(files, descriptor.get(), bytes); result < 0) return result;
-  if (const int result = persist([&] { return files.sync(descriptor.get()); }); result < 0) return result;
-  return descriptor.close();
 }
 
 }  // namespace
@@ -147,23 +131,55 @@ std::string read_file(const std::string& path, FileSystem& files) {
   return bytes;
 }
 
+AtomicFile::AtomicFile(std::string path, FileSystem& files)
+    : path_(std::move(path)),
+      temporary_(folder_of(path_) + "/" + temporary_name()),
+      files_(files),
+      descriptor_(persist([&] { return files_.open(temporary_, O_WRONLY | O_CREAT | O_EXCL, 0666); })) {
+  there_ = true;  // also where an error came after it was made
+  if (descriptor_ < 0) fail(descriptor_);
+}
+
+AtomicFile::~AtomicFile() { discard(); }
+
+void AtomicFile::write(std::string_view bytes) {
+  if (const int64_t result = write_all(files_, descriptor_, bytes); result < 0) fail(result);
+}
+
+void AtomicFile::commit() {
+  if (const int result = persist([&] { return files_.sync(descriptor_); }); result < 0) fail(result);
+  // Linux has closed the descriptor when close(2) is interrupted: calling it again would hit another's.
+  if (const int result = files_.close(std::exchange(descriptor_, -1)); result < 0 && result != -EINTR) fail(result);
+  if (const int result = persist([&] { return files_.rename(temporary_, path_); }); result < 0) fail(result);
+  there_ = false;
+  if (const int result = try_sync_folder(files_, folder_of(path_)); result < 0) throw_write_error(path_, result);
+}
+
+void AtomicFile::fail(int64_t code) {
+  discard();
+  throw_write_error(path_, code);
+}
+
+void AtomicFile::discard() noexcept {
+  if (descriptor_ >= 0) (void)files_.close(std::exchange(descriptor_, -1));
+  if (std::exchange(there_, false)) (void)persist([&] { return files_.remove(temporary_); });
+}
+
 void write_file_atomic(const std::string& path, std::string_view bytes, FileSystem& files) {
-  const std::string folder = folder_of(path);
-  const std::string temporary = folder + "/" + temporary_name();
-  int64_t result = write_new_file(files, temporary, bytes);
-  if (result >= 0) result = persist([&] { return files.rename(temporary, path); });
-  if (result < 0) {
-    (void)persist([&] { return files.remove(temporary); });
-    throw_write_error(path, result);
-  }
-  if (const int synced = sync_folder(files, folder); synced < 0) throw_write_error(path, synced);
+  AtomicFile file(path, files);
+  file.write(bytes);
+  file.commit();
+}
+
+void sync_folder(const std::string& folder, FileSystem& files) {
+  if (const int result = try_sync_folder(files, folder); result < 0) throw_write_error(folder, result);
 }
 
 bool make_folder_exclusive(const std::string& path, FileSystem& files) {
   const int made = persist([&] { return files.make_folder(path); });
   if (made == -EEXIST) return false;
   if (made < 0) throw_write_error(path, made);
-  if (const int synced = sync_folder(files, folder_of(path)); synced < 0) throw_write_error(path, synced);
+  if (const int synced = try_sync_folder(files, folder_of(path)); synced < 0) throw_write_error(path, synced);
   return true;
 }
 

@@ -24,6 +24,33 @@ void read_in_pieces(const std::string& path, const std::function<void(std::strin
 /// is removed), UsageError when the folder is missing or not writable.
 void write_file_atomic(const std::string& path, std::string_view bytes, FileSystem& files = posix_file_system());
 
+/// The same for what is written piece by piece: nobody sees the file before `commit`, and without it nobody ever does.
+class AtomicFile final {
+ public:
+  /// Opens a temporary file beside `path`. Throws, as every member does, as write_file_atomic.
+  explicit AtomicFile(std::string path, FileSystem& files = posix_file_system());
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::string_view bytes);
+  void commit();
+  /// Where what was written lies until then.
+  [[nodiscard]] const std::string& temporary() const { return temporary_; }
+
+ private:
+  [[noreturn]] void fail(int64_t code);
+  void discard() noexcept;
+
+  std::string path_, temporary_;
+  FileSystem& files_;
+  int descriptor_;
+  bool there_ = false;  // the temporary
+};
+
+/// Makes names in `folder` durable. Throws as write_file_atomic.
+void sync_folder(const std::string& folder, FileSystem& files = posix_file_system());
+
 /// Makes one folder whose parent exists; false when the name is taken already. Throws as write_file_atomic.
 [[nodiscard]] bool make_folder_exclusive(const std::string& path, FileSystem& files = posix_file_system());
 

@@ -57,12 +57,26 @@ uint64_t xxh3_64(std::string_view bytes) { return XXH3_64bits(bytes.data(), byte
 
 std::string xxh3_128(std::string_view bytes) { return hexadecimal(XXH3_128bits(bytes.data(), bytes.size())); }
 
+struct Xxh3_128::State {
+  XXH3_state_t xxh3;
+};
+
+// XXH3's state wants an alignment of 64, which `new` gives to types that say so.
+Xxh3_128::Xxh3_128() : state_(std::make_unique<State>()) { (void)XXH3_128bits_reset(&state_->xxh3); }
+Xxh3_128::~Xxh3_128() = default;
+
+void Xxh3_128::add(std::string_view bytes) {
+  (void)XXH3_128bits_update(&state_->xxh3, bytes.data(), bytes.size());
+  bytes_ += bytes.size();
+}
+
+std::string Xxh3_128::text() const { return hexadecimal(XXH3_128bits_digest(&state_->xxh3)); }
+
 std::string xxh3_128_file(const std::string& path, FileSystem& files) {
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
-  if (!state || XXH3_128bits_reset(state.get()) != XXH_OK) throw ResourceError("out of memory while hashing " + path);
+  Xxh3_128 hash;
   read_in_pieces(
-      path, [&](std::string_view piece) { XXH3_128bits_update(state.get(), piece.data(), piece.size()); }, files);
-  return hexadecimal(XXH3_128bits_digest(state.get()));
+      path, [&](std::string_view piece) { hash.add(piece); }, files);
+  return hash.text();
 }
 
 std::string sha256(std::string_view bytes) {

@@ -4,6 +4,7 @@
 #include "framework/files/file_system.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,23 @@ namespace stride {
 [[nodiscard]] std::string xxh3_128(std::string_view bytes);
 /// Throws as read_file.
 [[nodiscard]] std::string xxh3_128_file(const std::string& path, FileSystem& files = posix_file_system());
+
+/// The same, piece by piece.
+class Xxh3_128 final {
+ public:
+  Xxh3_128();
+  ~Xxh3_128();
+  Xxh3_128(const Xxh3_128&) = delete;
+  Xxh3_128& operator=(const Xxh3_128&) = delete;
+  void add(std::string_view bytes);
+  [[nodiscard]] std::string text() const;                  ///< of what was added so far
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }  ///< how many that are
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  uint64_t bytes_ = 0;
+};
 
 /// XXH3 64-bit: a number that stands for the bytes.
 [[nodiscard]] uint64_t xxh3_64(std::string_view bytes);

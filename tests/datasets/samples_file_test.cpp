@@ -4,9 +4,14 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "tests/catch_torch.h"
+#include "tests/fault_file_system.h"
 #include "tests/temporary_folder.h"
 
+#include <utility>
+
 using namespace stride;
+using stride::testing::Fault;
+using stride::testing::FaultFileSystem;
 using stride::testing::TemporaryFolder;
 
 namespace {
@@ -60,6 +65,109 @@ TEST_CASE("samples file: what HDF5 lacks is converted or refused") {
   wrong.nfe = torch::zeros({3}, torch::kInt);
   CHECK_THROWS_WITH(write_samples(folder / "bad.h5", wrong), contains("nfe is not a list of 2"));
   CHECK_FALSE(file_exists(folder / "bad.h5"));
+}
+
+namespace {
+
+Samples rows_of(const Samples& all, int64_t first, int64_t n) {
+  const auto part = [&](const Tensor& values) { return values.narrow(0, first, n); };
+  return {part(all.x), part(all.seed), part(all.nfe), part(all.model_evals), part(all.status), {}, {}};
+}
+
+SamplesHead head_of(const Samples& all, int64_t rows) {
+  return {rows, all.x.sizes().slice(1).vec(), torch::kFloat, all.sigmas, all.attributes};
+}
+
+Samples some_samples(int64_t n) {
+  Samples out = samples_of(torch::randn({n, 1, 8, 8}));
+  out.sigmas = torch::tensor({80.0, 0.3, 0.0}, torch::kDouble);
+  out.attributes = {{"solver", "ddim"}, {"policy", ""}};
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("samples file: rows that come in pieces give the same bytes, also where fewer come than were announced") {
+  const TemporaryFolder folder;
+  const Samples all = some_samples(7);
+  write_samples(folder / "whole.h5", all);
+  const int64_t announced = GENERATE(7, 9, 1'000'000'000);
+  {
+    SamplesWriter writer(folder / "pieces.h5", head_of(all, announced));
+    for (const auto& [first, n] : {std::pair(0, 3), std::pair(3, 1), std::pair(4, 3)})
+      writer.append(rows_of(all, first, n));
+    CHECK_FALSE(file_exists(folder / "pieces.h5"));
+    writer.finish();
+  }
+  CHECK(read_file(folder / "pieces.h5") == read_file(folder / "whole.h5"));
+  CHECK(list_folder(folder.path()).size() == 2);
+}
+
+TEST_CASE("samples file: none, too many, others and those that never end") {
+  const TemporaryFolder folder;
+  const Samples all = some_samples(4);
+  SamplesWriter none(folder / "none.h5", head_of(all, 4));
+  none.finish();
+  const Samples found = read_samples(folder / "none.h5");
+  CHECK(found.x.sizes() == torch::IntArrayRef({0, 1, 8, 8}));
+  CHECK(torch::equal(found.sigmas, all.sigmas));
+  CHECK(MappedSamples(folder / "none.h5").get().seed.size(0) == 0);
+  {
+    SamplesWriter writer(folder / "some.h5", head_of(all, 3));
+    CHECK_THROWS_WITH(writer.append(all), contains("made for 3"));
+    CHECK_THROWS_WITH(writer.append(samples_of(torch::zeros({1, 1, 8, 7}))), contains("[1, 1, 8, 7]"));
+    writer.append(rows_of(all, 0, 2));
+  }
+  CHECK(list_folder(folder.path()) == std::vector<std::string>{"none.h5"});
+}
+
+TEST_CASE("samples file: mapped, the members lie in the file") {
+  const TemporaryFolder folder;
+  const Samples all = some_samples(5);
+  write_samples(folder / "samples.h5", all);
+  const MappedSamples mapped(folder / "samples.h5");
+  CHECK(torch::equal(mapped.get().x, all.x));
+  CHECK(torch::equal(mapped.get().seed, all.seed));
+  CHECK(torch::equal(mapped.get().nfe, all.nfe.to(torch::kInt)));
+  CHECK(mapped.get().attributes == all.attributes);
+  CHECK(reinterpret_cast<std::uintptr_t>(mapped.get().x.const_data_ptr()) % 64 == 0);
+  std::string bytes = read_file(folder / "samples.h5");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  write_file_atomic(folder / "samples.h5", bytes);
+  CHECK_THROWS_AS(MappedSamples(folder / "samples.h5"), InputError);
+  CHECK(torch::equal(mapped.get().x, all.x));  // of the file that was mapped
+}
+
+TEST_CASE("samples file: whatever call fails, there is no file or a whole one") {
+  const Samples all = some_samples(4);
+  const auto write = [&](const std::string& path, FileSystem& files) {
+    SamplesWriter writer(path, head_of(all, 6), files);
+    writer.append(rows_of(all, 0, 2));
+    writer.append(rows_of(all, 2, 2));
+    writer.finish();
+  };
+  FaultFileSystem counted(0, Fault::none);
+  {
+    const TemporaryFolder folder;
+    write(folder / "samples.h5", counted);
+  }
+  REQUIRE(counted.count() > 15);
+  for (const Fault fault : stride::testing::kFaults) {
+    for (int nth = 1; nth <= counted.count(); ++nth) {
+      const TemporaryFolder folder;
+      FaultFileSystem files(nth, fault);
+      bool failed = false;
+      try {
+        write(folder / "samples.h5", files);
+      } catch (const ResourceError&) {
+        failed = true;
+      }
+      if (!failed || file_exists(folder / "samples.h5")) {
+        CHECK(torch::equal(read_samples(folder / "samples.h5").x, all.x));
+      }
+      if (fault == Fault::interrupted || fault == Fault::short_write) CHECK_FALSE(failed);
+    }
+  }
 }
 
 // tests/datasets/data/h5py.h5 was made by tests/datasets/data/make_h5py.py.

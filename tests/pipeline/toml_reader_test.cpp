@@ -1,7 +1,7 @@
 #include "pipeline/toml_reader.h"
 
 #include "framework/error.h"
-#include "tests/catch.h"
+#include "tests/catch_torch.h"
 
 namespace stride {
 
@@ -13,9 +13,9 @@ TEST_CASE("toml: characters outside ASCII stand in texts and comments only") {
 
   const auto refuses = [&](const std::string& text, const std::string& why) {
     CAPTURE(text);
-    CHECK_THROWS_WITH(read(text), Catch::Contains("run.toml, line 2: " + why));
+    CHECK_THROWS_WITH(read(text), contains("run.toml, line 2: " + why));
   };
-  const std::string outside = "a character outside ASCII, which only";
+  const std::string outside = "not valid TOML: a character outside ASCII, which only";
   refuses("a = 1\n\xC3\xA9 = 2", outside);
   refuses("a = 1\nb\xC2\xA0= 2", outside);
   refuses("a = 1\n[t\xD2\x80]", outside);

@@ -2,6 +2,7 @@
 
 #include "framework/close_run.h"
 #include "framework/error.h"
+#include "framework/forbid_sync.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -9,7 +10,6 @@
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 // CUDAGraph.h needs CUDAGeneratorImpl.h before it.
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -36,20 +36,6 @@ struct Copy {
     if (to) to->copy_(*from);
   }
   void operator()(const char* /*name*/, const BatchState& to, const BatchState& from) const { to.copy_from(from); }
-};
-
-// A hidden look at the device throws while this lives.
-class ForbidSync final {
- public:
-  ForbidSync() : before_(c10::cuda::warning_state().get_sync_debug_mode()) {
-    c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
-  }
-  ~ForbidSync() { c10::cuda::warning_state().set_sync_debug_mode(before_); }
-  ForbidSync(const ForbidSync&) = delete;
-  ForbidSync& operator=(const ForbidSync&) = delete;
-
- private:
-  c10::cuda::SyncDebugMode before_;
 };
 
 }  // namespace

@@ -68,6 +68,13 @@ Evaluation NetworkDenoiser::evaluate_both(const Tensor& x, const Times& sigma, c
   return result;
 }
 
+NetworkDenoiser NetworkDenoiser::over(std::shared_ptr<const Network> network) const {
+  NetworkDenoiser out = *this;
+  out.network_ = std::move(network);
+  out.dtype_.reset();
+  return out;
+}
+
 BatchState NetworkDenoiser::null_condition(const BatchState& condition) const {
   return network_->null_condition(condition);
 }

@@ -47,6 +47,10 @@ class NetworkDenoiser final : public Denoiser {
                                          const BatchState& condition) const override;
   [[nodiscard]] BatchState null_condition(const BatchState& condition) const override;
   [[nodiscard]] const Network& network() const noexcept { return *network_; }
+  /// The network's, where it is not that of x.
+  [[nodiscard]] std::optional<at::ScalarType> dtype() const noexcept { return dtype_; }
+  /// The same scalings around another network, which takes the dtype of x.
+  [[nodiscard]] NetworkDenoiser over(std::shared_ptr<const Network> network) const;
 
  private:
   ModelInfo info_;

@@ -1,0 +1,107 @@
+#include "framework/program/captured_run.h"
+
+#include "framework/error.h"
+#include "framework/forbid_sync.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+// CUDAGraph.h needs CUDAGeneratorImpl.h before it.
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace stride {
+namespace {
+
+constexpr int64_t kWarmUpSteps = 3;
+
+struct Own {
+  void operator()(const char*, Tensor& to) const {
+    if (to.defined()) to = to.clone();
+  }
+  void operator()(const char*, std::optional<Tensor>& to) const {
+    if (to) to = to->clone();
+  }
+  void operator()(const char*, BatchState& to) const { to = to.clone(); }
+};
+
+RunConstant at_own_addresses(RunConstant constant) {
+  RunConstant::each(Own{}, constant);
+  return constant;
+}
+
+}  // namespace
+
+struct CapturedRun::Impl {
+  RunConstant constant;
+  Tensor x;
+  std::unique_ptr<SteppedRun> run;
+  std::vector<std::unique_ptr<at::cuda::CUDAGraph>> graphs;
+};
+
+CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x) : impl_(new Impl) {
+  if (!x.is_cuda()) throw UsageError("CapturedRun: the run is on the CPU; CUDA graphs need a CUDA device");
+  const at::NoGradGuard no_grad;
+  const c10::cuda::CUDAGuard device(x.device());
+  at::cuda::getCurrentCUDAStream().synchronize();
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStreamGuard stream(side);
+  impl_->constant = at_own_addresses(constant);
+  impl_->x = x.clone();
+  impl_->run = make(impl_->constant, impl_->x);
+  SteppedRun& run = *impl_->run;
+  const int64_t steps = run.steps();
+  run.begin();
+  side.synchronize();
+  {
+    // Kernels are chosen and buffers made outside the graphs.
+    const ForbidSync forbid;
+    for (int64_t i = 0; i < std::min(steps, kWarmUpSteps); ++i) run.step();
+  }
+  run.begin();
+  side.synchronize();
+  const int64_t a_graph = std::max<int64_t>(1, kEvaluations * steps / std::max<int64_t>(1, run.evaluations()));
+  at::cuda::MempoolId_t pool{0, 0};
+  for (int64_t first = 0; first < steps; first += a_graph) {
+    auto graph = std::make_unique<at::cuda::CUDAGraph>();
+    graph->capture_begin(pool);
+    for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) run.step();
+    graph->capture_end();
+    pool = graph->pool();
+    impl_->graphs.push_back(std::move(graph));
+  }
+  side.synchronize();
+}
+
+CapturedRun::~CapturedRun() = default;
+CapturedRun::CapturedRun(CapturedRun&&) noexcept = default;
+CapturedRun& CapturedRun::operator=(CapturedRun&&) noexcept = default;
+
+RunResult CapturedRun::operator()(const RunConstant& constant, const Tensor& x, const std::function<bool()>& stop) {
+  const at::NoGradGuard no_grad;
+  Impl& one = *impl_;
+  one.constant.ids.copy_(constant.ids);
+  one.constant.condition.copy_from(constant.condition);
+  if (constant.noise_keys) one.constant.noise_keys->copy_(*constant.noise_keys);
+  one.x.copy_(x);
+  bool stopped = false;
+  for (const auto& graph : one.graphs) {
+    stopped = stop && stop();
+    if (stopped) break;
+    graph->replay();
+  }
+  RunResult result = one.run->result();
+  // The next batch writes where these lie.
+  for (Tensor* rows : {&result.x, &result.status, &result.steps, &result.rejected, &result.nfe, &result.model_evals})
+    *rows = rows->clone();
+  result.ids = constant.ids;
+  result.stopped = stopped;
+  return result;
+}
+
+}  // namespace stride

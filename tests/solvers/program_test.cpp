@@ -1,0 +1,190 @@
+// Runs as straight-line code: every method of the registry, on both levels, against `sample`.
+#include "framework/error.h"
+#include "framework/models/network_denoiser.h"
+#include "framework/program/combine.h"
+#include "framework/program/run_program.h"
+#include "tests/solvers/fixtures.h"
+
+#include <map>
+
+namespace stride {
+namespace {
+
+using namespace fixtures;
+
+// No linear map, and other for each class.
+class Wave final : public Network {
+ public:
+  [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const override {
+    const Tensor shift = per_sample(time * 0.2 + condition[0].to(time.scalar_type()) * 0.1, input);
+    return (input * 1.3 + shift).sin() + (input.flip(-1) * 0.5).tanh();
+  }
+  [[nodiscard]] BatchState null_condition(const BatchState& condition) const override {
+    return BatchState({at::full_like(condition[0], -1)});
+  }
+};
+
+ModelInfo wave_info() {
+  ModelInfo info;
+  info.name = "wave";
+  info.shape = {6};
+  info.conditions = {{"class", 2, {}}};
+  return info;
+}
+
+NetworkDenoiser wave(const std::string& parameterisation = "edm") {
+  return {wave_info(), std::make_shared<Wave>(), make_parameterisation(parameterisation, 0.5), TimeInput::c_noise};
+}
+
+TimeGrid grid_of(int64_t steps, Final final) {
+  return make_grid(Spec::parse("karras"), {steps, 0.05, 10.0, final, nullptr});
+}
+
+// Methods whose steps are no sums, and why.
+const std::map<std::string, std::string> kOthers = {
+    {"implicit_euler", "it looks at whether its iterations converge"},
+    {"implicit_trapezoid", "it looks at whether its iterations converge"},
+};
+
+}  // namespace
+
+TEST_CASE("program: every linear method, as sums, makes the samples that it makes", "[program]") {
+  if (device().is_cuda()) return;
+  const PhiloxNoise noise;
+  const ProbabilityFlow flow;
+  const NetworkDenoiser denoiser = wave();
+  each_solver([&](const std::string& name, const Solver& solver) {
+    const auto other = kOthers.find(solver.traits().name);
+    for (const int64_t steps : {1, 2, 7}) {
+      for (const Final final : {Final::zero, Final::sigma_min}) {
+        for (const double scale : {1.0, 3.0}) {
+          for (const bool networks : {true, false}) {
+            CAPTURE(steps, to_string(final), scale, networks);
+            const TimeGrid grid = name == "plan" ? grid_of(5, final) : grid_of(steps, final);
+            const FixedGrid controller(grid);
+            const Guidance guidance{.scale = scale};
+            const ProgramOrReason made = make_program(
+                {solver, flow, controller, grid.rows(1, at::kCPU)[0], guidance, networks ? &denoiser : nullptr});
+            if (other != kOthers.end() && controller.planned_steps() != 0) {
+              CHECK(made.reason == other->second);
+              continue;
+            }
+            INFO(made.reason);
+            REQUIRE(made.program);
+            CHECK(made.program->networks == networks);
+            const Problem problem{denoiser, flow, noise, guidance};
+            Tensor exact;
+            for (const auto type : {at::kDouble, at::kFloat}) {
+              RunConstant constant;
+              constant.ids = ids(4);
+              constant.grid = grid.rows(4, at::kCPU);
+              constant.condition = BatchState({index({0, 1, 0, 1})});
+              const Tensor x = noise.initial(constant.ids, {6}, type) * grid.start();
+              const Times sigma = at::full({4}, grid.start(), at::kDouble);
+              const RunResult plain =
+                  sample(problem, solver, controller, start_run(solver, controller, constant, x, sigma));
+              ProgramRun run(*made.program, problem, constant, x);
+              for (int repeat = 0; repeat < 2; ++repeat) {
+                run.begin();
+                for (int64_t i = 0; i < run.steps(); ++i) run.step();
+              }
+              const RunResult result = run.result();
+              CHECK(result.x.scalar_type() == type);
+              if (type == at::kDouble) exact = plain.x;
+              const auto error = [&](const Tensor& of) { return (of - exact).abs().max().item<double>(); };
+              const double size = 1.0 + exact.abs().max().item<double>();
+              // In float32 no farther from the float64 run than the plain loop, which a bent network may carry far.
+              const double bound = type == at::kDouble ? 1e-9 * size : 4.0 * error(plain.x) + 1e-5 * size;
+              CAPTURE(type, error(result.x), bound);
+              CHECK(error(result.x) <= bound);
+              CHECK(same_bits(result.status, plain.status));
+              CHECK(same_bits(result.steps, plain.steps));
+              CHECK(same_bits(result.nfe, plain.nfe));
+              CHECK(same_bits(result.model_evals, plain.model_evals));
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("program: a step of a linear method is one sum and one pass of the network", "[program]") {
+  if (device().is_cuda()) return;
+  const ProbabilityFlow flow;
+  const NetworkDenoiser denoiser = wave();
+  const TimeGrid grid = grid_of(8, Final::zero);
+  const FixedGrid controller(grid);
+  struct Row {
+    const char* solver;
+    std::size_t sums, passes, draws;
+  };
+  // Each evaluation needs an input: the first one's own, the others' made with the step before. One sum for the end.
+  for (const Row& row : {Row{"euler", 9, 8, 0}, Row{"dpmpp_2m", 9, 8, 0}, Row{"dpmpp_3m", 9, 8, 0},
+                         Row{"euler_ancestral", 9, 8, 7}, Row{"heun", 16, 15, 0}}) {
+    CAPTURE(row.solver);
+    const auto solver = make_solver(row.solver);
+    const ProgramOrReason made = make_program({*solver, flow, controller, grid.rows(1, at::kCPU)[0], {}, &denoiser});
+    REQUIRE(made.program);
+    std::size_t sums = 0, passes = 0, draws = 0;
+    for (const Program::Operation& operation : made.program->operations) {
+      if (std::holds_alternative<Program::Combine>(operation)) ++sums;
+      if (std::holds_alternative<Program::Forward>(operation)) ++passes;
+      if (std::holds_alternative<Program::Draw>(operation)) ++draws;
+    }
+    CHECK(sums == row.sums);
+    CHECK(passes == row.passes);
+    CHECK(draws == row.draws);
+  }
+}
+
+TEST_CASE("program: what is not linear is told, and by what", "[program]") {
+  if (device().is_cuda()) return;
+  class Squaring final : public Solver {
+   public:
+    [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
+    [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
+      const Tensor denoised = step.denoise(x, step.from);
+      return {denoised * denoised.abs(), history, denoised, {}};
+    }
+
+   private:
+    SolverTraits traits_;
+  };
+  const ProbabilityFlow flow;
+  const NetworkDenoiser denoiser = wave();
+  const TimeGrid grid = grid_of(4, Final::zero);
+  const FixedGrid controller(grid);
+  const auto reason = [&](const Solver& solver, const Guidance& guidance = {}) {
+    return make_program({solver, flow, controller, grid.rows(1, at::kCPU)[0], guidance, &denoiser}).reason;
+  };
+  CHECK_THAT(reason(Squaring()), contains("not linear"));
+  const auto euler = make_solver("euler");
+  CHECK(reason(*euler).empty());
+  CHECK_THAT(reason(*euler, {.clip = 1.0}), contains("not linear"));
+  CHECK_THAT(reason(*euler, {.scale = 2.0, .rescale = 0.7}), contains("not linear"));
+  // As a whole the denoiser may do what it likes.
+  CHECK(make_program({*euler, flow, controller, grid.rows(1, at::kCPU)[0], {.clip = 1.0}, nullptr}).program);
+}
+
+TEST_CASE("program: sums on the GPU are those of the plain version", "[program][cuda]") {
+  for (const auto state : {at::kFloat, at::kDouble}) {
+    for (const auto narrow : {at::kBFloat16, at::kHalf, at::kFloat}) {
+      std::vector<Tensor> values;
+      std::vector<double> weights;
+      for (int i = 0; i < 7; ++i) {
+        values.push_back(at::randn({3, 5, 17}, at::TensorOptions().dtype(at::kDouble)).to(i % 2 == 0 ? state : narrow));
+        weights.push_back(i == 0 ? 0.9 : 0.1 * i - 0.3);
+      }
+      std::vector<Tensor> there;
+      for (const Tensor& value : values) there.push_back(value.cuda());
+      const Combined plain = combine_plain(values, weights, 0.37, {state, narrow});
+      const Combined fast = combine(there, weights, 0.37, {state, narrow});
+      CHECK(same_bits(fast.sum.cpu(), plain.sum));
+      CHECK(same_bits(fast.scaled.cpu(), plain.scaled));
+      CHECK_FALSE(combine(there, weights, {}, {state, narrow}).scaled.defined());
+    }
+  }
+}
+
+}  // namespace stride

@@ -103,12 +103,14 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
   std::vector<double> seconds_a_sample;
   const auto total = static_cast<int64_t>(settings.draw.seeds.size());
   const int64_t batch = std::max<int64_t>(1, settings.draw.batch);
+  GraphRuns graphs(sampler, denoiser, settings.draw.guidance);
   for (int64_t first = 0; first < total; first += batch) {
     const int64_t end = std::min(total, first + batch);
     if (!go_on(first)) return std::nullopt;
     const PeakMemory memory(settings.draw.device);
     DrawHooks hooks;
     hooks.progress = [&](int64_t done, int64_t, const std::string&) { return go_on(first + done); };
+    hooks.graphs = &graphs;
     const Draws draws = draw(sampler, denoiser, slice_of(settings.draw, first, end - first), hooks);
     if (draws.stopped) return std::nullopt;
     batches.push_back({first, end, draws.seconds / static_cast<double>(end - first), memory.bytes()});

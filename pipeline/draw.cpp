@@ -5,6 +5,7 @@
 #include "framework/models/masked_denoiser.h"
 #include "pipeline/file_noise.h"
 #include "pipeline/provenance.h"
+#include "pipeline/trajectory_tap.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -64,7 +65,25 @@ class Drawing final {
       : sampler_(sampler), denoiser_(denoiser), settings_(settings), hooks_(hooks) {
     if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
     if (settings.mask.defined()) masked_.emplace(denoiser);
+    const bool own = file_noise_ || masked_ || hooks.trajectory;  // what outlives this call knows nothing of those
+    if (hooks.graphs != nullptr && !own) {
+      graphs_ = hooks.graphs;
+      return;
+    }
+    CapturedRun::See see;
+    if (hooks.trajectory)
+      see = [this](int64_t step, const Tensor& before, const Tensor& after, const Tensor& denoised) {
+        if (step == 0) tap_.emplace(hooks_.points, sampler_.grid.steps());
+        tap_->see(before, after, denoised);
+      };
+    own_graphs_.emplace(sampler, model(), settings.guidance, &noise(), std::move(see));
+    graphs_ = &*own_graphs_;
   }
+
+  // What captures have taken, with those before this call.
+  [[nodiscard]] double capture_seconds() const { return graphs_->seconds(); }
+  // Why the chunks were run step by step.
+  [[nodiscard]] const std::string& stepwise() const { return graphs_->reason(); }
 
   // One chunk; none when memory ran out.
   std::optional<RunResult> try_chunk(int64_t first, int64_t n) const {
@@ -82,25 +101,50 @@ class Drawing final {
  private:
   RunResult chunk(int64_t first, int64_t n) const {
     const Tensor seeds = ids_on_cpu(settings_.seeds, first, n);
-    const int64_t rows = settings_.exact ? kExactRows : n;
+    // The last chunk takes the graph of those before it.
+    const int64_t rows = settings_.exact ? kExactRows : n < graphs_->rows() ? graphs_->rows() : n;
     const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
     const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
     const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
     RunConstant constant{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
     if (const auto keys = data_keys(settings_, first, n)) constant.noise_keys = pad_rows(*keys, rows);
-    const NoiseSource& noise = file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_;
-    const Denoiser& denoiser = masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_;
-    const Problem problem{denoiser, *sampler_.term, noise, settings_.guidance};
+    const Problem problem{model(), *sampler_.term, noise(), settings_.guidance};
+    if (std::optional<RunResult> result = captured(constant, x, first)) return handed_out(seeds, *std::move(result));
     const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
     Tensor most_draws = at::zeros({}, ids.options());
+    if (hooks_.trajectory) tap_.emplace(hooks_.points, sampler_.grid.steps());
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
-    if (file_noise_ && !result.stopped && most_draws.item<int64_t>() > file_noise_->draws()) {
-      throw InputError(fmt::format("`noise`: the run consumes {} draws per sample, but /eps has {}",
-                                   most_draws.item<int64_t>(), file_noise_->draws()));
-    }
-    return rows == n ? result : first_rows(std::move(result), n);
+    if (file_noise_ && !result.stopped) require_draws(most_draws.item<int64_t>());
+    return handed_out(seeds, std::move(result));
   }
+
+  // Without padded rows; whoever wants the chunk's trajectories has got them.
+  RunResult handed_out(const Tensor& seeds, RunResult result) const {
+    if (result.x.size(0) > seeds.size(0)) result = first_rows(std::move(result), seeds.size(0));
+    if (hooks_.trajectory && !result.stopped) hooks_.trajectory(seeds, tap_->batch(seeds, result));
+    return result;
+  }
+
+  // The chunk as a CUDA graph, where it can be one and nobody looks at its states.
+  std::optional<RunResult> captured(const RunConstant& constant, const Tensor& x, int64_t first) const {
+    if (!settings_.graphs || hooks_.observe) return std::nullopt;
+    const auto total = static_cast<int64_t>(settings_.seeds.size());
+    std::optional<RunResult> result =
+        graphs_->run(constant, x, [&] { return hooks_.progress && !hooks_.progress(first, total, ""); });
+    if (result && !result->stopped && file_noise_) require_draws(graphs_->draws().value_or(0));
+    return result;
+  }
+
+  void require_draws(int64_t draws) const {
+    if (draws > file_noise_->draws()) {
+      throw InputError(
+          fmt::format("`noise`: the run consumes {} draws per sample, but /eps has {}", draws, file_noise_->draws()));
+    }
+  }
+
+  const NoiseSource& noise() const { return file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_; }
+  const Denoiser& model() const { return masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_; }
 
   BatchState condition(int64_t first, int64_t n, int64_t rows) const {
     BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
@@ -124,13 +168,14 @@ class Drawing final {
       return hooks_.progress && !hooks_.progress(first + part, total, "");
     };
     const Observer listener = hooks_.observe ? hooks_.observe(seeds) : Observer{};
-    if (!file_noise_) {
+    if (!file_noise_ && !hooks_.trajectory) {
       out.observer = listener;
       return out;
     }
-    out.observer = [listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step,
-                                           bool last) {
-      most_draws = at::maximum(most_draws, after.draws.max());
+    out.observer = [this, listener, &most_draws](const RunState& before, const RunState& after, const StepResult& step,
+                                                 bool last) {
+      if (file_noise_) most_draws = at::maximum(most_draws, after.draws.max());
+      if (hooks_.trajectory) tap_->see(before.x, after.x, step.denoised);
       if (listener) listener(before, after, step, last);
     };
     return out;
@@ -143,6 +188,9 @@ class Drawing final {
   std::optional<FileNoise> file_noise_;
   std::optional<MaskedDenoiser> masked_;
   PhiloxNoise philox_;
+  mutable std::optional<TrajectoryTap> tap_;  // of the chunk that runs
+  std::optional<GraphRuns> own_graphs_;
+  GraphRuns* graphs_ = nullptr;
 };
 
 struct Parts {
@@ -211,6 +259,7 @@ Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings&
   const Drawing drawing(sampler, denoiser, settings, hooks);
   const auto total = static_cast<int64_t>(settings.seeds.size());
   Draws draws;
+  const double captures_before = drawing.capture_seconds();
   draws.batch = settings.exact ? kExactRows : std::max<int64_t>(1, settings.batch);
   Parts parts;
   for (int64_t first = 0; first < total && !draws.stopped;) {
@@ -227,12 +276,15 @@ Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings&
     }
     const Tensor seeds = ids_on_cpu(settings.seeds, first, n);
     parts.add(seeds, *result, hooks.keep);  // copying to the host waits for the device
-    draws.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    const double captured = drawing.capture_seconds() - captures_before - draws.capture_seconds;
+    draws.capture_seconds += captured;
+    draws.seconds += std::chrono::duration<double>(Clock::now() - begin).count() - captured;
     if (hooks.chunk) hooks.chunk(seeds, *result);
     first += n;
     if (hooks.progress && !hooks.progress(first, total, "") && first < total) draws.stopped = true;
   }
   gather(parts, settings, denoiser.info(), draws);
+  draws.stepwise = drawing.stepwise();
   return draws;
 }
 

@@ -1,9 +1,11 @@
 // Samples of a sampler, a seed each, in batches.
 #pragma once
 
+#include "datasets/store/trajectory.h"
 #include "framework/models/guidance.h"
 #include "framework/progress.h"
 #include "framework/sample.h"
+#include "pipeline/graph_runs.h"
 #include "pipeline/sampler.h"
 
 #include <functional>
@@ -26,6 +28,7 @@ struct DrawSettings {
   Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
   Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
   bool exact = false;            ///< padded micro-batches of one size, so that bits do not depend on the batch
+  bool graphs = false;           ///< runs on fixed grids as CUDA graphs, where the device and the model have them
   bool oom_backoff = false;      ///< halve the batch when memory runs out
   int64_t max_steps = 10000;
 };
@@ -50,9 +53,11 @@ struct Draws {
   Tensor seeds;                              ///< int64 `[n]`
   Tensor status;                             ///< int8 `[n]`
   Tensor steps, rejected, nfe, model_evals;  ///< int64 `[n]`
-  double seconds = 0;                        ///< wall time in the sampler, device synchronised
+  double seconds = 0;                        ///< wall time in the sampler, device synchronised; captures apart
+  double capture_seconds = 0;                ///< what captures took (GraphRuns)
   int64_t batch = 0;                         ///< rows run together in the end (smaller than asked where memory ran out)
   bool stopped = false;                      ///< asked to stop: n is then the number that was finished
+  std::string stepwise;                      ///< why the run was not a CUDA graph; empty: it was, or is on the CPU
 };
 
 /// Who listens while samples are drawn.
@@ -62,6 +67,11 @@ struct DrawHooks {
   std::function<Observer(const Tensor& seeds)> observe;
   /// After a chunk: its result in the order of its seeds, on the device.
   std::function<void(const Tensor& seeds, const RunResult& result)> chunk;
+  /// After a chunk on a fixed grid: x at `points` of it, and the first evaluations of the steps that leave them.
+  std::function<void(const Tensor& seeds, const TrajectoryBatch& batch)> trajectory;
+  std::vector<int64_t> points;
+  /// Captured runs of this sampler, denoiser and guidance, to go on with and to leave behind; none: of this call alone.
+  GraphRuns* graphs = nullptr;
   bool keep = true;  ///< false: `chunk` takes the samples, and none stay in memory
 };
 

@@ -1,9 +1,8 @@
 #include "pipeline/recording.h"
 
+#include "framework/stopwatch.h"
 #include "neural/predictor/trajectory_features.h"
 #include "pipeline/provenance.h"
-#include "pipeline/stopwatch.h"
-#include "pipeline/trajectory_tap.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,19 +19,12 @@ Recording record_trajectories(const Sampler& sampler, const Denoiser& denoiser, 
     }
   };
   const TrajectoryConfig& config = writer.config();
-  TrajectoryTap tap(points, sampler.grid.steps());
   DrawHooks hooks;
   hooks.progress = progress;
-  hooks.observe = [&](const Tensor&) -> Observer {
-    tap = TrajectoryTap(points, sampler.grid.steps());
-    return [&tap](const RunState& before, const RunState& after, const StepResult& step, bool) {
-      tap.see(before, after, step);
-    };
-  };
+  hooks.points = points;
   double waiting = 0.0;
-  hooks.chunk = [&](const Tensor& seeds, const RunResult& result) {
+  hooks.trajectory = [&](const Tensor&, const TrajectoryBatch& states) {
     const Stopwatch watch;
-    const TrajectoryBatch states = tap.batch(seeds, result);
     queue.push(config.features ? trajectory_features(states, config.sigmas) : states);
     waiting += watch.seconds();
     acknowledge();

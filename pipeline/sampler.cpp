@@ -185,8 +185,8 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
   SamplerSpec spec = wanted;
   name_own(spec);
   const NoiseSchedule noise_schedule = noise_schedule_of(spec, card);
-  const SolverContext context{&noise_schedule, device};
-  std::shared_ptr<const Solver> solver;
+  const SolverContext context{&noise_schedule, device}, on_host{&noise_schedule, at::kCPU};
+  std::shared_ptr<const Solver> solver, host_solver;
   std::optional<TimeGrid> own;
   std::optional<MadeFile> made;
   const bool hybrid = !spec.own_plan && !spec.own_solver && is_hybrid(spec.solver);
@@ -197,9 +197,11 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
     solver = spec.own_solver;
   } else if (hybrid) {
     solver = make_hybrid(parse_hybrid(spec.solver), context);
+    if (!device.is_cpu()) host_solver = make_hybrid(parse_hybrid(spec.solver), on_host);
   } else {
     const Spec solver_spec = Spec::parse(spec.solver);
     solver = make_solver(solver_spec, context);
+    if (!device.is_cpu()) host_solver = make_solver(solver_spec, on_host);
     if (solver_spec.name == "plan")
       own = plan_grid(spec, Plan::load(solver_spec.argument), solver_spec.argument, model, made);
   }
@@ -215,7 +217,11 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
   if (!spec.sigmas.empty()) spec.schedule = "sigmas";
   if (spec.strength != 1.0) {
     grid = refined_grid(spec, grid);
-    if (hybrid) solver = make_hybrid(last_steps(parse_hybrid(spec.solver), grid.steps()), context);
+    if (hybrid) {
+      const std::vector<HybridLeg> rest = last_steps(parse_hybrid(spec.solver), grid.steps());
+      solver = make_hybrid(rest, context);
+      if (!device.is_cpu()) host_solver = make_hybrid(rest, on_host);
+    }
   }
   for (std::string& warning : beyond_training(grid, model)) warnings.push_back(std::move(warning));
   spec.steps = grid.steps();
@@ -228,8 +234,9 @@ Sampler make_sampler(const SamplerSpec& wanted, const ModelInfo& model, const Mo
   if (term->stochastic() && !solver->traits().integrates_sde) {
     throw UsageError(fmt::format("`term` {}: {} integrates ODEs only; euler can", spec.term, solver->traits().name));
   }
-  return {std::move(spec), std::move(solver), std::move(grid),    std::move(controller),
-          std::move(term), std::move(made),   std::move(warnings)};
+  if (!host_solver) host_solver = solver;
+  return {std::move(spec),       std::move(solver), std::move(host_solver), std::move(grid),
+          std::move(controller), std::move(term),   std::move(made),        std::move(warnings)};
 }
 
 std::vector<std::pair<std::string, std::string>> describe(const Sampler& sampler) {

@@ -53,6 +53,7 @@ struct MadeFile {
 struct Sampler {
   SamplerSpec spec;  ///< resolved: a plan's steps and final filled in
   std::shared_ptr<const Solver> solver;
+  std::shared_ptr<const Solver> host_solver;  ///< the same on the CPU, whose steps can be followed (make_program)
   TimeGrid grid;
   std::shared_ptr<const StepController> controller;
   std::shared_ptr<const Term> term;

@@ -30,16 +30,16 @@ std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps) {
   return points;
 }
 
-void TrajectoryTap::see(const RunState& before, const RunState& after, const StepResult& step) {
+void TrajectoryTap::see(const Tensor& before, const Tensor& after, const Tensor& denoised) {
   const auto keep = [&](int64_t point, const Tensor& x) {
     if (next_ >= points_.size() || points_[next_] != point) return false;
     x_.push_back(x);
     ++next_;
     return true;
   };
-  if (keep(seen_, before.x) && next_ < points_.size()) denoised_.push_back(step.denoised);
+  if (keep(seen_, before) && next_ < points_.size()) denoised_.push_back(denoised);
   ++seen_;
-  if (seen_ == steps_) (void)keep(steps_, after.x);
+  if (seen_ == steps_) (void)keep(steps_, after);
 }
 
 TrajectoryBatch TrajectoryTap::batch(const Tensor& seeds, const RunResult& result) const {

@@ -14,13 +14,13 @@ namespace stride {
 /// ones from the end (-1 is the last). Increasing, at least two. Throws UsageError.
 [[nodiscard]] std::vector<int64_t> parse_save_at(const std::string& text, int64_t steps);
 
-/// Observes one chunk on a fixed grid and keeps x at the chosen points and the first evaluation of the steps that leave
-/// them. A value: start a new one for every chunk.
+/// Sees the steps of one chunk on a fixed grid, x before and after and the first evaluation of each, and keeps x at the
+/// chosen points and the evaluations of the steps that leave them. A value: start a new one for every chunk.
 class TrajectoryTap final {
  public:
   TrajectoryTap(std::vector<int64_t> points, int64_t steps) : points_(std::move(points)), steps_(steps) {}
 
-  void see(const RunState& before, const RunState& after, const StepResult& step);
+  void see(const Tensor& before, const Tensor& after, const Tensor& denoised);
   /// What was seen, with the result's seeds, NFE and statuses.
   [[nodiscard]] TrajectoryBatch batch(const Tensor& seeds, const RunResult& result) const;
 

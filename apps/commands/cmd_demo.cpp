@@ -5,9 +5,9 @@
 #include "evaluation/evaluation_summary.h"
 #include "evaluation/results_table.h"
 #include "framework/files/file.h"
+#include "framework/stopwatch.h"
 #include "pipeline/seeds.h"
 #include "pipeline/shipped_models.h"
-#include "pipeline/stopwatch.h"
 #include "pipeline/teacher.h"
 
 #include <ATen/ATen.h>

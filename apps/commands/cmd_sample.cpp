@@ -127,6 +127,11 @@ class SampleCommand final : public Command {
                              {"file", run.file("samples.h5")}};
     if (round_trip) result["round_trip_rmse"] = *round_trip;
     for (const auto& [kind, path] : pictures) result[kind] = path;
+    if (draws.capture_seconds > 0) result["capture_seconds"] = draws.capture_seconds;
+    if (!draws.stepwise.empty()) {
+      result["stepwise"] = draws.stepwise;
+      context.log().info(fmt::format("run step by step, not as a CUDA graph: {}", draws.stepwise));
+    }
     run.write("results.json", result.dump(2) + "\n");
     if (round_trip) context.print(fmt::format("back     {:.3g} from the images (root mean square)\n", *round_trip));
     context.print(fmt::format("samples  {}\nnfe      {:.4g} per sample (most {})\nseconds  {:.3g}\nfile     {}\n",

@@ -6,11 +6,11 @@
 #include "evaluation/feature_setup.h"
 #include "evaluation/sweep.h"
 #include "framework/files/file.h"
+#include "framework/stopwatch.h"
 #include "neural/predictor/train_predictor.h"
 #include "pipeline/fitting.h"
 #include "pipeline/recording.h"
 #include "pipeline/samples_output.h"
-#include "pipeline/stopwatch.h"
 #include "pipeline/store_path.h"
 #include "pipeline/trajectory_tap.h"
 

@@ -35,6 +35,15 @@ RunConstant at_own_addresses(RunConstant constant) {
   return constant;
 }
 
+// After a failure: the stream and the allocator are to be as they were.
+void end_capture(at::cuda::CUDAGraph& graph) noexcept {
+  try {
+    graph.capture_end();
+  } catch (const c10::Error&) {
+    // What was captured is no graph: that is why we are here.
+  }
+}
+
 }  // namespace
 
 struct CapturedRun::Impl {
@@ -44,7 +53,8 @@ struct CapturedRun::Impl {
   std::vector<std::unique_ptr<at::cuda::CUDAGraph>> graphs;
 };
 
-CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x) : impl_(new Impl) {
+CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x, const See& see)
+    : impl_(std::make_unique<Impl>()) {
   if (!x.is_cuda()) throw UsageError("CapturedRun: the run is on the CPU; CUDA graphs need a CUDA device");
   const at::NoGradGuard no_grad;
   const c10::cuda::CUDAGuard device(x.device());
@@ -70,7 +80,16 @@ CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Te
   for (int64_t first = 0; first < steps; first += a_graph) {
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
     graph->capture_begin(pool);
-    for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) run.step();
+    try {
+      for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) {
+        const Tensor before = run.x();
+        run.step();
+        if (see) see(i, before, run.x(), run.denoised());
+      }
+    } catch (...) {
+      end_capture(*graph);
+      throw;
+    }
     graph->capture_end();
     pool = graph->pool();
     impl_->graphs.push_back(std::move(graph));

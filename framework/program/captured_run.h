@@ -18,10 +18,14 @@ class CapturedRun final {
   /// What the run to capture stands on: tensors of its own, which every batch is copied to.
   using Make = std::function<std::unique_ptr<SteppedRun>(RunConstant constant, Tensor x)>;
 
+  /// Sees x before and after each step and its first evaluation, once, while the run is captured: after each batch the
+  /// same tensors hold what they hold of that batch.
+  using See = std::function<void(int64_t step, const Tensor& before, const Tensor& after, const Tensor& denoised)>;
+
   /// Makes the run on copies of an example, runs its beginning with host–device synchronisation forbidden, and captures
   /// it. Throws UsageError where x is not on a CUDA device, and c10::Error where something in the run would synchronise
   /// or cannot be captured.
-  CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x);
+  CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x, const See& see = {});
   ~CapturedRun();
   CapturedRun(CapturedRun&&) noexcept;
   CapturedRun& operator=(CapturedRun&&) noexcept;

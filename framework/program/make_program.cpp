@@ -70,17 +70,16 @@ class Recorder final {
 
   void add(Program::Operation operation) { program_.operations.push_back(std::move(operation)); }
 
-  // x lies in `x` now, and of the other slots only those that `values` are made of will be read.
-  void end_step(double sigma, int64_t step, int x, bool last, const std::vector<Tensor>& values) {
+  // x lies in `end.x` now, and of the other slots only those that `values` are made of will be read.
+  void end_step(Program::StepEnd end, const std::vector<Tensor>& values) {
     std::array<bool, kSlots> read{};
-    read[static_cast<std::size_t>(x)] = true;
+    read[static_cast<std::size_t>(end.x)] = true;
     for (const Tensor& value : values)
       for (const Program::Term& term : terms_of(value)) read[static_cast<std::size_t>(term.slot)] = true;
-    std::vector<int> dead;
     for (std::size_t i = 0; i < busy_.size(); ++i)
-      if (busy_[i] && !read[i]) dead.push_back(static_cast<int>(i));
+      if (busy_[i] && !read[i]) end.dead.push_back(static_cast<int>(i));
     busy_ = read;
-    add(Program::StepEnd{sigma, step, x, last, std::move(dead)});
+    add(std::move(end));
   }
 
   [[nodiscard]] Program& program() { return program_; }
@@ -192,9 +191,11 @@ Program record(const ProgramSource& source) {
   RunState state = start_of(source, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), Recorder::unit(0));
   const auto close_step = [&](int64_t step, const StepResult& seen, bool last) {
     if (seen.unsolved) throw NotAProgram{"it looks at whether its iterations converge"};
+    const int denoised = source.keep_denoised ? recorder.slot_of(seen.denoised) : -1;
     const int x = recorder.slot_of(state.x);
     state.x = Recorder::unit(x);
-    recorder.end_step(number(state.sigma), step, x, last, last ? std::vector<Tensor>() : kept_by(state));
+    recorder.end_step({number(state.sigma), step, x, denoised, last, {}},
+                      last ? std::vector<Tensor>() : kept_by(state));
   };
   for (int64_t i = 0; i < *steps; ++i) {
     StepResult seen;

@@ -48,6 +48,7 @@ struct Program {
     double sigma;
     int64_t step;
     int x;
+    int denoised;  ///< where the step's first evaluation lies; −1: nobody asked for it
     bool last;
     std::vector<int> dead;  ///< slots that nothing will read
   };
@@ -70,6 +71,7 @@ struct ProgramSource {
   Guidance guidance = {};
   /// The denoiser's own where it is one and may be taken apart: its scalings, and linear guidance, become weights.
   const NetworkDenoiser* network = nullptr;
+  bool keep_denoised = false;  ///< each step's first evaluation is wanted (StepEnd::denoised)
 };
 
 struct ProgramOrReason {

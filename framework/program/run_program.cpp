@@ -114,8 +114,8 @@ void ProgramRun::operator()(const Program::Draw& draw) {
 
 void ProgramRun::operator()(const Program::StepEnd& end) {
   x_ = end.x;
-  for (const int dead : end.dead)
-    if (dead != end.x) slot(dead) = Tensor();
+  denoised_ = end.denoised >= 0 ? slot(end.denoised) : Tensor();
+  for (const int dead : end.dead) slot(dead) = Tensor();
 }
 
 RunResult ProgramRun::result() const {

@@ -21,6 +21,7 @@ class ProgramRun final : public SteppedRun {
   void begin() override;
   void step() override;
   [[nodiscard]] const Tensor& x() const override { return slots_.at(static_cast<std::size_t>(x_)); }
+  [[nodiscard]] Tensor denoised() const override { return denoised_; }
   [[nodiscard]] RunResult result() const override;
 
  private:
@@ -46,7 +47,7 @@ class ProgramRun final : public SteppedRun {
   std::size_t next_ = 0;  // operation
   int x_ = 0;
   std::vector<Tensor> slots_;
-  Tensor input_;
+  Tensor input_, denoised_;
   BatchState both_;  // the condition, then none, where guidance asks for both
 };
 

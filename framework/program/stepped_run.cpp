@@ -30,10 +30,14 @@ class PlainRun final : public SteppedRun {
     next_ = 0;
   }
   void step() override {
-    state_ = next_++ < planned_ ? advance(problem_, solver_, controller_, state_) : finish(problem_, solver_, state_);
+    StepResult seen;
+    state_ = next_++ < planned_ ? advance(problem_, solver_, controller_, state_, &seen)
+                                : finish(problem_, solver_, state_, &seen);
+    denoised_ = std::move(seen.denoised);
     evaluations_ = std::max(steps(), state_.shared.nfe.value_or(next_) * steps() / next_);
   }
   [[nodiscard]] const Tensor& x() const override { return state_.x; }
+  [[nodiscard]] Tensor denoised() const override { return denoised_; }
   [[nodiscard]] RunResult result() const override { return close_run(state_); }
 
  private:
@@ -43,6 +47,7 @@ class PlainRun final : public SteppedRun {
   const int64_t planned_;
   const RunState start_;
   RunState state_;
+  Tensor denoised_;
   int64_t next_ = 0;
   int64_t evaluations_ = steps();
 };

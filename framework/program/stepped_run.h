@@ -22,6 +22,8 @@ class SteppedRun {
   virtual void step() = 0;
   /// x, where the last step left it.
   [[nodiscard]] virtual const Tensor& x() const = 0;
+  /// The first evaluation of the last step; undefined where the run does not keep it.
+  [[nodiscard]] virtual Tensor denoised() const = 0;
   /// What `sample` hands back of a run that has made its last step.
   [[nodiscard]] virtual RunResult result() const = 0;
 

@@ -1,0 +1,83 @@
+#include "pipeline/graph_runs.h"
+
+#include "framework/error.h"
+#include "framework/program/run_program.h"
+#include "framework/stopwatch.h"
+
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+namespace stride {
+namespace {
+
+bool is_out_of_memory(const c10::Error& error) { return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr; }
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+GraphRuns::GraphRuns(const Sampler& sampler, const Denoiser& denoiser, Guidance guidance, const NoiseSource* noise,
+                     CapturedRun::See see)
+    : sampler_(sampler),
+      denoiser_(denoiser),
+      problem_{denoiser, *sampler.term, noise != nullptr ? *noise : static_cast<const NoiseSource&>(own_noise_),
+               std::move(guidance)},
+      see_(std::move(see)) {}
+
+GraphRuns::~GraphRuns() = default;
+
+// The run as sums of what the network says; else of what the denoiser says; else as the solver makes it.
+void GraphRuns::plan() {
+  planned_ = true;
+  ProgramSource source{.solver = *sampler_.host_solver,
+                       .term = *sampler_.term,
+                       .controller = *sampler_.controller,
+                       .grid = sampler_.grid.rows(1, at::kCPU)[0],
+                       .guidance = problem_.guidance,
+                       .network = dynamic_cast<const NetworkDenoiser*>(&denoiser_),
+                       .keep_denoised = static_cast<bool>(see_)};
+  form_ = "sums and passes of the network";
+  ProgramOrReason made;
+  if (source.network != nullptr) made = make_program(source);
+  if (!made.program) {
+    source.network = nullptr;
+    const std::string before = made.reason;
+    made = make_program(source);
+    form_ = before.empty() ? "sums and evaluations of the denoiser"
+                           : fmt::format("sums and evaluations of the denoiser ({})", before);
+  }
+  if (!made.program) form_ = fmt::format("the solver's own steps ({})", made.reason);
+  program_ = std::move(made.program);
+}
+
+std::optional<int64_t> GraphRuns::draws() const { return program_ ? std::optional(program_->draws) : std::nullopt; }
+
+std::optional<RunResult> GraphRuns::run(const RunConstant& constant, const Tensor& x,
+                                        const std::function<bool()>& stop) {
+  if (!x.is_cuda() || !sampler_.fixed()) return std::nullopt;
+  if (!reason_.empty()) return std::nullopt;
+  if (rows_ != x.size(0)) {
+    const Stopwatch watch;
+    if (!planned_) plan();
+    captured_.reset();  // its memory first
+    rows_ = 0;
+    try {
+      captured_.emplace(
+          [this](RunConstant own, Tensor start) -> std::unique_ptr<SteppedRun> {
+            if (program_) return std::make_unique<ProgramRun>(*program_, problem_, std::move(own), std::move(start));
+            return plain_run(problem_, *sampler_.solver, *sampler_.controller, std::move(own), std::move(start));
+          },
+          constant, x, see_);
+    } catch (const c10::Error& error) {
+      if (is_out_of_memory(error)) throw;
+      reason_ = first_line(error.what_without_backtrace());
+      return std::nullopt;
+    }
+    rows_ = x.size(0);
+    seconds_ += watch.seconds();
+  }
+  return (*captured_)(constant, x, stop);
+}
+
+}  // namespace stride

@@ -1,0 +1,58 @@
+// A sampler's runs as CUDA graphs, kept from batch to batch.
+#pragma once
+
+#include "framework/models/guidance.h"
+#include "framework/noise/noise.h"
+#include "framework/program/captured_run.h"
+#include "framework/program/program.h"
+#include "pipeline/sampler.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace stride {
+
+/// Captures a run of the sampler on the first batch and replays it for those after it; a batch of another size is
+/// captured in its place. On a fixed grid and a CUDA device; elsewhere, and where something cannot be captured, there
+/// is a reason in words and the caller runs step by step.
+class GraphRuns final {
+ public:
+  /// Sampler, denoiser and noise (none: PhiloxNoise) are kept by reference. `see`: CapturedRun::See.
+  GraphRuns(const Sampler& sampler, const Denoiser& denoiser, Guidance guidance, const NoiseSource* noise = nullptr,
+            CapturedRun::See see = {});
+  ~GraphRuns();
+  GraphRuns(const GraphRuns&) = delete;
+  GraphRuns& operator=(const GraphRuns&) = delete;
+
+  /// None: `reason` says why; what is captured once is not tried again.
+  [[nodiscard]] std::optional<RunResult> run(const RunConstant& constant, const Tensor& x,
+                                             const std::function<bool()>& stop);
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+  /// Rows of the captured run; 0: there is none.
+  [[nodiscard]] int64_t rows() const noexcept { return rows_; }
+  /// Seconds that captures have taken so far.
+  [[nodiscard]] double seconds() const noexcept { return seconds_; }
+  /// Noise draws per sample of the captured run; none: nobody knows.
+  [[nodiscard]] std::optional<int64_t> draws() const;
+  /// How runs are made, for people: "sums and passes of the network", or why they are not.
+  [[nodiscard]] const std::string& form() const noexcept { return form_; }
+
+ private:
+  void plan();
+
+  const Sampler& sampler_;
+  const Denoiser& denoiser_;
+  const PhiloxNoise own_noise_;
+  const Problem problem_;
+  const CapturedRun::See see_;
+  std::optional<Program> program_;
+  bool planned_ = false;
+  std::string reason_, form_;
+  std::optional<CapturedRun> captured_;
+  int64_t rows_ = 0;
+  double seconds_ = 0;
+};
+
+}  // namespace stride

@@ -48,13 +48,19 @@ Draws invert_images(const Sampler& sampler, const Denoiser& denoiser, const Draw
   int64_t first = 0;
   while (first < total && !draws.stopped) {
     const Tensor seeds = ids.narrow(0, first, std::min(draws.batch, total - first));
-    const InversionOptions options{iterations, [&] { return hooks.progress && !hooks.progress(first, total, ""); }};
+    // Each step is a part of the chunk's images.
+    const int64_t n = seeds.size(0), steps = sampler.grid.steps();
+    const auto stop = [&, done = int64_t{0}]() mutable {
+      const int64_t part = n * std::min(done++, steps) / (steps + 1);
+      return hooks.progress && !hooks.progress(first + part, total, "");
+    };
+    const InversionOptions options{iterations, stop};
     RunResult result = invert_chunk(sampler, denoiser, settings, seeds, first, options);
     draws.stopped = result.stopped;
     if (draws.stopped) break;
     if (hooks.chunk) hooks.chunk(seeds, result);
     parts.push_back(std::move(result));
-    first += seeds.size(0);
+    first += n;
     if (hooks.progress && !hooks.progress(first, total, "") && first < total) draws.stopped = true;
   }
   draws.seeds = ids.narrow(0, 0, first);

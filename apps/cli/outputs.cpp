@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 namespace stride {
 namespace {
@@ -92,10 +93,13 @@ void require_no_input(const fs::path& path, const std::string& what, const Optio
 }  // namespace
 
 void check_outputs(const OptionValues& values) {
+  std::map<fs::path, std::string> places;
   for (const Option& option : values.table()) {
     if (option.writes == Writes::nothing || !values.has(option.name)) continue;
     const std::string& path = values.text(option.name);
     const std::string what = fmt::format("--{} {}", option.name, path);
+    const auto [other, fresh] = places.emplace(fs::absolute(path).lexically_normal(), option.name);
+    if (!fresh) throw UsageError(fmt::format("{}: is where --{} writes too; name another", what, other->second));
     if (option.writes == Writes::file) {
       require_file_place(path, what);
       if (type_of(path) == fs::file_type::regular) require_no_input(path, what, values);

@@ -10,8 +10,9 @@
 namespace stride {
 
 /// Looks at every option of `values` that names an output (Option::writes), and touches nothing. Throws UsageError
-/// where a file could not be made there: it is a folder, its place is a file or may not be written to; LockedError
-/// where a run that lives is in a new run's folder.
+/// where a file could not be made there: it is a folder, its place is a file or may not be written to, another output
+/// goes there, or it would replace what the command reads or a run's file; LockedError where a run that lives is in a
+/// new run's folder.
 void check_outputs(const OptionValues& values);
 
 /// claim_output for every file that `values` names as an output. Those that are there already are named in `replaced`.

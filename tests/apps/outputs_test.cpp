@@ -45,6 +45,7 @@ TEST_CASE("outputs: a place where nothing can be written is refused before the w
                          Row{train + std::vector<std::string>{"--out", "new/"}, "name a file in it"},
                          Row{train + std::vector<std::string>{"--out", "/dev/null"}, "no file that could be replaced"},
                          Row{train + std::vector<std::string>{"--outdir", "full"}, "not empty"},
+                         Row{train + std::vector<std::string>{"--out", "./same", "--outdir", "same"}, "writes too"},
                          Row{train + std::vector<std::string>{"--outdir", "file/run"}, "file is no folder"},
                          Row{kFit + std::vector<std::string>{"--plan-out", "full"}, "name a file in it"},
                          Row{kFit + std::vector<std::string>{"--plan-out", "file/deep/plan.json"}, "no folder"},

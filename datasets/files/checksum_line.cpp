@@ -13,14 +13,14 @@ constexpr std::string_view kStart = "\nstride xxh3-128 ";
 constexpr std::size_t kLine = kStart.size() + 32 + 4 + 20 + 7;
 
 std::string line_for(std::string_view content) {
-  Xxh3_128 hash;
+  Xxh3Hash hash;
   hash.add(content);
   return checksum_line(hash);
 }
 
 }  // namespace
 
-std::string checksum_line(const Xxh3_128& content) {
+std::string checksum_line(const Xxh3Hash& content) {
   return fmt::format("{}{} of {:020} bytes\n", kStart, content.text(), content.bytes());
 }
 

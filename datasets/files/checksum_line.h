@@ -12,7 +12,7 @@ namespace stride {
 /// Appends the line.
 void append_checksum_line(std::string& bytes);
 /// The line for content that was hashed piece by piece.
-[[nodiscard]] std::string checksum_line(const Xxh3_128& content);
+[[nodiscard]] std::string checksum_line(const Xxh3Hash& content);
 
 /// Whether the bytes end in such a line.
 [[nodiscard]] bool has_checksum_line(std::string_view bytes) noexcept;

@@ -66,6 +66,11 @@ class Pages final {
   uint64_t end_ = 0;
 };
 
+/// What a file is opened with.
+struct PagesGiven {
+  Pages* pages;
+};
+
 /// The driver through which libhdf5 writes to Pages. It keeps C's rules: no exception leaves it.
 struct OpenPages {
   H5FD_t base;  // first: libhdf5 sees only this
@@ -74,11 +79,11 @@ struct OpenPages {
 Pages& pages_of(const H5FD_t* file) { return *reinterpret_cast<const OpenPages*>(file)->pages; }
 
 H5FD_t* open_pages(const char*, unsigned, hid_t access, haddr_t) {
-  const auto* const pages = static_cast<Pages* const*>(H5Pget_driver_info(access));
-  if (pages == nullptr) return nullptr;
+  const auto* const given = static_cast<const PagesGiven*>(H5Pget_driver_info(access));
+  if (given == nullptr) return nullptr;
   auto* const file = new (std::nothrow) OpenPages{};
   if (file == nullptr) return nullptr;
-  file->pages = *pages;
+  file->pages = given->pages;
   return &file->base;
 }
 herr_t close_pages(H5FD_t* file) {
@@ -113,7 +118,7 @@ H5FD_class_t driver() {
   out.name = "stride-skeleton";
   out.maxaddr = static_cast<haddr_t>(INT64_MAX);
   out.fc_degree = H5F_CLOSE_WEAK;
-  out.fapl_size = sizeof(Pages*);
+  out.fapl_size = sizeof(PagesGiven);
   out.open = open_pages;
   out.close = close_pages;
   out.get_eoa = size_of_pages;
@@ -161,8 +166,8 @@ Skeleton::Skeleton() : impl_(std::make_unique<Impl>()) {
   const H5FD_class_t ours = driver();
   impl_->driver = require(Handle(H5FDregister(&ours), H5FDunregister), what);
   const Handle access = require(Handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose), what);
-  Pages* const pages = &impl_->pages;
-  require(H5Pset_driver(access.get(), impl_->driver.get(), &pages), what);
+  const PagesGiven given{&impl_->pages};
+  require(H5Pset_driver(access.get(), impl_->driver.get(), &given), what);
   require(H5Pset_alignment(access.get(), 1, kAlignment), what);
   const Handle creation = require(Handle(H5Pcreate(H5P_FILE_CREATE), H5Pclose), what);
   // No times: equal contents are equal bytes.

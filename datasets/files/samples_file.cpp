@@ -83,7 +83,7 @@ struct SamplesWriter::Impl {
   FileSystem& files;
   hdf5::FilePlan plan;
   AtomicFile file;
-  Xxh3_128 hash;
+  Xxh3Hash hash;
   int64_t rows = 0;                                  ///< that were written
   std::array<std::string, kColumns.size()> columns;  ///< of them
 

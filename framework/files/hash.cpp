@@ -57,23 +57,23 @@ uint64_t xxh3_64(std::string_view bytes) { return XXH3_64bits(bytes.data(), byte
 
 std::string xxh3_128(std::string_view bytes) { return hexadecimal(XXH3_128bits(bytes.data(), bytes.size())); }
 
-struct Xxh3_128::State {
+struct Xxh3Hash::State {
   XXH3_state_t xxh3;
 };
 
 // XXH3's state wants an alignment of 64, which `new` gives to types that say so.
-Xxh3_128::Xxh3_128() : state_(std::make_unique<State>()) { (void)XXH3_128bits_reset(&state_->xxh3); }
-Xxh3_128::~Xxh3_128() = default;
+Xxh3Hash::Xxh3Hash() : state_(std::make_unique<State>()) { (void)XXH3_128bits_reset(&state_->xxh3); }
+Xxh3Hash::~Xxh3Hash() = default;
 
-void Xxh3_128::add(std::string_view bytes) {
+void Xxh3Hash::add(std::string_view bytes) {
   (void)XXH3_128bits_update(&state_->xxh3, bytes.data(), bytes.size());
   bytes_ += bytes.size();
 }
 
-std::string Xxh3_128::text() const { return hexadecimal(XXH3_128bits_digest(&state_->xxh3)); }
+std::string Xxh3Hash::text() const { return hexadecimal(XXH3_128bits_digest(&state_->xxh3)); }
 
 std::string xxh3_128_file(const std::string& path, FileSystem& files) {
-  Xxh3_128 hash;
+  Xxh3Hash hash;
   read_in_pieces(
       path, [&](std::string_view piece) { hash.add(piece); }, files);
   return hash.text();

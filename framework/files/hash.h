@@ -16,12 +16,12 @@ namespace stride {
 [[nodiscard]] std::string xxh3_128_file(const std::string& path, FileSystem& files = posix_file_system());
 
 /// The same, piece by piece.
-class Xxh3_128 final {
+class Xxh3Hash final {
  public:
-  Xxh3_128();
-  ~Xxh3_128();
-  Xxh3_128(const Xxh3_128&) = delete;
-  Xxh3_128& operator=(const Xxh3_128&) = delete;
+  Xxh3Hash();
+  ~Xxh3Hash();
+  Xxh3Hash(const Xxh3Hash&) = delete;
+  Xxh3Hash& operator=(const Xxh3Hash&) = delete;
   void add(std::string_view bytes);
   [[nodiscard]] std::string text() const;                  ///< of what was added so far
   [[nodiscard]] uint64_t bytes() const { return bytes_; }  ///< how many that are

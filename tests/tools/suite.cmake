@@ -55,6 +55,10 @@ function(stride_suite_entry entry selection files)
   add_test(${entry} ${program} ${catch} ${options})
   set_tests_properties(${entry} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
                        ENVIRONMENT "${environment}")
+  # The long ones first: what starts last is what the others wait for.
+  if(entry MATCHES "^(solvers[.](order|stochastic)|neural|apps[.](cli|inputs))$")
+    set_tests_properties(${entry} PROPERTIES COST 200)
+  endif()
 endfunction()
 
 # The plain tests again, on the GPU: for suites whose tests run where STRIDE_TEST_DEVICE says.

@@ -3,6 +3,7 @@
 #include "datasets/files/checksum_line.h"
 #include "datasets/files/hdf5.h"
 #include "datasets/files/hdf5_skeleton.h"
+#include "datasets/files/shapes.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 
@@ -50,9 +51,7 @@ Tensor checked(const Column& column, const Tensor& values, int64_t n) {
 hdf5::FilePlan plan_of(const SamplesHead& head) {
   hdf5::Skeleton skeleton;
   for (const auto& [name, text] : head.attributes) skeleton.attribute(name, text);
-  std::vector<int64_t> shape = {head.rows};
-  shape.insert(shape.end(), head.shape.begin(), head.shape.end());
-  skeleton.dataset("x", head.dtype, shape);  // first: its rows can be written as they come
+  skeleton.dataset("x", head.dtype, prepend({head.rows}, head.shape));  // first: its rows can be written as they come
   for (const Column& column : kColumns) skeleton.dataset(column.name, column.dtype, {head.rows});
   if (head.sigmas.defined()) skeleton.dataset("sigmas", at::kDouble, head.sigmas.sizes());
   return skeleton.finish();
@@ -102,10 +101,8 @@ struct SamplesWriter::Impl {
   /// The samples as far as they came.
   [[nodiscard]] Samples so_far(const MappedFile& temporary) const {
     Samples out;
-    std::vector<int64_t> shape = {rows};
-    shape.insert(shape.end(), head.shape.begin(), head.shape.end());
     const std::size_t offset = plan.parts.empty() ? 0 : plan.parts[0].before.size();
-    out.x = in_place(temporary.bytes().data() + offset, head.dtype, shape);
+    out.x = in_place(temporary.bytes().data() + offset, head.dtype, prepend({rows}, head.shape));
     for (std::size_t i = 0; i < kColumns.size(); ++i)
       out.*kColumns[i].values = in_place(columns[i].data(), kColumns[i].dtype, {rows});
     return out;

@@ -2,6 +2,7 @@
 
 #include "datasets/files/checksum_line.h"
 #include "datasets/files/hdf5.h"
+#include "datasets/files/shapes.h"
 #include "datasets/store/config_sum.h"
 #include "framework/error.h"
 #include "framework/files/hash.h"
@@ -12,11 +13,6 @@
 
 namespace stride {
 namespace {
-
-std::vector<int64_t> prepend(std::vector<int64_t> front, const std::vector<int64_t>& shape) {
-  front.insert(front.end(), shape.begin(), shape.end());
-  return front;
-}
 
 /// A shard's image, its layout checked against what its store says.
 class Layout final {

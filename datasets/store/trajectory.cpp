@@ -1,5 +1,6 @@
 #include "datasets/store/trajectory.h"
 
+#include "datasets/files/shapes.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -72,11 +73,6 @@ Tensor to_integer(const char* name, const Tensor& values, at::ScalarType dtype) 
     throw UsageError(fmt::format("trajectories to append: {} is not whole numbers", name));
   }
   return values.detach().to(at::kCPU).to(dtype).contiguous();
-}
-
-std::vector<int64_t> prepend(std::vector<int64_t> front, const std::vector<int64_t>& shape) {
-  front.insert(front.end(), shape.begin(), shape.end());
-  return front;
 }
 
 }  // namespace

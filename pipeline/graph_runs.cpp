@@ -6,7 +6,6 @@
 
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
-#include <fmt/format.h>
 
 namespace stride {
 namespace {
@@ -20,7 +19,6 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 GraphRuns::GraphRuns(const Sampler& sampler, const Denoiser& denoiser, Guidance guidance, const NoiseSource* noise,
                      CapturedRun::See see)
     : sampler_(sampler),
-      denoiser_(denoiser),
       problem_{denoiser, *sampler.term, noise != nullptr ? *noise : static_cast<const NoiseSource&>(own_noise_),
                std::move(guidance)},
       see_(std::move(see)) {}
@@ -35,19 +33,14 @@ void GraphRuns::plan() {
                        .controller = *sampler_.controller,
                        .grid = sampler_.grid.rows(1, at::kCPU)[0],
                        .guidance = problem_.guidance,
-                       .network = dynamic_cast<const NetworkDenoiser*>(&denoiser_),
+                       .network = dynamic_cast<const NetworkDenoiser*>(&problem_.denoiser),
                        .keep_denoised = static_cast<bool>(see_)};
-  form_ = "sums and passes of the network";
   ProgramOrReason made;
   if (source.network != nullptr) made = make_program(source);
   if (!made.program) {
     source.network = nullptr;
-    const std::string before = made.reason;
     made = make_program(source);
-    form_ = before.empty() ? "sums and evaluations of the denoiser"
-                           : fmt::format("sums and evaluations of the denoiser ({})", before);
   }
-  if (!made.program) form_ = fmt::format("the solver's own steps ({})", made.reason);
   program_ = std::move(made.program);
 }
 

@@ -36,20 +36,17 @@ class GraphRuns final {
   [[nodiscard]] double seconds() const noexcept { return seconds_; }
   /// Noise draws per sample of the captured run; none: nobody knows.
   [[nodiscard]] std::optional<int64_t> draws() const;
-  /// How runs are made, for people: "sums and passes of the network", or why they are not.
-  [[nodiscard]] const std::string& form() const noexcept { return form_; }
 
  private:
   void plan();
 
   const Sampler& sampler_;
-  const Denoiser& denoiser_;
   const PhiloxNoise own_noise_;
   const Problem problem_;
   const CapturedRun::See see_;
   std::optional<Program> program_;
   bool planned_ = false;
-  std::string reason_, form_;
+  std::string reason_;
   std::optional<CapturedRun> captured_;
   int64_t rows_ = 0;
   double seconds_ = 0;

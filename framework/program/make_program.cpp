@@ -189,23 +189,22 @@ Program record(const ProgramSource& source) {
   const SymbolicNoise noise(recorder);
   const Problem problem{*denoiser, source.term, noise, guidance};
   RunState state = start_of(source, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), Recorder::unit(0));
-  const auto close_step = [&](int64_t step, const StepResult& seen, bool last) {
+  const auto close_step = [&](const StepResult& seen, bool last) {
     if (seen.unsolved) throw NotAProgram{"it looks at whether its iterations converge"};
     const int denoised = source.keep_denoised ? recorder.slot_of(seen.denoised) : -1;
     const int x = recorder.slot_of(state.x);
     state.x = Recorder::unit(x);
-    recorder.end_step({number(state.sigma), step, x, denoised, last, {}},
-                      last ? std::vector<Tensor>() : kept_by(state));
+    recorder.end_step({x, denoised, {}}, last ? std::vector<Tensor>() : kept_by(state));
   };
   for (int64_t i = 0; i < *steps; ++i) {
     StepResult seen;
     state = advance(problem, source.solver, source.controller, state, &seen);
-    close_step(i, seen, false);
+    close_step(seen, false);
   }
   if (source.controller.final_zero()) {
     StepResult seen;
     state = finish(problem, source.solver, state, &seen);
-    close_step(*steps, seen, true);
+    close_step(seen, true);
   }
   Program program = std::move(recorder.program());
   program.slots = std::max(program.slots, 1);

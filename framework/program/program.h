@@ -43,13 +43,10 @@ struct Program {
     NoiseKind kind;
     int out;
   };
-  /// A step has ended: x lies in `x`. `last` marks the jump to 0.
+  /// A step has ended: x lies in `x`.
   struct StepEnd {
-    double sigma;
-    int64_t step;
     int x;
-    int denoised;  ///< where the step's first evaluation lies; −1: nobody asked for it
-    bool last;
+    int denoised;           ///< where the step's first evaluation lies; −1: nobody asked for it
     std::vector<int> dead;  ///< slots that nothing will read
   };
   using Operation = std::variant<Combine, Forward, Evaluate, Draw, StepEnd>;

@@ -68,6 +68,7 @@ DrawSettings draw_settings(Context& context, const ModelInfo& model) {
   if (options.knows("start")) read_refine(context, model, settings);
   settings.init_scale_vp = options.knows("init-scale") && options.text("init-scale") == "vp";
   settings.exact = options.text("numerics") == "exact";
+  settings.graphs = settings.device.is_cuda();
   settings.oom_backoff = options.text("oom") == "backoff";
   return settings;
 }

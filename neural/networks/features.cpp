@@ -5,10 +5,10 @@
 #include "framework/files/hash.h"
 #include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
+#include "framework/full_float32.h"
 #include "neural/networks/norm_act.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -22,23 +22,6 @@ constexpr int64_t kGroups = 8;
 constexpr double kHalf = 0.70710678118654752;  // keeps the variance of a sum of two
 constexpr const char* kFormat = "stride-features";
 constexpr int kVersion = 1;
-
-// A run's choice of TF32 is not for what judges it.
-class FullFloat32 final {
- public:
-  FullFloat32() : cublas_(context().allowTF32CuBLAS()), cudnn_(context().allowTF32CuDNN()) { set(false, false); }
-  ~FullFloat32() { set(cublas_, cudnn_); }
-  FullFloat32(const FullFloat32&) = delete;
-  FullFloat32& operator=(const FullFloat32&) = delete;
-
- private:
-  static at::Context& context() { return at::globalContext(); }
-  static void set(bool cublas, bool cudnn) {
-    context().setAllowTF32CuBLAS(cublas);
-    context().setAllowTF32CuDNN(cudnn);
-  }
-  bool cublas_, cudnn_;
-};
 
 void add_conv(Layout& layout, const std::string& name, int64_t in, int64_t out, int64_t size, Init init) {
   layout.push_back({name + ".weight", {out, in, size, size}, init});

@@ -4,8 +4,10 @@
 //                                           the next writer clears up and goes on
 //   kill_harness in-place --kills 20        the control, an HDF5 file that grows in place unflushed: the same
 //                                           check must find losses
-//   kill_harness command --kills 100 --store DIR [--acks FILE] [--reference DIR] -- CMD…
-//                                           any command that records into the store DIR and goes on where it stopped
+//   kill_harness command --kills 100 --store DIR [--acks FILE] [--reference DIR --fresh DIR] -- CMD…
+//                                           any command that records into the store DIR and goes on where it stopped;
+//                                           a run that ended before its kill is compared with the reference, and
+//                                           with the folder `fresh` gone the next begins anew
 //
 // Also: --seed N repeats the moments of a run, --milliseconds A-B is the range that they are drawn from. The writers
 // are forked and not executed: loading LibTorch takes longer than the life of one.
@@ -27,6 +29,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <sstream>
@@ -41,7 +44,7 @@ struct Arguments {
   uint64_t seed = std::random_device{}();
   double from_ms = 0;
   double to_ms = 40;
-  std::string store, acks, reference;
+  std::string store, acks, reference, fresh;
   std::vector<std::string> command;
 };
 
@@ -69,6 +72,8 @@ Arguments parse(int argc, char** argv) {
       arguments.acks = value;
     } else if (option == "--reference") {
       arguments.reference = value;
+    } else if (option == "--fresh") {
+      arguments.fresh = value;
     } else {
       throw UsageError("unknown option " + option);
     }
@@ -256,6 +261,13 @@ std::map<int64_t, std::string> check_command(const Arguments& arguments, const s
   return now;
 }
 
+void require_reference(const Arguments& arguments, const std::map<int64_t, std::string>& rows) {
+  if (!verify_store(arguments.store).notes.empty())
+    throw InputError("the last run did not clear what a killed one left");
+  if (!arguments.reference.empty() && rows != rows_by_seed(arguments.reference))
+    throw InputError("the trajectories differ from those of an undisturbed run");
+}
+
 int kill_command(const Arguments& arguments) {
   if (arguments.command.empty() || arguments.store.empty()) throw UsageError("command needs --store DIR and -- CMD…");
   Tally tally;
@@ -265,10 +277,17 @@ int kill_command(const Arguments& arguments) {
   for (; tally.kills < arguments.kills; ++tally.kills) {
     Child child(arguments.command);
     clock.wait();
-    ended += child.ended() ? 1 : 0;
+    const bool whole = child.ended();
     child.kill();
-    (void)child.wait();
+    const bool succeeded = child.wait();
     rows = check_command(arguments, rows, tally);
+    if (!whole) continue;
+    ++ended;
+    if (!succeeded) throw InputError("the command failed between the kills");
+    if (arguments.fresh.empty()) continue;
+    require_reference(arguments, rows);
+    std::filesystem::remove_all(arguments.fresh);
+    rows.clear();
   }
   print("command", arguments, tally);
   Child last(arguments.command);
@@ -280,11 +299,7 @@ int kill_command(const Arguments& arguments) {
   if (2 * ended > tally.kills) {
     throw UsageError("more than half of the runs ended before their kill: give them more to do, or less time");
   }
-  if (!verify_store(arguments.store).notes.empty())
-    throw InputError("the last run did not clear what a killed one left");
-  if (!arguments.reference.empty() && rows != rows_by_seed(arguments.reference)) {
-    throw InputError("the trajectories differ from those of an undisturbed run");
-  }
+  require_reference(arguments, rows);
   return tally.lost + tally.wrong > 0 ? 1 : 0;
 }
 

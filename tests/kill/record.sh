@@ -36,4 +36,5 @@ rm -rf "$folder/run"
 exec "$stride" record $options --outdir "$folder/run" --seeds $seeds
 END
 "$harness" command --kills "$kills" --milliseconds "$((start / 2))-$late" --store "$folder/run/store" \
-  --acks "$folder/run/metrics.jsonl" --reference "$folder/whole/store" -- sh "$folder/again.sh"
+  --acks "$folder/run/metrics.jsonl" --reference "$folder/whole/store" \
+  --fresh "$folder/run" -- sh "$folder/again.sh"

@@ -1,5 +1,6 @@
 #include "tests/catch_torch.h"
 
+#include "framework/full_float32.h"
 #include "neural/networks/device_weights.h"
 #include "neural/networks/norm_act.h"
 #include "neural/networks/recompute.h"
@@ -8,7 +9,6 @@
 #include "neural/training/training_step.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -191,8 +191,7 @@ TEST_CASE("unet: on CUDA it is what it is on the CPU, values and gradient", "[cu
         unet_forward(network(), unpack(layout, leaf), x.to(device, dtype), time.to(device), labels.to(device));
     return std::pair(y.detach(), torch::autograd::grad({y.to(at::kDouble).square().sum()}, {leaf})[0]);
   };
-  const bool tf32 = at::globalContext().allowTF32CuDNN();
-  at::globalContext().setAllowTF32CuDNN(false);
+  const FullFloat32 no_tf32;
   const auto [exact, slope] = run(at::kCPU, at::kDouble);
   for (const auto& [dtype, bound] : {std::pair(at::kDouble, 1e-12), {at::kFloat, 5e-5}, {at::kBFloat16, 5e-2}}) {
     CAPTURE(c10::toString(dtype));
@@ -200,7 +199,6 @@ TEST_CASE("unet: on CUDA it is what it is on the CPU, values and gradient", "[cu
     CHECK(distance(y, exact) < bound);
     CHECK(distance(g, slope) < 2 * bound);
   }
-  at::globalContext().setAllowTF32CuDNN(tf32);
 }
 
 TEST_CASE("device weights: another order of the same numbers") {

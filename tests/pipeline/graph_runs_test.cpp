@@ -1,5 +1,6 @@
 // Runs as CUDA graphs in draw: the samples of the plain loop to rounding, whatever the batch, the noise and the masks.
 #include "framework/error.h"
+#include "framework/full_float32.h"
 #include "framework/models/gaussian_mixture.h"
 #include "pipeline/draw.h"
 #include "pipeline/model_card.h"
@@ -53,6 +54,7 @@ TEST_CASE("graphs: on the CPU there are none, and nothing is said of it") {
 }
 
 TEST_CASE("graphs: samples of the plain loop, chunk by chunk", "[cuda]") {
+  const FullFloat32 no_tf32;
   const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
   for (const char* solver : {"dpmpp_2m", "dpmpp_3m", "unipc", "heun", "euler_ancestral", "dpmpp_2m_sde", "sa_solver",
                              "ipndm", "implicit_euler", "euler_cfg_pp", "ddim@3,heun@3"}) {
@@ -70,6 +72,7 @@ TEST_CASE("graphs: samples of the plain loop, chunk by chunk", "[cuda]") {
 }
 
 TEST_CASE("graphs: guidance, starts, masks and noise from files", "[cuda]") {
+  const FullFloat32 no_tf32;
   const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
   const Sampler sampler = sampler_of(model, "dpmpp_2m_sde", 6);
   const std::vector<int64_t> shape = model.info().shape;
@@ -107,6 +110,7 @@ TEST_CASE("graphs: guidance, starts, masks and noise from files", "[cuda]") {
 }
 
 TEST_CASE("graphs: kept from call to call, and trajectories", "[cuda]") {
+  const FullFloat32 no_tf32;
   const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
   const Sampler sampler = sampler_of(model, "ipndm", 6);
   DrawSettings settings = settings_of(8, 8);

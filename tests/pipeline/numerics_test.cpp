@@ -1,6 +1,7 @@
 // What `fast` numerics leave to the batch, policy by policy, and that `exact` leaves nothing: a network's kernels pick
 // their algorithms by the batch, and where tolerances decide, they pass rounding on to the steps. The bounds are those
 // of docs/cli.md.
+#include "framework/full_float32.h"
 #include "pipeline/draw.h"
 #include "pipeline/model_card.h"
 #include "tests/catch_torch.h"
@@ -30,6 +31,7 @@ const std::vector<Row> kRows = {{"heun", "fixed", 18, kGridBound},
                                 {"dpm_adaptive", "pid:rtol=0.01,atol=0.001", 0, kPolicyBound}};
 
 void compare_batches(at::Device device) {
+  const FullFloat32 no_tf32;
   const LoadedModel model = load_model("digits", device, at::kFloat);
   for (const Row& row : kRows) {
     CAPTURE(row.solver, row.policy);

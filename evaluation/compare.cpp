@@ -49,7 +49,7 @@ EvaluationResult evaluate(const ModelChoice& model, const std::vector<Contender>
     throw UsageError("`nfe` and `steps` exclude each other: give one of them");
   if (settings.schedule.empty()) throw UsageError("`schedule`: give at least one");
   EvaluationSettings full;
-  full.draw = common_draw(settings, model.info(), settings.seeds.numbers());
+  full.draw = common_draw(settings, model, settings.seeds.numbers());
   full.teacher = parse_teacher(settings.teacher);
   full.teacher.sigma_min = settings.sigma_min;
   full.teacher.sigma_max = settings.sigma_max;

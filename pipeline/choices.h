@@ -89,16 +89,18 @@ void check_condition(const DrawSettings& draw, const ModelInfo& model);
 
 /// What the settings of sample, fit and evaluate have in common, for the driver. Throws UsageError on a malformed text,
 /// and on guidance without a label to guide towards.
+/// A model of Stride's own runs as CUDA graphs; a denoiser of the caller's may do on the host what no graph repeats.
 template <typename Settings>
-[[nodiscard]] DrawSettings common_draw(const Settings& settings, const ModelInfo& model, std::vector<int64_t> seeds) {
+[[nodiscard]] DrawSettings common_draw(const Settings& settings, const ModelChoice& model, std::vector<int64_t> seeds) {
   DrawSettings draw;
   draw.seeds = std::move(seeds);
   draw.batch = settings.batch;
   draw.device = settings.device;
+  draw.graphs = draw.device.is_cuda() && model.card() != nullptr;
   draw.dtype = settings.dtype;
   draw.label = settings.label;
-  draw.guidance = make_guidance({settings.guidance, settings.threshold, settings.clip}, model.sigma_data);
-  check_condition(draw, model);
+  draw.guidance = make_guidance({settings.guidance, settings.threshold, settings.clip}, model.info().sigma_data);
+  check_condition(draw, model.info());
   return draw;
 }
 

@@ -34,6 +34,8 @@ class GraphRuns final {
   [[nodiscard]] int64_t rows() const noexcept { return rows_; }
   /// Seconds that captures have taken so far.
   [[nodiscard]] double seconds() const noexcept { return seconds_; }
+  /// The captured run; nullptr: there is none.
+  [[nodiscard]] CapturedRun* captured() noexcept { return captured_ ? &*captured_ : nullptr; }
   /// Noise draws per sample of the captured run; none: nobody knows.
   [[nodiscard]] std::optional<int64_t> draws() const;
 

@@ -66,7 +66,7 @@ Sampler make_sampler(const ModelChoice& model, const SolverChoice& solver, const
 }
 
 DrawSettings draw_settings(const ModelChoice& model, const SampleSettings& settings, const Seeds& seeds) {
-  DrawSettings draw = common_draw(settings, model.info(), seeds.numbers());
+  DrawSettings draw = common_draw(settings, model, seeds.numbers());
   draw.init = settings.init;
   draw.noise = settings.noise;
   draw.start = settings.start;

@@ -21,7 +21,7 @@ OptionTable common_table(const CommandInfo& info) {
                      .group = running,
                      .key = "run.seeds"});
   }
-  if (info.common.compute) {
+  if (info.common.compute || info.common.machine) {
     table = table + OptionTable{{.name = "device",
                                  .fallback = "auto",
                                  .value = "DEVICE",
@@ -40,8 +40,10 @@ OptionTable common_table(const CommandInfo& info) {
                                  .kind = ValueKind::flag,
                                  .help = "let CUDA round matrix products to TF32",
                                  .group = running,
-                                 .key = "run.tf32"},
-                                {.name = "batch",
+                                 .key = "run.tf32"}};
+  }
+  if (info.common.compute) {
+    table = table + OptionTable{{.name = "batch",
                                  .kind = ValueKind::integer,
                                  .fallback = "256",
                                  .value = "N",

@@ -45,7 +45,8 @@ namespace stride {
 /// Which of the common options a command takes. --help, --quiet, -v, --json, --config, --set,
 /// --print-config, --dry-run and --threads come with every command.
 struct CommonOptions {
-  bool compute = false;  ///< --device --dtype --tf32 --batch --numerics --oom
+  bool machine = false;  ///< --device --dtype --tf32
+  bool compute = false;  ///< these and --batch --numerics --oom
   bool seeds = false;    ///< --seeds
   bool run = false;      ///< --outdir --resume
 };

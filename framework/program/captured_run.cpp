@@ -35,6 +35,16 @@ RunConstant at_own_addresses(RunConstant constant) {
   return constant;
 }
 
+// Of the graph that the stream is capturing.
+int64_t nodes_so_far(const c10::cuda::CUDAStream& stream) {
+  cudaStreamCaptureStatus status{};
+  cudaGraph_t graph = nullptr;
+  C10_CUDA_CHECK(cudaStreamGetCaptureInfo(stream, &status, nullptr, &graph));
+  std::size_t count = 0;
+  C10_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));
+  return static_cast<int64_t>(count);
+}
+
 // After a failure: the stream and the allocator are to be as they were.
 void end_capture(at::cuda::CUDAGraph& graph) noexcept {
   try {
@@ -51,6 +61,7 @@ struct CapturedRun::Impl {
   Tensor x;
   std::unique_ptr<SteppedRun> run;
   std::vector<std::unique_ptr<at::cuda::CUDAGraph>> graphs;
+  int64_t launches = 0;
 };
 
 CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Tensor& x, const See& see)
@@ -86,6 +97,7 @@ CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Te
         run.step();
         if (see) see(i, before, run.x(), run.denoised());
       }
+      impl_->launches += nodes_so_far(side);
     } catch (...) {
       end_capture(*graph);
       throw;
@@ -100,6 +112,13 @@ CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Te
 CapturedRun::~CapturedRun() = default;
 CapturedRun::CapturedRun(CapturedRun&&) noexcept = default;
 CapturedRun& CapturedRun::operator=(CapturedRun&&) noexcept = default;
+
+void CapturedRun::replay() {
+  for (const auto& graph : impl_->graphs) graph->replay();
+}
+
+int64_t CapturedRun::launches() const noexcept { return impl_->launches; }
+int64_t CapturedRun::steps() const noexcept { return impl_->run->steps(); }
 
 RunResult CapturedRun::operator()(const RunConstant& constant, const Tensor& x, const std::function<bool()>& stop) {
   const at::NoGradGuard no_grad;

@@ -34,6 +34,12 @@ class CapturedRun final {
   [[nodiscard]] RunResult operator()(const RunConstant& constant, const Tensor& x,
                                      const std::function<bool()>& stop = {});
 
+  /// The graphs alone, on the batch that is there: for measurements.
+  void replay();
+  /// Kernels and copies of all graphs.
+  [[nodiscard]] int64_t launches() const noexcept;
+  [[nodiscard]] int64_t steps() const noexcept;
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -75,26 +75,36 @@ __global__ void first_kernel(const __nv_bfloat16* x, const float* weight, const 
     in[i] = inside ? __bfloat162float(x[((b * channels + c) * height + y) * width + at]) : 0.0f;
   }
   __syncthreads();
+  // A thread has 8 channels of a row of pixels: a weight is read once for all of them.
   const Rows r = rows_of(outputs);
   float sum[2] = {0, 0}, squares[2] = {0, 0};
-  if (r.works) {
-    for (int pixel = r.row; pixel < kPixels; pixel += r.rows) {
-      const int y = pixel / kSide, at = pixel % kSide;
-      float f[8];
+  float f[kSide][8];
 #pragma unroll
-      for (int q = 0; q < 8; ++q) f[q] = bias[r.column * 8 + q];
-      for (int c = 0; c < channels; ++c) {
+  for (int pixel = 0; pixel < kSide; ++pixel)
 #pragma unroll
-        for (int tap = 0; tap < 9; ++tap) {
-          const float value = in[(c * kHalo + y + tap / 3) * kHalo + at + tap % 3];
-          const float* row = w + (c * 9 + tap) * outputs + r.column * 8;
+    for (int q = 0; q < 8; ++q) f[pixel][q] = bias[r.column * 8 + q];
+  for (int c = 0; c < channels; ++c) {
 #pragma unroll
-          for (int q = 0; q < 8; ++q) f[q] += value * row[q];
-        }
+    for (int above = 0; above < 3; ++above) {
+      float value[kHalo];
+#pragma unroll
+      for (int at = 0; at < kHalo; ++at) value[at] = in[(c * kHalo + r.row + above) * kHalo + at];
+#pragma unroll
+      for (int beside = 0; beside < 3; ++beside) {
+        const float* row = w + (c * 9 + above * 3 + beside) * outputs + r.column * 8;
+        float of[8];
+#pragma unroll
+        for (int q = 0; q < 8; q += 4) *reinterpret_cast<float4*>(of + q) = *reinterpret_cast<const float4*>(row + q);
+#pragma unroll
+        for (int pixel = 0; pixel < kSide; ++pixel)
+#pragma unroll
+          for (int q = 0; q < 8; ++q) f[pixel][q] += value[pixel + beside] * of[q];
       }
-      store(f, out + ((b * height + y0 + y) * width + x0 + at) * outputs + r.column * 8, sum, squares);
     }
   }
+#pragma unroll
+  for (int pixel = 0; pixel < kSide; ++pixel)
+    store(f[pixel], out + ((b * height + y0 + r.row) * width + x0 + pixel) * outputs + r.column * 8, sum, squares);
   write_sums(r, sum, squares, room, outputs, out_sums + blockIdx.x * static_cast<int64_t>(outputs / 2));
 }
 
@@ -134,9 +144,8 @@ int threads_for(int channels) { return kThreads / (channels / 8) * (channels / 8
 
 int first_conv(const __nv_bfloat16* x, const float* weight, const float* bias, __nv_bfloat16* out, float* out_sums,
                int64_t batch, int channels, int height, int width, int outputs, CUstream_st* stream) {
-  const int threads = threads_for(outputs);
-  const int rows = threads / (outputs / 8);
-  const int bytes = 4 * (channels * (kSide + 2) * (kSide + 2) + 9 * channels * outputs + rows * outputs / 2);
+  const int threads = outputs / 8 * kSide;  // one for each row of pixels
+  const int bytes = 4 * (channels * (kSide + 2) * (kSide + 2) + 9 * channels * outputs + kSide * outputs / 2);
   static const cudaError_t allowed =
       cudaFuncSetAttribute(first_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 220 * 1024);
   if (allowed != cudaSuccess) return static_cast<int>(allowed);

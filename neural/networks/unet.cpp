@@ -1,6 +1,7 @@
 #include "neural/networks/unet.h"
 
 #include "framework/error.h"
+#include "neural/networks/fused_unet.h"
 #include "neural/networks/norm_act.h"
 #include "neural/networks/recompute.h"
 
@@ -8,6 +9,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -199,12 +201,25 @@ std::vector<Tensor> unet_encoder(const UNetConfig& config, const Weights& weight
 
 UNet::UNet(UNetConfig config, Weights weights) : config_(std::move(config)), weights_(std::move(weights)) {
   check_weights(unet_layout(config_), weights_, "UNet");
+  fused_ = FusedUNet::of(config_, weights_);
+  // As the convolutions read them: else each pass would turn them round.
+  for (auto& [name, weight] : weights_)
+    if (weight.is_cuda() && weight.dim() == 4) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
 }
+
+UNet::~UNet() = default;
 
 Tensor UNet::forward(const Tensor& input, const Tensor& time, const BatchState& condition) const {
   Tensor labels;
   if (config_.classes > 0)
     labels = condition.empty() ? at::full({input.size(0)}, -1, input.options().dtype(at::kLong)) : condition[0];
+  const auto wants_gradient = [&] {
+    return at::GradMode::is_enabled() &&
+           (input.requires_grad() || time.requires_grad() ||
+            std::ranges::any_of(weights_, [](const auto& weight) { return weight.second.requires_grad(); }));
+  };
+  check_input(config_, input, labels);
+  if (fused_ && fused_->takes(input) && !wants_gradient()) return fused_->forward(input, time, labels);
   return unet_forward(config_, weights_, input, time, labels);
 }
 

@@ -5,6 +5,7 @@
 #include "neural/networks/unet_config.h"
 
 #include <functional>
+#include <memory>
 
 namespace stride {
 
@@ -32,12 +33,16 @@ struct PassOptions {
 [[nodiscard]] std::vector<Tensor> unet_encoder(const UNetConfig& config, const Weights& weights, const Tensor& input,
                                                const Tensor& time, const Tensor& labels);
 
-/// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise.
+class FusedUNet;
+
+/// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise. In bfloat16
+/// on a card that has FusedUNet's kernels, what needs no gradient runs on those.
 class UNet final : public Network {
  public:
   /// `weights` as check_weights accepts them, on the device and in the dtype that runs use. Throws InputError when
   /// they do not fit the configuration.
   UNet(UNetConfig config, Weights weights);
+  ~UNet() override;
 
   [[nodiscard]] const UNetConfig& config() const noexcept { return config_; }
   [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const override;
@@ -49,6 +54,7 @@ class UNet final : public Network {
  private:
   UNetConfig config_;
   Weights weights_;
+  std::unique_ptr<FusedUNet> fused_;  ///< none: this network, device or dtype has none
 };
 
 }  // namespace stride

@@ -88,3 +88,27 @@ TEST_CASE("fused unet: says what the plain network says, nearer to float32 than 
     CHECK_FALSE(fused->takes(at::zeros({1, 3, side, side}, at::TensorOptions(at::kCUDA))));
   }
 }
+
+TEST_CASE("fused unet: runs what needs no gradient of a UNet in bfloat16", "[cuda]") {
+  const UNetConfig config = config_of({32, 64}, true, 3);
+  const Weights weights = random_weights(config, at::kBFloat16, at::kCUDA);
+  const std::unique_ptr<FusedUNet> fused = FusedUNet::of(config, weights);
+  REQUIRE(fused != nullptr);
+  const UNet unet(config, weights);
+  const auto generator = at::detail::createCPUGenerator(1);
+  const Tensor x = at::randn({5, 3, 16, 16}, generator).to(at::kCUDA, at::kBFloat16);
+  const Tensor time = at::randn({5}, generator).to(at::kCUDA);
+  const BatchState labels({(at::arange(5, at::kLong) % 4 - 1).to(at::kCUDA)});
+  const Tensor by_kernels = fused->forward(x, time, labels[0]);
+  CHECK(unet.forward(x, time, labels).equal(by_kernels));
+
+  // What wants a gradient, and images of other sizes, run on the plain network.
+  const Tensor plain = unet_forward(config, weights, x, time, labels[0]);
+  CHECK_FALSE(plain.equal(by_kernels));
+  const Tensor leaf = x.clone().requires_grad_();
+  const Tensor y = unet.forward(leaf, time, labels);
+  CHECK(y.requires_grad());
+  CHECK(((y - plain).norm() / plain.norm()).item<double>() < 1e-2);
+  const Tensor odd = x.narrow(2, 0, 12).contiguous();
+  CHECK(unet.forward(odd, time, labels).equal(unet_forward(config, weights, odd, time, labels[0])));
+}

@@ -35,41 +35,45 @@ extern "C" int conv_shape(int which, int* shape) {
   return 0;
 }
 
-extern "C" int conv(int which, void** given, const int* numbers, float factor, int batch, void* stream) {
-  using Narrow = const __nv_bfloat16*;
+template <typename T>
+int run(int which, const stride::cuda::ConvArgs& args, int batch, void* stream) {
+  switch (which) {
+#define F(i, BX, BY, BN, WGM, WK, IST, ST, RST, NP)                                         \
+  case i:                                                                                   \
+    return stride::cuda::launch_conv<T, BX, BY, BN, WGM, WK, IST, ST, RST, NP>(args, batch, \
+                                                                               static_cast<cudaStream_t>(stream));
+    CASES(F)
+#undef F
+  }
+  return -1;
+}
+
+extern "C" int conv(int tf32, int which, void** given, const int* numbers, float factor, int batch, void* stream) {
   stride::cuda::ConvArgs args;
-  args.in[0] = {static_cast<Narrow>(given[0]), numbers[0], numbers[1]};
-  args.in[1] = {static_cast<Narrow>(given[1]), numbers[2], numbers[3]};
+  args.in[0] = {given[0], numbers[0], numbers[1]};
+  args.in[1] = {given[1], numbers[2], numbers[3]};
   args.sums[0] = static_cast<const float*>(given[2]);
   args.sums[1] = static_cast<const float*>(given[3]);
   args.parts[0] = numbers[4];
   args.parts[1] = numbers[5];
   args.gamma = static_cast<const float*>(given[4]);
   args.beta = static_cast<const float*>(given[5]);
-  args.scale_shift = static_cast<Narrow>(given[6]);
+  args.scale_shift = given[6];
   args.scale_shift_stride = numbers[6];
   args.norm = numbers[7];
   args.silu = numbers[8];
   args.groups = numbers[9];
   args.eps = 1e-5f;
-  args.skip[0] = {static_cast<Narrow>(given[7]), numbers[10], numbers[11]};
-  args.skip[1] = {static_cast<Narrow>(given[8]), numbers[12], numbers[13]};
-  args.weight = static_cast<Narrow>(given[9]);
+  args.skip[0] = {given[7], numbers[10], numbers[11]};
+  args.skip[1] = {given[8], numbers[12], numbers[13]};
+  args.weight = given[9];
   args.bias = static_cast<const float*>(given[10]);
-  args.residual = static_cast<Narrow>(given[11]);
+  args.residual = given[11];
   args.factor = factor;
-  args.out = static_cast<__nv_bfloat16*>(given[12]);
+  args.out = given[12];
   args.out_sums = static_cast<float*>(given[13]);
   args.H = numbers[14];
   args.W = numbers[15];
   args.N = numbers[16];
-  switch (which) {
-#define F(i, BX, BY, BN, WGM, WK, IST, ST, RST, NP)                                      \
-  case i:                                                                                \
-    return stride::cuda::launch_conv<BX, BY, BN, WGM, WK, IST, ST, RST, NP>(args, batch, \
-                                                                            static_cast<cudaStream_t>(stream));
-    CASES(F)
-#undef F
-  }
-  return -1;
+  return tf32 ? run<float>(which, args, batch, stream) : run<__nv_bfloat16>(which, args, batch, stream);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles every tile of the convolution kernel that was tried, checks it against PyTorch, and times it beside cuDNN.
 
-    fused_conv.py [--batches 256,16,1] [--out fused_conv.json]
+    fused_conv.py [--tf32] [--batches 256,16,1] [--out fused_conv.json]
 
 The layers are those of the `cifar10` UNet. The kernel's time holds normalisation, SiLU, bias, residual (or the 1 × 1
 convolution of the skip) and the sums for the next normalisation; cuDNN's is the bare convolution. Microseconds, medians
@@ -43,28 +43,39 @@ def compiled():
     return ctypes.CDLL(str(library))
 
 
+def rounded(t):
+    """To TF32, halves away from zero."""
+    return t if t.dtype != torch.float32 else ((t.contiguous().view(torch.int32) + 0x1000) & ~0x1fff).view(torch.float32)
+
+
 class Layer:
     """One convolution with random weights and inputs."""
+
+    dtype, chunk, piece, bound = torch.bfloat16, 32, 8, 6e-3
+
+    @classmethod
+    def use_tf32(cls):
+        cls.dtype, cls.chunk, cls.piece, cls.bound = torch.float32, 16, 4, 1e-3
 
     def __init__(self, batch, side, inputs, outputs, residual=False, skips=(), half=(0, 0)):
         self.batch, self.side, self.inputs, self.outputs, self.skips, self.half = batch, side, inputs, outputs, skips, half
         self.channels, self.factor = sum(inputs), 0.5 ** 0.5 if residual or skips else 1.0
 
         def image(size, channels):
-            return torch.randn(batch, size, size, channels, device="cuda").to(torch.bfloat16)
+            return torch.randn(batch, size, size, channels, device="cuda").to(self.dtype)
         self.x = [image(side >> half[i], c) for i, c in enumerate(inputs)]
         self.raw = [image(side, c) for c in skips]
         self.residual = image(side, outputs) if residual else None
-        self.weight = (torch.randn(outputs, self.channels, 3, 3, device="cuda") / math.sqrt(9 * self.channels)).to(torch.bfloat16)
-        rows = self.weight.permute(1, 2, 3, 0).reshape(-1, 32, 9, outputs).permute(0, 2, 1, 3).reshape(-1, outputs)
+        self.weight = (torch.randn(outputs, self.channels, 3, 3, device="cuda") / math.sqrt(9 * self.channels)).to(self.dtype)
+        rows = self.weight.permute(1, 2, 3, 0).reshape(-1, self.chunk, 9, outputs).permute(0, 2, 1, 3).reshape(-1, outputs)
         if skips:
-            self.skip_weight = (torch.randn(outputs, sum(skips), device="cuda") / math.sqrt(sum(skips))).to(torch.bfloat16)
+            self.skip_weight = (torch.randn(outputs, sum(skips), device="cuda") / math.sqrt(sum(skips))).to(self.dtype)
             rows = torch.cat([rows, self.skip_weight.t()])
-        self.rows, self.packed = rows, {}
+        self.rows, self.packed = rounded(rows), {}
         self.bias = torch.randn(outputs, device="cuda")
         self.gamma, self.beta = torch.rand(self.channels, device="cuda") + 0.5, torch.randn(self.channels, device="cuda") * 0.1
-        self.scale_shift = (torch.randn(batch, 2 * self.channels, device="cuda") * 0.2).to(torch.bfloat16)
-        self.out = torch.empty(batch, side, side, outputs, device="cuda", dtype=torch.bfloat16)
+        self.scale_shift = (torch.randn(batch, 2 * self.channels, device="cuda") * 0.2).to(self.dtype)
+        self.out = torch.empty(batch, side, side, outputs, device="cuda", dtype=self.dtype)
         self.sums = [self.sums_of(x, 4) for x in self.x]
         self.out_sums = None
 
@@ -76,7 +87,7 @@ class Layer:
 
     def weights_for(self, width):
         if width not in self.packed:
-            self.packed[width] = self.rows.reshape(-1, 4, 8, self.outputs // width, width).permute(3, 0, 1, 4, 2).contiguous()
+            self.packed[width] = self.rows.reshape(-1, 4, self.piece, self.outputs // width, width).permute(3, 0, 1, 4, 2).contiguous()
         return self.packed[width]
 
     def run(self, library, case, shape):
@@ -95,7 +106,7 @@ class Layer:
                     self.residual, self.out, self.out_sums]
         numbers = [self.inputs[0], self.half[0], second(self.inputs) or 0, self.half[1], 4, 4, 2 * self.channels, 1, 1, GROUPS,
                    self.skips[0] if self.skips else 0, 0, second(self.skips) or 0, 0, self.side, self.side, self.outputs]
-        code = library.conv(case, (ctypes.c_void_p * 14)(*[None if t is None else t.data_ptr() for t in pointers]),
+        code = library.conv(int(self.dtype == torch.float32), case, (ctypes.c_void_p * 14)(*[None if t is None else t.data_ptr() for t in pointers]),
                             (ctypes.c_int * 17)(*numbers), ctypes.c_float(self.factor), self.batch,
                             ctypes.c_void_p(torch.cuda.current_stream().cuda_stream))
         if code != 0:
@@ -117,7 +128,7 @@ class Layer:
         return x * self.factor
 
     def cudnn(self):
-        x = torch.randn(self.batch, self.channels, self.side, self.side, device="cuda", dtype=torch.bfloat16)
+        x = torch.randn(self.batch, self.channels, self.side, self.side, device="cuda", dtype=self.dtype)
         x, weight = (t.contiguous(memory_format=torch.channels_last) for t in (x, self.weight))
         return time_of(lambda: F.conv2d(x, weight, padding=1))
 
@@ -163,7 +174,7 @@ def check(library, cases):
             error = ((layer.out.double() - wanted).norm() / wanted.norm()).item()
             sums = Layer.sums_of(layer.out, 1)[:, 0]
             sums_error = ((layer.out_sums.sum(1) - sums).norm() / sums.norm()).item()
-            if not (error < 6e-3 and sums_error < 1e-4):
+            if not (error < Layer.bound and sums_error < 1e-4):
                 raise SystemExit(f"{name} at {side}, case {case}: errors {error:.2g} and {sums_error:.2g}")
             worst = max(worst, error)
     print(f"against PyTorch in float64: at most {worst:.1e}", flush=True)
@@ -172,10 +183,15 @@ def check(library, cases):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", default="256,16,1")
+    parser.add_argument("--tf32", action="store_true")
+    parser.add_argument("--library", help="compiled before")
     parser.add_argument("--out")
     given = parser.parse_args()
     torch.backends.cudnn.benchmark = True
-    library = compiled()
+    torch.backends.cudnn.allow_tf32 = True
+    if given.tf32:
+        Layer.use_tf32()
+    library = ctypes.CDLL(given.library) if given.library else compiled()
     cases = cases_of(library)
     check(library, cases)
     rows = []

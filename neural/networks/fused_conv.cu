@@ -43,16 +43,26 @@ int choose_conv_tile(int64_t batch, int height, int width, int outputs) {
   return best;
 }
 
-int fused_conv(const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream) {
+namespace {
+
+template <typename T>
+int run(const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream) {
   switch (tile) {
 #define F(i, BX, BY, BN, WGM, WK, IST, ST, RST, NP) \
   case i:                                           \
-    return launch_conv<BX, BY, BN, WGM, WK, IST, ST, RST, NP>(args, batch, stream);
+    return launch_conv<T, BX, BY, BN, WGM, WK, IST, ST, RST, NP>(args, batch, stream);
     STRIDE_CONV_TILES(F)
 #undef F
     default:
       return static_cast<int>(cudaErrorInvalidValue);
   }
+}
+
+}  // namespace
+
+int fused_conv(ConvType type, const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream) {
+  return type == ConvType::bfloat16 ? run<__nv_bfloat16>(args, tile, batch, stream)
+                                    : run<float>(args, tile, batch, stream);
 }
 
 }  // namespace stride::cuda

@@ -1,10 +1,11 @@
 // The kernel behind fused_conv (neural/networks/fused_conv.h), for compute capability 9.0a.
 //
-// A tile is BX × BY blocks of 8 × 8 pixels. In shared memory pixels lie as [octet of channels][pixel of the halo][8
-// channels], which is wgmma's layout without a swizzle: 8 pixels of a row are a core matrix, rows of the halo are its
-// stride, and a tap of the kernel is an offset of the descriptor: nothing is unfolded. One or two warpgroups copy raw
-// pixels several chunks of channels ahead and normalise them, one warp copies weights, the others multiply. Weights are
-// not waited for by a kernel that starts while the one before still ends (programmatic dependent launch).
+// A tile is BX × BY blocks of 8 × 8 pixels. In shared memory pixels lie as [piece of 16 bytes of channels][pixel of the
+// halo][channels of the piece: 8 in bfloat16, 4 in float32], which is wgmma's layout without a swizzle: 8 pixels of a
+// row are a core matrix, rows of the halo are its stride, and a tap of the kernel is an offset of the descriptor:
+// nothing is unfolded. One or two warpgroups copy raw pixels several chunks of channels ahead and normalise them, one
+// warp copies weights, the others multiply. Weights are not waited for by a kernel that starts while the one before
+// still ends (programmatic dependent launch).
 #pragma once
 
 #include "neural/networks/fused_conv.h"
@@ -15,7 +16,61 @@
 
 namespace stride::cuda {
 
-constexpr int CK = kConvChunk, OCT = CK / 8;  // channels of a chunk, and octets of them
+constexpr int OCT = 4;  // pieces of 16 bytes of a chunk of channels
+
+// Of an element type: channels of such a piece and of a chunk, and how the pieces are read and written.
+template <typename T>
+struct Narrow;
+template <>
+struct Narrow<__nv_bfloat16> {
+  static constexpr int VEC = 8, CK = OCT * VEC;
+  static __device__ __forceinline__ void read(const uint4& value, float (&f)[8]) {
+    const __nv_bfloat162* two = reinterpret_cast<const __nv_bfloat162*>(&value);
+#pragma unroll
+    for (int q = 0; q < 4; ++q) {
+      const float2 g = __bfloat1622float2(two[q]);
+      f[2 * q] = g.x;
+      f[2 * q + 1] = g.y;
+    }
+  }
+  static __device__ __forceinline__ uint4 rounded(const float (&f)[8]) {
+    uint4 value;
+    __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
+#pragma unroll
+    for (int q = 0; q < 4; ++q) two[q] = __floats2bfloat162_rn(f[2 * q], f[2 * q + 1]);
+    return value;
+  }
+  // What matrix products take.
+  static __device__ __forceinline__ uint4 operand(const float (&f)[8]) { return rounded(f); }
+  static __device__ __forceinline__ uint4 operand(const uint4& stored) { return stored; }
+};
+template <>
+struct Narrow<float> {
+  static constexpr int VEC = 4, CK = OCT * VEC;
+  static __device__ __forceinline__ void read(const uint4& value, float (&f)[4]) {
+    const float* from = reinterpret_cast<const float*>(&value);
+#pragma unroll
+    for (int q = 0; q < 4; ++q) f[q] = from[q];
+  }
+  static __device__ __forceinline__ uint4 rounded(const float (&f)[4]) {
+    return make_uint4(__float_as_uint(f[0]), __float_as_uint(f[1]), __float_as_uint(f[2]), __float_as_uint(f[3]));
+  }
+  static __device__ __forceinline__ uint32_t tf32(float f) {
+    uint32_t bits;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(f));
+    return bits;
+  }
+  static __device__ __forceinline__ uint4 operand(const float (&f)[4]) {
+    return make_uint4(tf32(f[0]), tf32(f[1]), tf32(f[2]), tf32(f[3]));
+  }
+  static __device__ __forceinline__ uint4 operand(const uint4& stored) {
+    float f[4];
+    read(stored, f);
+    return operand(f);
+  }
+};
+__device__ __forceinline__ float as_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ __forceinline__ float as_float(float x) { return x; }
 
 __device__ __forceinline__ uint32_t smem_u32(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -69,7 +124,7 @@ struct Shape {
   static constexpr int PW = TW + 2, PIXELS = (TH + 2) * PW;
   static constexpr int PLANE = PIXELS * 16 + 16;  // odd number of 16 bytes where PIXELS is even
   static constexpr int IN = (PLANE * OCT + 127) / 128 * 128;
-  static constexpr int WTAP = CK * BN * 2, WSTAGE = WTAP * WK;
+  static constexpr int WTAP = OCT * 16 * BN, WSTAGE = WTAP * WK;
   static constexpr int VEC = (PIXELS * OCT + 127) / 128, RAW = VEC * 128 * 16;  // of one warpgroup and chunk
   static constexpr int PIPE = IST * IN + ST * WSTAGE + NP * RST * RAW;
   static constexpr int ROW = BN + 4, TILE = M * ROW * 4;
@@ -79,11 +134,13 @@ struct Shape {
   static constexpr int CONSUMERS = WGM * WK, THREADS = NP * 128 + CONSUMERS * 128 + 32;
 };
 
-template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
+template <typename T, int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
 __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::THREADS, 1)
     conv_kernel(const __grid_constant__ ConvArgs p) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   using S = Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
+  using Own = Narrow<T>;
+  constexpr int CK = Own::CK, VEC = Own::VEC;
   extern __shared__ __align__(128) unsigned char shared[];
   unsigned char* in_s = shared;
   unsigned char* w_s = shared + IST * S::IN;
@@ -143,7 +200,8 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
           c -= s.channels;
           s = raw ? p.skip[1] : p.in[1];
         }
-        const __nv_bfloat16* base = s.data + (size_t)b * (p.H >> s.half) * (p.W >> s.half) * s.channels + c + v * 8;
+        const T* base =
+            static_cast<const T*>(s.data) + (size_t)b * (p.H >> s.half) * (p.W >> s.half) * s.channels + c + v * VEC;
         unsigned char* to = raw_s + chunk / NP % RST * S::RAW;
 #pragma unroll
         for (int j = 0; j < S::VEC; ++j)
@@ -155,37 +213,32 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
     };
     auto put = [&](int chunk, int buffer) {
       const bool raw = chunk >= chunks || !p.norm;
-      const int c = chunk * CK + v * 8;
+      const int c = chunk * CK + v * VEC;
       const unsigned char* from = raw_s + chunk / NP % RST * S::RAW;
       unsigned char* to = in_s + buffer * S::IN + v * S::PLANE + t / OCT * 16;
       if (raw) {
 #pragma unroll
         for (int j = 0; j < S::VEC; ++j)
           if (t + j * 128 < S::PIXELS * OCT)
-            *reinterpret_cast<uint4*>(to + j * 512) = *reinterpret_cast<const uint4*>(from + j * 2048);
+            *reinterpret_cast<uint4*>(to + j * 512) = Own::operand(*reinterpret_cast<const uint4*>(from + j * 2048));
         return;
       }
-      float a[8], s[8];
+      float a[VEC], s[VEC];
 #pragma unroll
-      for (int q = 0; q < 8; q += 4) {
+      for (int q = 0; q < VEC; q += 4) {
         *reinterpret_cast<float4*>(a + q) = *reinterpret_cast<const float4*>(scale_s + c + q);
         *reinterpret_cast<float4*>(s + q) = *reinterpret_cast<const float4*>(shift_s + c + q);
       }
 #pragma unroll
       for (int j = 0; j < S::VEC; ++j) {
-        uint4 value = *reinterpret_cast<const uint4*>(from + j * 2048);
-        __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
+        float f[VEC];
+        Own::read(*reinterpret_cast<const uint4*>(from + j * 2048), f);
 #pragma unroll
-        for (int q = 0; q < 4; ++q) {
-          float2 f = __bfloat1622float2(two[q]);
-          f.x = f.x * a[2 * q] + s[2 * q];
-          f.y = f.y * a[2 * q + 1] + s[2 * q + 1];
-          if (p.silu) {
-            f.x = silu(f.x);
-            f.y = silu(f.y);
-          }
-          two[q] = __float22bfloat162_rn(f);
+        for (int q = 0; q < VEC; ++q) {
+          f[q] = f[q] * a[q] + s[q];
+          if (p.silu) f[q] = silu(f[q]);
         }
+        uint4 value = Own::operand(f);
         if (!(inside >> j & 1)) value = make_uint4(0, 0, 0, 0);
         if (t + j * 128 < S::PIXELS * OCT) *reinterpret_cast<uint4*>(to + j * 512) = value;
       }
@@ -218,9 +271,9 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
         const int first = c / width * blocks;
         float a = p.gamma[c], s = p.beta[c], scale = 1.0f, shift = 0.0f;
         if (p.scale_shift) {
-          const __nv_bfloat16* f = p.scale_shift + (size_t)b * p.scale_shift_stride;
-          scale = 1.0f + __bfloat162float(f[c]);
-          shift = __bfloat162float(f[C + c]);
+          const T* f = static_cast<const T*>(p.scale_shift) + (size_t)b * p.scale_shift_stride;
+          scale = 1.0f + as_float(f[c]);
+          shift = as_float(f[C + c]);
         }
         float mean = 0, squares = 0;
         for (int q = 0; q < blocks; ++q) {
@@ -248,7 +301,7 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
   } else if (group == NP + S::CONSUMERS) {
     // Weights do not wait for the kernel before.
     if (lane == 0) {
-      const __nv_bfloat16* from = p.weight + (size_t)blockIdx.y * taps_in_all * CK * BN;
+      const T* from = static_cast<const T*>(p.weight) + (size_t)blockIdx.y * taps_in_all * CK * BN;
       int stage = 0, first = 0;
       for (int chunk = 0; chunk < all; ++chunk) {
         const int taps = chunk < chunks ? TAPS : 1;
@@ -290,11 +343,11 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
           const uint32_t shift = buffer * S::IN + (at / 3 * S::PW + at % 3) * 16;
           wgmma_fence();
 #pragma unroll
-          for (int kk = 0; kk < CK / 16; ++kk) {
+          for (int kk = 0; kk < OCT / 2; ++kk) {
             const uint64_t wd = descriptor(b_base + slot * S::WSTAGE + kk * 2 * BN * 16, BN * 16, 128);
 #pragma unroll
             for (int i = 0; i < S::MB; ++i)
-              wgmma<BN>(acc[i], descriptor(a_base[i] + shift + kk * 2 * S::PLANE, S::PLANE, S::PW * 16), wd);
+              wgmma<T, BN>(acc[i], descriptor(a_base[i] + shift + kk * 2 * S::PLANE, S::PLANE, S::PW * 16), wd);
           }
           wgmma_commit();
           wgmma_wait<1>();
@@ -348,21 +401,22 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
       float f[8];
       *reinterpret_cast<float4*>(f) = *reinterpret_cast<const float4*>(tile_s + m * ROW + col * 8);
       *reinterpret_cast<float4*>(f + 4) = *reinterpret_cast<const float4*>(tile_s + m * ROW + col * 8 + 4);
-      uint4 res = make_uint4(0, 0, 0, 0);
-      if (p.residual) res = __ldg(reinterpret_cast<const uint4*>(p.residual + at));
-      const __nv_bfloat162* r2 = reinterpret_cast<const __nv_bfloat162*>(&res);
-      uint4 value;
-      __nv_bfloat162* v2 = reinterpret_cast<__nv_bfloat162*>(&value);
 #pragma unroll
-      for (int q = 0; q < 4; ++q) {
-        const float2 r = __bfloat1622float2(r2[q]);
-        v2[q] = __floats2bfloat162_rn((f[2 * q] + bias[2 * q] + r.x) * p.factor,
-                                      (f[2 * q + 1] + bias[2 * q + 1] + r.y) * p.factor);
-        const float2 s = __bfloat1622float2(v2[q]);
-        sum[q / 2] += s.x + s.y;
-        squares[q / 2] += s.x * s.x + s.y * s.y;
+      for (int half = 0; half < 8; half += VEC) {
+        float r[VEC] = {}, g[VEC];
+        if (p.residual)
+          Own::read(__ldg(reinterpret_cast<const uint4*>(static_cast<const T*>(p.residual) + at + half)), r);
+#pragma unroll
+        for (int q = 0; q < VEC; ++q) g[q] = (f[half + q] + bias[half + q] + r[q]) * p.factor;
+        const uint4 value = Own::rounded(g);
+        Own::read(value, g);
+#pragma unroll
+        for (int q = 0; q < VEC; q += 2) {
+          sum[(half + q) / 4] += g[q] + g[q + 1];
+          squares[(half + q) / 4] += g[q] * g[q] + g[q + 1] * g[q + 1];
+        }
+        *reinterpret_cast<uint4*>(static_cast<T*>(p.out) + at + half) = value;
       }
-      *reinterpret_cast<uint4*>(p.out + at) = value;
     }
   }
   if (p.out_sums) {
@@ -386,10 +440,10 @@ __global__ void __launch_bounds__(Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>::
 }
 
 /// Launches the kernel for B images; 0 or a CUDA error.
-template <int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
+template <typename T, int BX, int BY, int BN, int WGM, int WK, int IST, int ST, int RST, int NP>
 int launch_conv(const ConvArgs& args, int64_t batch, cudaStream_t stream) {
   using S = Shape<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
-  const auto kernel = conv_kernel<BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
+  const auto kernel = conv_kernel<T, BX, BY, BN, WGM, WK, IST, ST, RST, NP>;
   static const cudaError_t allowed =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED);
   if (allowed != cudaSuccess) return static_cast<int>(allowed);

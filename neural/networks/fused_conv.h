@@ -5,16 +5,18 @@
 #include <vector>
 
 struct CUstream_st;
-struct __nv_bfloat16;
 
 namespace stride::cuda {
+
+/// What images and weights are made of; products and sums are float32.
+enum class ConvType { bfloat16, tf32 };
 
 inline constexpr int kConvChunk = 32;          ///< channels of every source are a multiple of it
 inline constexpr int kMostConvChannels = 768;  ///< of all that is normalised together
 
-/// Images `[B, H, W, C]` in bfloat16 that are read; `half`: at half the resolution, each pixel four times.
+/// Images `[B, H, W, C]` in bfloat16 or float32 that are read; `half`: at half the resolution, each pixel four times.
 struct ConvSource {
-  const __nv_bfloat16* data = nullptr;
+  const void* data = nullptr;
   int channels = 0;  ///< 0: not there
   int half = 0;
 };
@@ -29,19 +31,20 @@ struct ConvArgs {
   int parts[2] = {};
   const float *gamma = nullptr, *beta = nullptr;  ///< `[C]`
   /// `[B, …]` with rows of `scale_shift_stride`: the normalisation times 1 + the first C, plus the next C
-  const __nv_bfloat16* scale_shift = nullptr;
+  const void* scale_shift = nullptr;
   int scale_shift_stride = 0;
   int norm = 0, silu = 0;
   int groups = 0;
   float eps = 0;
   int taps = 9;  ///< or 1
   ConvSource skip[2] = {};
-  const __nv_bfloat16* weight = nullptr;    ///< packed for the tile: pack_conv_rows
-  const float* bias = nullptr;              ///< `[N]`
-  const __nv_bfloat16* residual = nullptr;  ///< `[B, H, W, N]`
+  const void* weight =
+      nullptr;  ///< packed for the tile: `[N/width][K/V][width][V]` of V that make 16 bytes, TF32 rounded
+  const float* bias = nullptr;     ///< `[N]`
+  const void* residual = nullptr;  ///< `[B, H, W, N]`
   float factor = 1;
-  __nv_bfloat16* out = nullptr;  ///< `[B, H, W, N]`
-  float* out_sums = nullptr;     ///< `[B, tiles, N/4, 2]`
+  void* out = nullptr;        ///< `[B, H, W, N]`
+  float* out_sums = nullptr;  ///< `[B, tiles, N/4, 2]`
   int H = 0, W = 0, N = 0;
 };
 
@@ -55,15 +58,18 @@ struct ConvTile {
 /// arguments, so that runs repeat bit for bit; −1: none fits.
 [[nodiscard]] int choose_conv_tile(int64_t batch, int height, int width, int outputs);
 
-/// Runs it on tile number `tile`. Returns 0 or a CUDA error.
-int fused_conv(const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream);
+/// Channels of a source that are read together: rows of weights come in chunks of so many.
+[[nodiscard]] constexpr int conv_chunk(ConvType type) { return type == ConvType::bfloat16 ? 32 : 16; }
 
-/// The first layer: x `[B, C, H, W]` bfloat16, 3 × 3 with padding; weight float32 `[9C, N]` with rows (c, y, x).
-/// Writes `[B, H, W, N]` and its sums, a part for every 8 × 8 pixels. C ≤ 16, N ≤ 512.
-int first_conv(const __nv_bfloat16* x, const float* weight, const float* bias, __nv_bfloat16* out, float* out_sums,
+/// Runs it on tile number `tile`. Returns 0 or a CUDA error.
+int fused_conv(ConvType type, const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream);
+
+/// The first layer: x `[B, C, H, W]`, 3 × 3 with padding; weight float32 `[9C, N]` with rows (c, y, x), products in
+/// float32. Writes `[B, H, W, N]` and its sums, a part for every 8 × 8 pixels. C ≤ 16, N ≤ 512.
+int first_conv(ConvType type, const void* x, const float* weight, const float* bias, void* out, float* out_sums,
                int64_t batch, int channels, int height, int width, int outputs, CUstream_st* stream);
 /// Means of 2 × 2 pixels of `[B, 2H, 2W, C]`, with their sums, a part for every 8 × 8 pixels. C ≤ 512.
-int halve_images(const __nv_bfloat16* x, __nv_bfloat16* out, float* out_sums, int64_t batch, int height, int width,
+int halve_images(ConvType type, const void* x, void* out, float* out_sums, int64_t batch, int height, int width,
                  int channels, CUstream_st* stream);
 
 }  // namespace stride::cuda

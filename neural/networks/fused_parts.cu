@@ -26,7 +26,34 @@ __device__ Rows rows_of(int channels) {
   return r;
 }
 
+// 8 values.
+__device__ void load(const __nv_bfloat16* from, float (&f)[8]) {
+  const uint4 value = *reinterpret_cast<const uint4*>(from);
+  const __nv_bfloat162* two = reinterpret_cast<const __nv_bfloat162*>(&value);
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    const float2 s = __bfloat1622float2(two[q]);
+    f[2 * q] = s.x;
+    f[2 * q + 1] = s.y;
+  }
+}
+__device__ void load(const float* from, float (&f)[8]) {
+#pragma unroll
+  for (int q = 0; q < 8; q += 4) *reinterpret_cast<float4*>(f + q) = *reinterpret_cast<const float4*>(from + q);
+}
+__device__ float as_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ float as_float(float x) { return x; }
+
 // Rounds 8 values, stores them, and adds what was stored to the sums of their two quads.
+__device__ void store(const float (&f)[8], float* to, float (&sum)[2], float (&squares)[2]) {
+#pragma unroll
+  for (int q = 0; q < 8; ++q) {
+    sum[q / 4] += f[q];
+    squares[q / 4] += f[q] * f[q];
+  }
+#pragma unroll
+  for (int q = 0; q < 8; q += 4) *reinterpret_cast<float4*>(to + q) = make_float4(f[q], f[q + 1], f[q + 2], f[q + 3]);
+}
 __device__ void store(const float (&f)[8], __nv_bfloat16* to, float (&sum)[2], float (&squares)[2]) {
   uint4 value;
   __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
@@ -57,8 +84,9 @@ __device__ void write_sums(const Rows& r, const float (&sum)[2], const float (&s
   }
 }
 
-__global__ void first_kernel(const __nv_bfloat16* x, const float* weight, const float* bias, __nv_bfloat16* out,
-                             float* out_sums, int channels, int height, int width, int outputs) {
+template <typename T>
+__global__ void first_kernel(const T* x, const float* weight, const float* bias, T* out, float* out_sums, int channels,
+                             int height, int width, int outputs) {
   extern __shared__ float shared[];
   constexpr int kHalo = kSide + 2;
   float* in = shared;                            // [C][10][10]
@@ -72,7 +100,7 @@ __global__ void first_kernel(const __nv_bfloat16* x, const float* weight, const 
   for (int i = static_cast<int>(threadIdx.x); i < channels * kHalo * kHalo; i += static_cast<int>(blockDim.x)) {
     const int c = i / (kHalo * kHalo), y = y0 + i / kHalo % kHalo - 1, at = x0 + i % kHalo - 1;
     const bool inside = y >= 0 && y < height && at >= 0 && at < width;
-    in[i] = inside ? __bfloat162float(x[((b * channels + c) * height + y) * width + at]) : 0.0f;
+    in[i] = inside ? as_float(x[((b * channels + c) * height + y) * width + at]) : 0.0f;
   }
   __syncthreads();
   // A thread has 8 channels of a row of pixels: a weight is read once for all of them.
@@ -108,8 +136,8 @@ __global__ void first_kernel(const __nv_bfloat16* x, const float* weight, const 
   write_sums(r, sum, squares, room, outputs, out_sums + blockIdx.x * static_cast<int64_t>(outputs / 2));
 }
 
-__global__ void halve_kernel(const __nv_bfloat16* x, __nv_bfloat16* out, float* out_sums, int height, int width,
-                             int channels) {
+template <typename T>
+__global__ void halve_kernel(const T* x, T* out, float* out_sums, int height, int width, int channels) {
   extern __shared__ float shared[];
   const int tiles_w = width / kSide, tiles = height / kSide * tiles_w;
   const int64_t b = blockIdx.x / tiles;
@@ -122,14 +150,10 @@ __global__ void halve_kernel(const __nv_bfloat16* x, __nv_bfloat16* out, float* 
       float f[8] = {};
       for (int k = 0; k < 4; ++k) {
         const int64_t from = ((b * 2 * height + 2 * y + k / 2) * 2 * width + 2 * at + k % 2) * channels + r.column * 8;
-        const uint4 value = *reinterpret_cast<const uint4*>(x + from);
-        const __nv_bfloat162* two = reinterpret_cast<const __nv_bfloat162*>(&value);
+        float one[8];
+        load(x + from, one);
 #pragma unroll
-        for (int q = 0; q < 4; ++q) {
-          const float2 s = __bfloat1622float2(two[q]);
-          f[2 * q] += 0.25f * s.x;
-          f[2 * q + 1] += 0.25f * s.y;
-        }
+        for (int q = 0; q < 8; ++q) f[q] += 0.25f * one[q];
       }
       store(f, out + ((b * height + y) * width + at) * channels + r.column * 8, sum, squares);
     }
@@ -140,27 +164,48 @@ __global__ void halve_kernel(const __nv_bfloat16* x, __nv_bfloat16* out, float* 
 // Whole rows of threads.
 int threads_for(int channels) { return kThreads / (channels / 8) * (channels / 8); }
 
-}  // namespace
-
-int first_conv(const __nv_bfloat16* x, const float* weight, const float* bias, __nv_bfloat16* out, float* out_sums,
-               int64_t batch, int channels, int height, int width, int outputs, CUstream_st* stream) {
+template <typename T>
+int first(const T* x, const float* weight, const float* bias, T* out, float* out_sums, int64_t batch, int channels,
+          int height, int width, int outputs, CUstream_st* stream) {
   const int threads = outputs / 8 * kSide;  // one for each row of pixels
   const int bytes = 4 * (channels * (kSide + 2) * (kSide + 2) + 9 * channels * outputs + kSide * outputs / 2);
   static const cudaError_t allowed =
-      cudaFuncSetAttribute(first_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 220 * 1024);
+      cudaFuncSetAttribute(first_kernel<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, 220 * 1024);
   if (allowed != cudaSuccess) return static_cast<int>(allowed);
   const auto blocks = static_cast<unsigned>(batch * (height / kSide) * (width / kSide));
   first_kernel<<<blocks, threads, bytes, stream>>>(x, weight, bias, out, out_sums, channels, height, width, outputs);
   return static_cast<int>(cudaGetLastError());
 }
 
-int halve_images(const __nv_bfloat16* x, __nv_bfloat16* out, float* out_sums, int64_t batch, int height, int width,
-                 int channels, CUstream_st* stream) {
+template <typename T>
+int halve(const T* x, T* out, float* out_sums, int64_t batch, int height, int width, int channels,
+          CUstream_st* stream) {
   const int threads = threads_for(channels);
   const int bytes = 4 * (threads / (channels / 8)) * channels / 2;
   const auto blocks = static_cast<unsigned>(batch * (height / kSide) * (width / kSide));
   halve_kernel<<<blocks, threads, bytes, stream>>>(x, out, out_sums, height, width, channels);
   return static_cast<int>(cudaGetLastError());
+}
+
+}  // namespace
+
+int first_conv(ConvType type, const void* x, const float* weight, const float* bias, void* out, float* out_sums,
+               int64_t batch, int channels, int height, int width, int outputs, CUstream_st* stream) {
+  const auto run = [&](auto like) {
+    using T = decltype(like);
+    return first(static_cast<const T*>(x), weight, bias, static_cast<T*>(out), out_sums, batch, channels, height, width,
+                 outputs, stream);
+  };
+  return type == ConvType::bfloat16 ? run(__nv_bfloat16()) : run(float());
+}
+
+int halve_images(ConvType type, const void* x, void* out, float* out_sums, int64_t batch, int height, int width,
+                 int channels, CUstream_st* stream) {
+  const auto run = [&](auto like) {
+    using T = decltype(like);
+    return halve(static_cast<const T*>(x), static_cast<T*>(out), out_sums, batch, height, width, channels, stream);
+  };
+  return type == ConvType::bfloat16 ? run(__nv_bfloat16()) : run(float());
 }
 
 }  // namespace stride::cuda

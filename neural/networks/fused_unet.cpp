@@ -4,11 +4,11 @@
 #include "neural/networks/fused_conv.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
-#include <cuda_bf16.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,11 +26,9 @@ constexpr float kEpsilon = 1e-5F;
 constexpr int kBlock = 8;           // pixels of a tile's side
 constexpr int64_t kLastWidth = 16;  // outputs of the last layer, filled up
 
-const __nv_bfloat16* narrow_data(const Tensor& t) { return static_cast<const __nv_bfloat16*>(t.const_data_ptr()); }
-__nv_bfloat16* narrow_data(Tensor& t) { return static_cast<__nv_bfloat16*>(t.mutable_data_ptr()); }
 const float* float_data(const Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
 
-// What a kernel left: `[B, H, W, C]` bfloat16, and sums for a normalisation.
+// What a kernel left: `[B, H, W, C]`, and sums for a normalisation.
 struct Image {
   Tensor data, sums;
   bool half = false;  // to be read at twice its resolution
@@ -39,7 +37,7 @@ struct Image {
 
 // Weights of one convolution, packed for every tile that its outputs fit.
 struct Packed {
-  std::map<int, Tensor> by_width;  // outputs of a tile → `[N/width][K/8][width][8]`
+  std::map<int, Tensor> by_width;  // outputs of a tile → `[N/width][K/V][width][V]`, 16 bytes of V
   Tensor bias;                     // float32 `[N]`
   int outputs = 0, taps = 9;
 };
@@ -55,25 +53,42 @@ struct Block {
   int64_t modulation = 0;  // where its scale and shift begin among those of all blocks
 };
 
+cuda::ConvType type_of(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? cuda::ConvType::bfloat16 : cuda::ConvType::tf32;
+}
+
 Tensor as_float(const Tensor& t) { return t.to(at::kFloat).contiguous(); }
 
 // Rows of K in the order in which the kernel meets them: chunks of channels, taps, channels.
 Tensor rows_of(const Tensor& weight) {
   const int64_t n = weight.size(0), c = weight.size(1), taps = weight.size(2) * weight.size(3);
-  return weight.reshape({n, c / cuda::kConvChunk, cuda::kConvChunk, taps}).permute({1, 3, 2, 0}).reshape({-1, n});
+  const int64_t chunk = cuda::conv_chunk(type_of(weight.scalar_type()));
+  return weight.reshape({n, c / chunk, chunk, taps}).permute({1, 3, 2, 0}).reshape({-1, n});
 }
 
-Packed packed(const Tensor& rows, const Tensor& bias, int taps) {
+// To TF32, halves away from zero: what the kernels do with images.
+Tensor rounded(const Tensor& t) {
+  if (t.scalar_type() != at::kFloat) return t;
+  return t.contiguous().view(at::kInt).add(0x1000).bitwise_and(~0x1fff).view(at::kFloat);
+}
+
+Packed packed(const Tensor& wide, const Tensor& bias, int taps) {
   Packed out;
-  const int64_t n = rows.size(1);
+  const Tensor rows = rounded(wide);
+  const int64_t n = rows.size(1), piece = 16 / static_cast<int64_t>(rows.element_size());
   out.bias = as_float(bias);
   out.outputs = static_cast<int>(n);
   out.taps = taps;
   for (const cuda::ConvTile& tile : cuda::conv_tiles())
     if (n % tile.outputs == 0 && !out.by_width.contains(tile.outputs))
       out.by_width[tile.outputs] =
-          rows.to(at::kBFloat16).reshape({-1, 8, n / tile.outputs, tile.outputs}).permute({2, 0, 3, 1}).contiguous();
+          rows.reshape({-1, piece, n / tile.outputs, tile.outputs}).permute({2, 0, 3, 1}).contiguous();
   return out;
+}
+
+// float32 where a run may round it to TF32.
+bool may_run(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 || (dtype == at::kFloat && at::globalContext().allowTF32CuDNN());
 }
 
 bool fits(int64_t channels, int64_t groups) {
@@ -100,13 +115,15 @@ std::set<int64_t> widths_of(const UNetConfig& config) {
 
 struct FusedUNet::Impl {
   UNetConfig config;
+  at::ScalarType dtype = at::kBFloat16;
+  cuda::ConvType type = cuda::ConvType::bfloat16;
   std::map<std::string, Block> blocks;
   Packed qkv, attention_out, last;
   Norm attention_norm, out_norm;
   Tensor first_weight, first_bias;
-  Tensor time0, time0_bias, time1, time1_bias, class_weight;  // bfloat16
-  Tensor modulation, modulation_bias;                         // of all blocks, below each other
-  Tensor frequencies;                                         // float64
+  Tensor time0, time0_bias, time1, time1_bias, class_weight;
+  Tensor modulation, modulation_bias;  // of all blocks, below each other
+  Tensor frequencies;                  // float64
 
   [[nodiscard]] Tensor embed(const Tensor& time, const Tensor& labels) const;
   [[nodiscard]] Image block(const std::string& name, const std::vector<Image>& x, const Tensor& modulated) const;
@@ -136,7 +153,7 @@ Image FusedUNet::Impl::conv(const Packed& weights, const std::vector<Image>& in,
   args.N = weights.outputs;
   args.taps = weights.taps;
   for (std::size_t i = 0; i < in.size(); ++i) {
-    args.in[i] = {narrow_data(in[i].data), in[i].channels(), in[i].half ? 1 : 0};
+    args.in[i] = {in[i].data.const_data_ptr(), in[i].channels(), in[i].half ? 1 : 0};
     args.sums[i] = float_data(in[i].sums);
     args.parts[i] = around.norm != nullptr ? static_cast<int>(in[i].sums.size(1)) : 0;
   }
@@ -149,35 +166,36 @@ Image FusedUNet::Impl::conv(const Packed& weights, const std::vector<Image>& in,
     args.beta = float_data(around.norm->beta);
   }
   if (around.modulation) {
-    args.scale_shift = narrow_data(*around.modulation->first) + around.modulation->second;
+    args.scale_shift = static_cast<const char*>(around.modulation->first->const_data_ptr()) +
+                       around.modulation->second * static_cast<int64_t>(c10::elementSize(dtype));
     args.scale_shift_stride = static_cast<int>(around.modulation->first->size(1));
   }
   if (around.skip != nullptr)
     for (std::size_t i = 0; i < around.skip->size(); ++i) {
       const Image& image = (*around.skip)[i];
-      args.skip[i] = {narrow_data(image.data), image.channels(), image.half ? 1 : 0};
+      args.skip[i] = {image.data.const_data_ptr(), image.channels(), image.half ? 1 : 0};
     }
   const int tile = cuda::choose_conv_tile(batch, args.H, args.W, args.N);
   const cuda::ConvTile& shape = cuda::conv_tiles().at(static_cast<std::size_t>(tile));
-  args.weight = narrow_data(weights.by_width.at(shape.outputs));
+  args.weight = weights.by_width.at(shape.outputs).const_data_ptr();
   args.bias = float_data(weights.bias);
   args.factor = around.factor;
-  if (around.residual != nullptr) args.residual = narrow_data(around.residual->data);
+  if (around.residual != nullptr) args.residual = around.residual->data.const_data_ptr();
   Image out;
   out.data = at::empty({batch, args.H, args.W, args.N}, first.data.options());
-  args.out = narrow_data(out.data);
+  args.out = out.data.mutable_data_ptr();
   if (around.sums) {
     out.sums = at::empty({batch, (args.H / shape.height) * (args.W / shape.width), args.N / 4, 2},
                          first.data.options().dtype(at::kFloat));
     args.out_sums = out.sums.mutable_data_ptr<float>();
   }
-  C10_CUDA_CHECK(static_cast<cudaError_t>(cuda::fused_conv(args, tile, batch, at::cuda::getCurrentCUDAStream())));
+  C10_CUDA_CHECK(static_cast<cudaError_t>(cuda::fused_conv(type, args, tile, batch, at::cuda::getCurrentCUDAStream())));
   return out;
 }
 
 Tensor FusedUNet::Impl::embed(const Tensor& time, const Tensor& labels) const {
   const Tensor phase = time.to(at::kDouble).unsqueeze(1) * frequencies;
-  Tensor emb = at::linear(at::cat({phase.cos(), phase.sin()}, 1).to(at::kBFloat16), time0, time0_bias);
+  Tensor emb = at::linear(at::cat({phase.cos(), phase.sin()}, 1).to(dtype), time0, time0_bias);
   if (config.classes > 0) {
     const Tensor row = at::where(labels < 0, at::full_like(labels, config.classes), labels);
     emb = emb + at::embedding(class_weight, row);
@@ -213,10 +231,10 @@ Image FusedUNet::Impl::first(const Tensor& input) const {
   Image out;
   out.data = at::empty({batch, height, width, outputs}, x.options());
   out.sums = at::empty({batch, (height / kBlock) * (width / kBlock), outputs / 4, 2}, x.options().dtype(at::kFloat));
-  C10_CUDA_CHECK(static_cast<cudaError_t>(
-      cuda::first_conv(narrow_data(x), float_data(first_weight), float_data(first_bias), narrow_data(out.data),
-                       out.sums.mutable_data_ptr<float>(), batch, static_cast<int>(x.size(1)), static_cast<int>(height),
-                       static_cast<int>(width), static_cast<int>(outputs), at::cuda::getCurrentCUDAStream())));
+  C10_CUDA_CHECK(static_cast<cudaError_t>(cuda::first_conv(
+      type, x.const_data_ptr(), float_data(first_weight), float_data(first_bias), out.data.mutable_data_ptr(),
+      out.sums.mutable_data_ptr<float>(), batch, static_cast<int>(x.size(1)), static_cast<int>(height),
+      static_cast<int>(width), static_cast<int>(outputs), at::cuda::getCurrentCUDAStream())));
   return out;
 }
 
@@ -226,14 +244,14 @@ Image FusedUNet::Impl::halved(const Image& x) const {
   out.data = at::empty({batch, height, width, x.data.size(3)}, x.data.options());
   out.sums = at::empty({batch, (height / kBlock) * (width / kBlock), x.data.size(3) / 4, 2}, x.sums.options());
   C10_CUDA_CHECK(static_cast<cudaError_t>(cuda::halve_images(
-      narrow_data(x.data), narrow_data(out.data), out.sums.mutable_data_ptr<float>(), batch, static_cast<int>(height),
-      static_cast<int>(width), x.channels(), at::cuda::getCurrentCUDAStream())));
+      type, x.data.const_data_ptr(), out.data.mutable_data_ptr(), out.sums.mutable_data_ptr<float>(), batch,
+      static_cast<int>(height), static_cast<int>(width), x.channels(), at::cuda::getCurrentCUDAStream())));
   return out;
 }
 
 std::unique_ptr<FusedUNet> FusedUNet::of(const UNetConfig& config, const Weights& weights) {
   const Tensor& like = weights.at("in.weight");
-  if (!like.is_cuda() || like.scalar_type() != at::kBFloat16 || config.image_channels > kLastWidth) return nullptr;
+  if (!like.is_cuda() || !may_run(like.scalar_type()) || config.image_channels > kLastWidth) return nullptr;
   const cudaDeviceProp* device = at::cuda::getDeviceProperties(like.device().index());
   if (device->major != 9 || device->minor != 0) return nullptr;
   for (const int64_t width : widths_of(config))
@@ -244,6 +262,8 @@ std::unique_ptr<FusedUNet> FusedUNet::of(const UNetConfig& config, const Weights
   const c10::cuda::CUDAGuard guard(like.device());
   auto impl = std::make_unique<Impl>();
   impl->config = config;
+  impl->dtype = like.scalar_type();
+  impl->type = type_of(impl->dtype);
   const auto at_name = [&](const std::string& name) { return weights.at(name); };
   const auto norm = [&](const std::string& name) {
     return Norm{as_float(at_name(name + ".weight")), as_float(at_name(name + ".bias"))};
@@ -302,7 +322,7 @@ FusedUNet::~FusedUNet() = default;
 
 bool FusedUNet::takes(const Tensor& input) const {
   const int64_t side = kBlock * impl_->config.stride();
-  return input.is_cuda() && input.scalar_type() == at::kBFloat16 && input.size(2) % side == 0 &&
+  return input.is_cuda() && input.scalar_type() == impl_->dtype && may_run(impl_->dtype) && input.size(2) % side == 0 &&
          input.size(3) % side == 0 && input.size(0) > 0;
 }
 

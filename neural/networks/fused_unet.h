@@ -7,7 +7,8 @@
 
 namespace stride {
 
-/// unet_forward in bfloat16 without gradients, for compute capability 9.0: each convolution normalises and activates
+/// unet_forward without gradients in bfloat16, or in float32 where convolutions may round to TF32
+/// (at::Context::allowTF32CuDNN), for compute capability 9.0: each convolution normalises and activates
 /// what it reads, and leaves the sums of the next normalisation (neural/networks/fused_conv.h). Activations are rounded
 /// where unet_forward rounds them but for the normalised ones' statistics, which are of the rounded values in float32.
 /// Which tile a layer runs on depends on the batch, and so do the last bits.
@@ -17,9 +18,9 @@ class FusedUNet final {
   [[nodiscard]] static std::unique_ptr<FusedUNet> of(const UNetConfig& config, const Weights& weights);
   ~FusedUNet();
 
-  /// Whether images of this height and width can be run: every level must be made of blocks of 8 × 8 pixels.
+  /// Whether this can be run: every level must be made of blocks of 8 × 8 pixels, and float32 may be TF32 now.
   [[nodiscard]] bool takes(const Tensor& input) const;
-  /// As unet_forward; input bfloat16 on the weights' device.
+  /// As unet_forward; input in the weights' dtype, on their device.
   [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const Tensor& labels) const;
 
   FusedUNet(const FusedUNet&) = delete;

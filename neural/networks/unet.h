@@ -36,7 +36,7 @@ struct PassOptions {
 class FusedUNet;
 
 /// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise. In bfloat16
-/// on a card that has FusedUNet's kernels, what needs no gradient runs on those.
+/// and TF32, on a card that has FusedUNet's kernels, what needs no gradient runs on those.
 class UNet final : public Network {
  public:
   /// `weights` as check_weights accepts them, on the device and in the dtype that runs use. Throws InputError when

@@ -1,6 +1,7 @@
 // The UNet of fused kernels against the plain one.
 #include "tests/catch_torch.h"
 
+#include "framework/full_float32.h"
 #include "neural/networks/fused_conv.h"
 #include "neural/networks/fused_unet.h"
 #include "neural/networks/unet.h"
@@ -85,7 +86,39 @@ TEST_CASE("fused unet: says what the plain network says, nearer to float32 than 
       CHECK(got.equal(fused->forward(x, time, labels)));
     }
     CHECK_FALSE(fused->takes(at::zeros({1, 3, side + 4, side}, at::TensorOptions(at::kCUDA).dtype(at::kBFloat16))));
-    CHECK_FALSE(fused->takes(at::zeros({1, 3, side, side}, at::TensorOptions(at::kCUDA))));
+    CHECK_FALSE(fused->takes(at::zeros({1, 3, side, side}, at::TensorOptions(at::kCUDA))));  // float32
+  }
+}
+
+TEST_CASE("fused unet: in TF32, as near to float64 as cuDNN's TF32", "[cuda]") {
+  for (const auto& [channels, attention, classes, side] :
+       {std::tuple{std::vector<int64_t>{96, 160, 160}, true, 10, 32}, {std::vector<int64_t>{32, 64}, false, 0, 16}}) {
+    UNetConfig config = config_of(channels, attention, classes);
+    config.blocks = 2;
+    const Weights weights = random_weights(config, at::kFloat, at::kCUDA);
+    const Weights wide = random_weights(config, at::kDouble, at::kCUDA);
+    {
+      const FullFloat32 none;
+      CHECK(FusedUNet::of(config, weights) == nullptr);
+    }
+    const std::unique_ptr<FusedUNet> fused = FusedUNet::of(config, weights);
+    REQUIRE(fused != nullptr);
+    for (const int64_t batch : {1, 5, 33, 256}) {
+      const auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(batch));
+      const Tensor x = at::randn({batch, 3, side, side}, generator).to(at::kCUDA);
+      const Tensor time = at::randn({batch}, generator).to(at::kCUDA);
+      const Tensor labels = (at::arange(batch, at::kLong) % (classes + 1) - 1).to(at::kCUDA);
+      REQUIRE(fused->takes(x));
+      const Tensor wanted = unet_forward(config, wide, x.to(at::kDouble), time, labels);
+      const Tensor got = fused->forward(x, time, labels);
+      const auto error = [&](const Tensor& said) { return ((said - wanted).norm() / wanted.norm()).item<double>(); };
+      CAPTURE(batch, channels.front(), error(got));
+      CHECK(error(got) < 2e-3);
+      CHECK(error(got) < 1.2 * error(unet_forward(config, weights, x, time, labels)));
+      CHECK(got.equal(fused->forward(x, time, labels)));
+      const FullFloat32 none;
+      CHECK_FALSE(fused->takes(x));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "framework/sample.h"
 
+#include "framework/adaptive_loop.h"
 #include "framework/close_run.h"
 #include "framework/error.h"
 
@@ -46,35 +47,17 @@ class Run final {
 
   /// Rows end at different steps: every few attempts the host asks which, and those leave the batch.
   [[nodiscard]] std::pair<RunState, bool> adaptive(const RunState& start) const {
-    const int64_t poll_every = start.x.is_cuda() ? options_.poll_every : 1;
     std::vector<RunState> ended;  // as they stood; the last jump is made once, for all
     std::vector<Tensor> ended_rows;
-    RunState active = start;
-    Tensor rows = at::arange(start.batch(), start.constant.ids.options());
-    bool stopped = false;
-    const auto retire = [&](const Tensor& which) {
-      if (which.numel() == 0) return;
-      ended.push_back(active.select(which));
-      ended_rows.push_back(rows.index_select(0, which));
-    };
-    for (int64_t attempt = 1; rows.numel() > 0 && attempt <= options_.max_steps && !stopped; ++attempt) {
-      stopped = asked_to_stop(options_);
-      if (stopped) break;
-      active = step(active);
-      if (attempt % poll_every != 0) continue;
-      const Tensor running = active.running();
-      if (running.all().item<bool>()) continue;
-      if (!options_.compact && running.any().item<bool>()) continue;
-      const Tensor staying = running.nonzero().squeeze(1);
-      retire(running.logical_not().nonzero().squeeze(1));
-      active = active.select(staying);
-      rows = rows.index_select(0, staying);
-    }
-    if (rows.numel() > 0) {
-      const auto exhausted = at::full_like(active.status, static_cast<int8_t>(Status::max_steps));
-      if (!stopped) active.status = at::where(active.running(), exhausted, active.status);
-      retire(at::arange(rows.numel(), rows.options()));
-    }
+    const AdaptiveLoop loop{.step = [this](const RunState& state) { return step(state); },
+                            .max_steps = options_.max_steps,
+                            .poll_every = start.x.is_cuda() ? options_.poll_every : 1,
+                            .compact = options_.compact,
+                            .stop = options_.stop};
+    const bool stopped = run_to_ends(loop, start, [&](RunState rows, Tensor places) {
+      ended.push_back(std::move(rows));
+      ended_rows.push_back(std::move(places));
+    });
     RunState all = ended.at(0);
     for (std::size_t i = 1; i < ended.size(); ++i) all = RunState::concat(all, ended[i]);
     return {last(all.select(at::cat(ended_rows).argsort())), stopped};

@@ -26,6 +26,13 @@ using Clock = std::chrono::steady_clock;
 // Rows of one micro-batch of exact runs: kernels pick algorithms by batch size, so it is one size.
 constexpr int64_t kExactRows = 32;
 
+// Of a pool: what it holds on the device, and how many samples share the idle slots of its end.
+constexpr int64_t kPoolBytes = int64_t{1} << 30, kPoolRows = 4096;
+
+bool pools(const Sampler& sampler, const DrawSettings& settings) {
+  return settings.graphs && settings.device.is_cuda() && !sampler.fixed();
+}
+
 Tensor ids_on_cpu(const std::vector<int64_t>& seeds, int64_t first, int64_t n) {
   return at::tensor(std::vector<int64_t>(seeds.begin() + first, seeds.begin() + first + n),
                     at::TensorOptions().dtype(at::kLong));
@@ -80,19 +87,26 @@ class Drawing final {
     graphs_ = &*own_graphs_;
   }
 
+  // Of the samples that are left, those that run as a pool; else a batch.
+  [[nodiscard]] int64_t rows_at_once(int64_t batch) const {
+    return may_pool() ? std::max(batch, stride::rows_at_once(sampler_, denoiser_.info(), settings_)) : batch;
+  }
+
   // What captures have taken, with those before this call.
   [[nodiscard]] double capture_seconds() const { return graphs_->seconds(); }
   // Why the chunks were run step by step.
   [[nodiscard]] const std::string& stepwise() const { return graphs_->reason(); }
 
-  // One chunk; none when memory ran out.
-  std::optional<RunResult> try_chunk(int64_t first, int64_t n) const {
+  // A chunk: n samples as a pool of which `batch` run at once, or as many as fit into a batch. None when memory ran
+  // out.
+  std::optional<RunResult> try_chunk(int64_t first, int64_t n, int64_t batch) const {
     try {
-      return chunk(first, n);
+      if (std::optional<RunResult> result = pooled(first, n, batch)) return result;
+      return chunk(first, std::min(n, batch));
     } catch (const c10::Error& error) {
-      if (!settings_.oom_backoff || settings_.exact || !is_out_of_memory(error) || n == 1) throw;
+      if (!settings_.oom_backoff || settings_.exact || !is_out_of_memory(error) || batch == 1) throw;
     } catch (const std::bad_alloc&) {
-      if (!settings_.oom_backoff || settings_.exact || n == 1) throw;
+      if (!settings_.oom_backoff || settings_.exact || batch == 1) throw;
     }
     if (settings_.device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
     return std::nullopt;
@@ -103,15 +117,12 @@ class Drawing final {
     const Tensor seeds = ids_on_cpu(settings_.seeds, first, n);
     // The last chunk takes the graph of those before it.
     const int64_t rows = settings_.exact ? kExactRows : n < graphs_->rows() ? graphs_->rows() : n;
-    const Tensor ids = pad_rows(seeds.to(settings_.device), rows);
-    const Tensor x = pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
-    const Times sigma = at::full({rows}, sampler_.grid.start(), x.options().dtype(at::kDouble));
-    RunConstant constant{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
-    if (const auto keys = data_keys(settings_, first, n)) constant.noise_keys = pad_rows(*keys, rows);
-    const Problem problem{model(), *sampler_.term, noise(), settings_.guidance};
+    const RunConstant constant = constants(first, n, rows);
+    const Tensor x = starts(first, n, rows);
     if (std::optional<RunResult> result = captured(constant, x, first)) return handed_out(seeds, *std::move(result));
-    const RunState start = start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
-    Tensor most_draws = at::zeros({}, ids.options());
+    const Problem problem{model(), *sampler_.term, noise(), settings_.guidance};
+    const RunState start = start_at(constant, x);
+    Tensor most_draws = at::zeros({}, constant.ids.options());
     if (hooks_.trajectory) tap_.emplace(hooks_.points, sampler_.grid.steps());
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
@@ -119,11 +130,41 @@ class Drawing final {
     return handed_out(seeds, std::move(result));
   }
 
+  RunConstant constants(int64_t first, int64_t n, int64_t rows) const {
+    const Tensor ids = pad_rows(ids_on_cpu(settings_.seeds, first, n).to(settings_.device), rows);
+    RunConstant out{ids, condition(first, n, rows), sampler_.grid.rows(rows, settings_.device), {}};
+    if (const auto keys = data_keys(settings_, first, n)) out.noise_keys = pad_rows(*keys, rows);
+    return out;
+  }
+  Tensor starts(int64_t first, int64_t n, int64_t rows) const {
+    return pad_rows(start_points(settings_, denoiser_.info(), sampler_.grid.start(), first, n), rows);
+  }
+  RunState start_at(RunConstant constant, const Tensor& x) const {
+    const Times sigma = at::full({x.size(0)}, sampler_.grid.start(), x.options().dtype(at::kDouble));
+    return start_run(*sampler_.solver, *sampler_.controller, std::move(constant), x, sigma);
+  }
+
   // Without padded rows; whoever wants the chunk's trajectories has got them.
   RunResult handed_out(const Tensor& seeds, RunResult result) const {
     if (result.x.size(0) > seeds.size(0)) result = first_rows(std::move(result), seeds.size(0));
     if (hooks_.trajectory && !result.stopped) hooks_.trajectory(seeds, tap_->batch(seeds, result));
     return result;
+  }
+
+  [[nodiscard]] bool may_pool() const {
+    return pools(sampler_, settings_) && !hooks_.observe && !hooks_.trajectory && !file_noise_ && stepwise().empty();
+  }
+
+  std::optional<RunResult> pooled(int64_t first, int64_t n, int64_t batch) const {
+    if (!may_pool()) return std::nullopt;
+    const RunState begin = start_at(constants(first, n, n), starts(first, n, n));
+    const RefilledRun::Options options{
+        .slots = settings_.exact ? kExactRows : batch, .max_steps = settings_.max_steps, .compact = !settings_.exact};
+    if (!graphs_->open_pool(begin, options)) return std::nullopt;
+    const auto total = static_cast<int64_t>(settings_.seeds.size());
+    return graphs_->run_pool(begin, [&](int64_t ended) {
+      return hooks_.progress && !hooks_.progress(first + std::clamp<int64_t>(ended, 0, n - 1), total, "");
+    });
   }
 
   // The chunk as a CUDA graph, where it can be one and nobody looks at its states.
@@ -254,6 +295,13 @@ Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double
   return x.to(state_dtype(settings.dtype));
 }
 
+int64_t rows_at_once(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings) {
+  if (!pools(sampler, settings)) return settings.batch;
+  int64_t bytes = 4 * static_cast<int64_t>(c10::elementSize(state_dtype(settings.dtype)));  // starts, ends, a history
+  for (const int64_t size : model.shape) bytes *= size;
+  return std::clamp(kPoolBytes / bytes, settings.batch, std::max(kPoolRows, 16 * settings.batch));
+}
+
 Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks) {
   require_made_for(sampler, denoiser.info(), settings);
   const Drawing drawing(sampler, denoiser, settings, hooks);
@@ -263,13 +311,14 @@ Draws draw(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings&
   draws.batch = settings.exact ? kExactRows : std::max<int64_t>(1, settings.batch);
   Parts parts;
   for (int64_t first = 0; first < total && !draws.stopped;) {
-    const int64_t n = std::min(draws.batch, total - first);
     const auto begin = Clock::now();
-    const std::optional<RunResult> result = drawing.try_chunk(first, n);
+    const int64_t most = std::min(drawing.rows_at_once(draws.batch), total - first);
+    const std::optional<RunResult> result = drawing.try_chunk(first, most, draws.batch);
     if (!result) {
-      draws.batch = std::max<int64_t>(1, n / 2);
+      draws.batch = std::max<int64_t>(1, std::min(draws.batch, most) / 2);
       continue;
     }
+    const int64_t n = result->ids.size(0);
     if (result->stopped) {
       draws.stopped = true;
       break;

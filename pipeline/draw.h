@@ -47,6 +47,10 @@ struct DrawSettings {
 [[nodiscard]] Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first,
                                   int64_t n);
 
+/// Rows that `draw` works on at a time: a batch, or, where an adaptive policy runs as graphs, a pool of samples of
+/// which a batch runs at once.
+[[nodiscard]] int64_t rows_at_once(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings);
+
 /// What became of the samples; rows in the order of the seeds, on the CPU, data in the state's dtype.
 struct Draws {
   Tensor x;                                  ///< `[n, …]`; undefined with DrawHooks::keep false

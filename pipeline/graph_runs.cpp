@@ -46,6 +46,28 @@ void GraphRuns::plan() {
 
 std::optional<int64_t> GraphRuns::draws() const { return program_ ? std::optional(program_->draws) : std::nullopt; }
 
+bool GraphRuns::open_pool(const RunState& example, const RefilledRun::Options& options) {
+  if (!example.x.is_cuda() || sampler_.fixed() || !reason_.empty()) return false;
+  if (pool_ && slots_ == options.slots && pool_->capacity() >= example.batch()) return true;
+  const Stopwatch watch;
+  pool_.reset();  // its memory first
+  try {
+    pool_.emplace(problem_, *sampler_.solver, *sampler_.controller, example, options);
+  } catch (const UsageError& error) {
+    reason_ = error.what();
+    return false;
+  } catch (const c10::Error& error) {
+    if (is_out_of_memory(error)) throw;
+    reason_ = first_line(error.what_without_backtrace());
+    return false;
+  }
+  slots_ = options.slots;
+  seconds_ += watch.seconds();
+  return true;
+}
+
+RunResult GraphRuns::run_pool(const RunState& starts, const RefilledRun::Stop& stop) { return (*pool_)(starts, stop); }
+
 std::optional<RunResult> GraphRuns::run(const RunConstant& constant, const Tensor& x,
                                         const std::function<bool()>& stop) {
   if (!x.is_cuda() || !sampler_.fixed()) return std::nullopt;

@@ -5,6 +5,7 @@
 #include "framework/noise/noise.h"
 #include "framework/program/captured_run.h"
 #include "framework/program/program.h"
+#include "framework/program/refilled_run.h"
 #include "pipeline/sampler.h"
 
 #include <functional>
@@ -15,8 +16,9 @@
 namespace stride {
 
 /// Captures a run of the sampler on the first batch and replays it for those after it; a batch of another size is
-/// captured in its place. On a fixed grid and a CUDA device; elsewhere, and where something cannot be captured, there
-/// is a reason in words and the caller runs step by step.
+/// captured in its place. Under an adaptive policy a step is captured, and samples are replaced where they end. On a
+/// CUDA device; elsewhere, and where something cannot be captured, there is a reason in words and the caller runs step
+/// by step.
 class GraphRuns final {
  public:
   /// Sampler, denoiser and noise (none: PhiloxNoise) are kept by reference. `see`: CapturedRun::See.
@@ -29,6 +31,11 @@ class GraphRuns final {
   /// None: `reason` says why; what is captured once is not tried again.
   [[nodiscard]] std::optional<RunResult> run(const RunConstant& constant, const Tensor& x,
                                              const std::function<bool()>& stop);
+  /// The same for an adaptive policy: opens a pool (RefilledRun) for as many rows as `example` has and as many slots,
+  /// unless there is one that holds them. False: `reason` says why not.
+  [[nodiscard]] bool open_pool(const RunState& example, const RefilledRun::Options& options);
+  /// Runs the pool that is open.
+  [[nodiscard]] RunResult run_pool(const RunState& starts, const RefilledRun::Stop& stop);
   [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
   /// Rows of the captured run; 0: there is none.
   [[nodiscard]] int64_t rows() const noexcept { return rows_; }
@@ -50,6 +57,8 @@ class GraphRuns final {
   bool planned_ = false;
   std::string reason_;
   std::optional<CapturedRun> captured_;
+  std::optional<RefilledRun> pool_;
+  int64_t slots_ = 0;  ///< of the pool
   int64_t rows_ = 0;
   double seconds_ = 0;
 };

@@ -46,6 +46,8 @@ class BenchCommand final : public Command {
     settings.rounds = options.integer("rounds");
     for (const std::string& solver : solvers_of(options)) settings.samplers.push_back(spec_of(options, model, solver));
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+    if (options.asked("python") && !options.has("against"))
+      warn(context, {"`python` has no effect: `against` torch is missing"});
     if (context.dry_run())
       return context.plan({{"model", model.info().name},
                            {"device", context.device().str()},

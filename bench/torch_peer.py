@@ -8,7 +8,10 @@ Reads requests from standard input, a line of JSON each, and answers each with a
     {"variant": "eager"|"graph"|"compile", "batch": 16, "seconds": 0.05}          one evaluation of the network
     {"sampler": "k-diffusion:dpmpp_2m", "variant": ..., "batch": 16, "nfe": 20, "seconds": 0.05}     a whole run
 
-The answer is {"ms": 1.23}, or {"error": "..."} where something is not installed or fails. The first line, before any
+    {"adaptive": "torchdiffeq:dopri5"|"masked:dopri5", "policy": "pi:atol=0.05", "samples": 4096, "batch": 256,
+     "sigma_min": 0.002, "sigma_max": 80.0, "variant": ...}         all samples, a batch after the other
+
+The answer is {"ms": 1.23} (with "nfe", the mean of the samples, where it is adaptive), or {"error": "..."} where something is not installed or fails. The first line, before any
 request, says which versions there are. Everything is built and warmed up on its first request and then only timed, so
 that requests can come in turn with another program's measurements. `graph` and `compile` are replayed as CUDA graphs.
 """
@@ -130,6 +133,62 @@ def diffusers_run(name, denoiser, shape, nfe, device):
     return run
 
 
+# Dormand and Prince 1980: a_ij, then b of order 5 less that of order 4.
+DOPRI5 = ((1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9),
+          (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+          (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+          (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84))
+DOPRI5_TIMES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1)
+DOPRI5_ERROR = (71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+
+
+class Slope:
+    """dx/dsigma of the probability flow, counted. Below the last level, where torchdiffeq looks ahead, as at that."""
+
+    def __init__(self, denoiser, batch, low):
+        self.denoiser, self.batch, self.low, self.count = denoiser, batch, low, 0
+
+    def __call__(self, sigma, x):
+        self.count += 1
+        sigma = sigma.float().clamp(min=self.low).expand(self.batch)
+        return (x - self.denoiser(x, sigma)) / sigma.reshape(-1, *[1] * (x.dim() - 1))
+
+
+def torchdiffeq_run(slope, x, low, high, atol):
+    """One step size for the whole batch. Evaluations of each row."""
+    import torchdiffeq
+    times = torch.tensor([high, low], device=x.device, dtype=torch.float64)
+    torchdiffeq.odeint(slope, x, times, method="dopri5", rtol=0.0, atol=atol)
+    return torch.full((len(x),), float(slope.count))
+
+
+def masked_run(slope, x, low, high, atol):
+    """A step size of its own for every row, as in torchode: all rows are evaluated until the last has ended."""
+    shape = (-1, *[1] * (x.dim() - 1))
+    t = torch.full((len(x),), high, device=x.device, dtype=torch.float64)
+    h = torch.full_like(t, 0.1 * (low - high))
+    nfe = torch.ones_like(t)
+    first = slope(t, x)
+    while True:
+        running = t > low
+        if not running.any():
+            return nfe.cpu()
+        h = torch.maximum(h, low - t)
+        step = h.float().reshape(shape)
+        slopes = [first]
+        for weights, time in zip(DOPRI5, DOPRI5_TIMES):
+            y = x + step * sum(w * k for w, k in zip(weights, slopes) if w != 0)
+            slopes.append(slope(t + time * h, y))
+        error = step * sum(w * k for w, k in zip(DOPRI5_ERROR, slopes) if w != 0)
+        ratio = error.flatten(1).square().mean(1).sqrt().double() / atol
+        accept = running & (ratio <= 1)
+        nfe = nfe + 6 * running
+        x = torch.where(accept.reshape(shape), y, x)
+        first = torch.where(accept.reshape(shape), slopes[-1], first)
+        t = torch.where(accept, t + h, t)
+        h = h * (0.9 * ratio.clamp(min=1e-10) ** -0.2).clamp(0.2, 10.0)
+
+
 class Peer:
     def __init__(self, options):
         self.options, self.known = options, {}
@@ -158,7 +217,27 @@ class Peer:
             self.known[key]()
         return self.known[key]
 
+    def adaptive(self, request):
+        batch, device = request["batch"], self.options.device
+        run = {"torchdiffeq:dopri5": torchdiffeq_run, "masked:dopri5": masked_run}[request["adaptive"]]
+        policy = dict(pair.split("=") for pair in request["policy"].partition(":")[2].split(",") if pair)
+        denoiser = Denoiser(self.network(request["variant"], batch), self.sigma_data)
+        low, high, atol = request["sigma_min"], request["sigma_max"], float(policy.get("atol", 0.05))
+        torch.manual_seed(0)
+        starts = torch.randn(request["samples"] // batch, batch, *self.options.shape, device=device) * high
+        run(Slope(denoiser, batch, low), starts[0], low, high, atol)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        begin, nfe = time.perf_counter(), []
+        for x in starts:
+            nfe.append(run(Slope(denoiser, batch, low), x, low, high, atol))
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return {"ms": (time.perf_counter() - begin) * 1e3, "nfe": torch.cat(nfe).mean().item()}
+
     def measure(self, request):
+        if "adaptive" in request:
+            return self.adaptive(request)
         work = self.work(request)
         cuda = self.options.device.startswith("cuda")
 
@@ -177,12 +256,12 @@ class Peer:
             end.synchronize()
             return begin.elapsed_time(end) / repeats
         once = timed(1)
-        return timed(max(1, math.ceil(request["seconds"] * 1e3 / once)))
+        return {"ms": timed(max(1, math.ceil(request["seconds"] * 1e3 / once)))}
 
 
 def versions():
     found = {"torch": torch.__version__}
-    for name in ("diffusers", "k-diffusion"):
+    for name in ("diffusers", "k-diffusion", "torchdiffeq"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -208,7 +287,7 @@ def main():
         print(json.dumps(versions()), file=answers, flush=True)
         for line in sys.stdin:
             try:
-                answer = {"ms": peer.measure(json.loads(line))}
+                answer = peer.measure(json.loads(line))
             except Exception as error:  # pylint: disable=broad-except # whatever it is, the next request may do
                 answer = {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
             print(json.dumps(answer), file=answers, flush=True)

@@ -4,6 +4,7 @@
 #include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/models/network_denoiser.h"
+#include "framework/program/refilled_run.h"
 #include "framework/program/stepped_run.h"
 #include "framework/stopwatch.h"
 #include "pipeline/device_info.h"
@@ -21,6 +22,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 
 namespace stride {
 namespace {
@@ -120,9 +122,6 @@ class Bench final {
 
   [[nodiscard]] SpeedRow row(const SamplerSpec& spec) {
     const Sampler sampler = make_sampler(spec, model_.info(), &model_.source.card, settings_.device);
-    if (!sampler.fixed())
-      throw UsageError(
-          fmt::format("{} under {}: a run against its floor needs a fixed grid", spec.solver, spec.policy));
     SpeedRow row;
     row.solver = spec.solver;
     row.batch = batch_;
@@ -144,13 +143,71 @@ class Bench final {
     return row;
   }
 
+  // Refilled slots, and batch by batch, which has one round: it is what is left behind.
+  void pool(const SamplerSpec& spec, std::vector<PoolRow>& rows) {
+    const Sampler sampler = make_sampler(spec, model_.info(), &model_.source.card, settings_.device);
+    const PhiloxNoise noise;
+    const Problem problem{*model_.denoiser, *sampler.term, noise, {}};
+    const RunState starts = pool_starts(sampler);
+    Work network = network_alone(kEvaluations), run;
+    PoolRow row{spec.solver, spec.policy, "refilled", batch_, settings_.samples, {}, {}, {}, {}, {}};
+    Tensor nfe;
+    std::optional<RefilledRun> refilled;
+    try {
+      refilled.emplace(problem, *sampler.solver, *sampler.controller, starts, RefilledRun::Options{.slots = batch_});
+      run.once = [&] { nfe = (*refilled)(starts).nfe; };
+      measured(network, run, settings_.rounds, nfe, row);
+    } catch (const c10::Error& error) {
+      row.stepwise = std::string(error.what_without_backtrace()).substr(0, 200);
+    }
+    rows.push_back(row);
+    refilled.reset();
+    row.way = "batch by batch";
+    row.stepwise.clear();
+    Work batches;
+    batches.once = [&] {
+      std::vector<Tensor> all;
+      for (int64_t first = 0; first < settings_.samples; first += batch_) {
+        const Tensor which = at::arange(first, std::min(first + batch_, settings_.samples), starts.index.options());
+        all.push_back(sample(problem, *sampler.solver, *sampler.controller, starts.select(which)).nfe);
+      }
+      nfe = at::cat(all);
+    };
+    measured(network, batches, 1, nfe, row);
+    rows.push_back(row);
+  }
+
+  void compare_adaptive(const SamplerSpec& spec, const std::vector<PoolRow>& pools, std::vector<PeerRow>& rows) {
+    const PoolRow& own = pools.at(pools.size() - 2);
+    for (const char* name : {"torchdiffeq:dopri5", "masked:dopri5"}) {
+      PeerRow row{name, settings_.device.is_cuda() ? "compile" : "eager", batch_, 0, spec.solver, {}, {}, {}};
+      const nlohmann::json request = {{"adaptive", row.name},
+                                      {"variant", row.variant},
+                                      {"batch", batch_},
+                                      {"samples", settings_.samples},
+                                      {"policy", spec.policy},
+                                      {"sigma_min", model_.info().sigma_min},
+                                      {"sigma_max", model_.info().sigma_max}};
+      const auto answer = nlohmann::json::parse(settings_.ask(request.dump()));
+      row.error = answer.value("error", "");
+      if (row.error.starts_with("ModuleNotFoundError")) continue;
+      if (row.error.empty()) {
+        row.nfe = answer["nfe"].get<double>();
+        const double ms = answer["ms"].get<double>();
+        row.ms = {ms, ms, ms};
+        row.ratio = {ms / own.ms.median, ms / own.ms.high, ms / own.ms.low};
+      }
+      rows.push_back(row);
+    }
+  }
+
   void compare(std::vector<PeerRow>& rows) {
     const std::vector<std::string> variants = settings_.device.is_cuda()
                                                   ? std::vector<std::string>{"eager", "graph", "compile"}
                                                   : std::vector<std::string>{"eager"};
     Work network = network_alone(kEvaluations);
     for (const std::string& variant : variants)
-      rows.push_back(beside({"network", variant, batch_, 1, {}, {}, {}, {}}, network, kEvaluations));
+      rows.push_back(beside({"network", variant, batch_, 1.0, {}, {}, {}, {}}, network, kEvaluations));
     for (const Twin& twin : kTwins) {
       SamplerSpec spec;
       spec.solver = twin.solver;
@@ -169,12 +226,44 @@ class Bench final {
   }
 
  private:
+  [[nodiscard]] RunState pool_starts(const Sampler& sampler) const {
+    DrawSettings draw = draw_settings();
+    draw.seeds.resize(static_cast<std::size_t>(settings_.samples));
+    std::iota(draw.seeds.begin(), draw.seeds.end(), 0);
+    const int64_t n = settings_.samples;
+    const Tensor x = start_points(draw, model_.info(), sampler.grid.start(), 0, n);
+    const Tensor ids = at::arange(n, at::TensorOptions().dtype(at::kLong).device(settings_.device));
+    RunConstant own{
+        ids, make_condition(model_.info(), {}, n, settings_.device), sampler.grid.rows(n, settings_.device), {}};
+    const Times sigma = at::full({n}, sampler.grid.start(), x.options().dtype(at::kDouble));
+    return start_run(*sampler.solver, *sampler.controller, std::move(own), x, sigma);
+  }
+
+  // Whole calls of `run` in turn with the network.
+  void measured(Work& network, Work& run, int64_t rounds, const Tensor& nfe, PoolRow& row) const {
+    run.once();
+    settle();
+    std::vector<double> ratios, ms, floors;
+    for (int64_t round = 0; round < rounds; ++round) {
+      network.seconds.clear();
+      measure({&network}, 1);
+      ms.push_back(1e3 * timed(run.once, 1, settings_.device));
+      row.nfe_mean = nfe.to(at::kDouble).mean().item<double>();
+      floors.push_back(1e3 * network.seconds.front() / kEvaluations * static_cast<double>(settings_.samples) *
+                       row.nfe_mean / static_cast<double>(batch_));
+      ratios.push_back(ms.back() / floors.back());
+    }
+    row.ms = spread_of(std::move(ms));
+    row.ratio = spread_of(std::move(ratios));
+    row.floor_ms = spread_of(std::move(floors)).median;
+  }
+
   // In turn with `work`, of which one call makes `times` of what the peer makes.
   [[nodiscard]] PeerRow beside(PeerRow row, Work& work, int64_t times) const {
     nlohmann::json request = {{"variant", row.variant}, {"batch", row.batch}, {"seconds", settings_.seconds}};
     if (!row.solver.empty()) {
       request["sampler"] = row.name;
-      request["nfe"] = row.nfe;
+      request["nfe"] = static_cast<int64_t>(row.nfe);
     }
     std::vector<double> ms, ratios;
     for (int64_t round = -1; round < settings_.rounds; ++round) {  // the first makes it ready
@@ -295,6 +384,7 @@ std::string SpeedSettings::invalid_reason() const {
   if (samplers.empty()) return "no sampler is named: give `solver`";
   if (batches.empty()) return "no batch is named: give `batches`";
   if (std::ranges::any_of(batches, [](int64_t batch) { return batch < 1; })) return "`batches`: each at least 1";
+  if (samples < 1 || samples > 1'000'000) return fmt::format("`samples` {}: give 1 to 1000000", samples);
   if (rounds < 1 || rounds > 1000) return fmt::format("`rounds` {}: give 1 to 1000", rounds);
   if (!(seconds >= 0.0) || seconds > 60.0) return fmt::format("`seconds` {}: give 0 to 60", seconds);
   return "";
@@ -316,7 +406,12 @@ Speed measure_speed(const LoadedModel& model, const SpeedSettings& settings,
     if (settings.ask) bench.compare(speed.peers);
     for (const SamplerSpec& spec : settings.samplers) {
       if (!may()) return speed;
-      speed.rows.push_back(bench.row(spec));
+      if (spec.policy == "fixed") {
+        speed.rows.push_back(bench.row(spec));
+      } else {
+        bench.pool(spec, speed.pools);
+        if (settings.ask) bench.compare_adaptive(spec, speed.pools, speed.peers);
+      }
       if (settings.device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
     }
   }

@@ -40,12 +40,26 @@ struct SpeedRow {
   std::string stepwise;  ///< why it is no CUDA graph
 };
 
+/// Samples of an adaptive sampler, as many as a pool has.
+struct PoolRow {
+  std::string solver, policy;
+  std::string way;    ///< "refilled" (RefilledRun), or "batch by batch" (`sample`, whose batches shrink)
+  int64_t batch = 0;  ///< rows that run at once
+  int64_t samples = 0;
+  double nfe_mean = 0;
+  Spread ratio;  ///< of the time and that of samples × nfe_mean / batch evaluations of the network alone
+  Spread ms;     ///< from the first step to the last x on the device
+  double floor_ms = 0;
+  std::string stepwise;  ///< why no step is a CUDA graph
+};
+
 /// What a program beside this one takes for the same: one evaluation of the network, or a run.
 struct PeerRow {
-  std::string name;     ///< "network", or a sampler as "k-diffusion:dpmpp_2m"
+  std::string
+      name;  ///< "network", a sampler as "k-diffusion:dpmpp_2m", or adaptive: "torchdiffeq:dopri5", "masked:dopri5"
   std::string variant;  ///< of its network: "eager", "graph" or "compile"
   int64_t batch = 0;
-  int64_t nfe = 1;
+  double nfe = 1;      ///< mean over the samples
   std::string solver;  ///< of Stride's that it is compared with; empty: the network alone
   Spread ms;
   Spread ratio;       ///< of its time and Stride's, round by round
@@ -53,7 +67,8 @@ struct PeerRow {
 };
 
 struct SpeedSettings {
-  std::vector<SamplerSpec> samplers;  ///< on fixed grids
+  std::vector<SamplerSpec> samplers;  ///< on fixed grids, or adaptive
+  int64_t samples = 4096;             ///< of an adaptive one
   std::vector<int64_t> batches = {1, 16, 64, 256};
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
@@ -70,13 +85,14 @@ struct SpeedSettings {
 struct Speed {
   std::vector<FloorRow> floors;  ///< one a batch
   std::vector<SpeedRow> rows;
+  std::vector<PoolRow> pools;
   std::vector<PeerRow> peers;
   bool complete = true;  ///< false: stopped
 };
 
 /// Measures network and run in turn, `rounds` times each. On CUDA both are graphs where the run can be one, timed by
 /// events of the device; elsewhere step by step, by the wall. With `ask`, the peer is measured in turn with them.
-/// `go_on(done, all)` is asked before each row. Throws UsageError on adaptive samplers and settings that are not valid.
+/// `go_on(done, all)` is asked before each row. Throws UsageError on settings that are not valid.
 [[nodiscard]] Speed measure_speed(const LoadedModel& model, const SpeedSettings& settings,
                                   const std::function<bool(int64_t done, int64_t all)>& go_on = {});
 

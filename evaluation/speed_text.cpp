@@ -24,6 +24,25 @@ std::string range(const Spread& spread, int digits) {
 std::string count(const std::optional<double>& value) { return value ? fmt::format("{:.1f}", *value) : "–"; }
 std::string mega(int64_t bytes) { return fmt::format("{:.0f}", static_cast<double>(bytes) / 1e6); }
 
+std::string pools_text(const std::vector<PoolRow>& pools) {
+  TextTable table({{"solver"},
+                   {"policy"},
+                   {"way"},
+                   {"at once", Align::right},
+                   {"samples", Align::right},
+                   {"mean NFE", Align::right},
+                   {"ratio", Align::right},
+                   {"range", Align::right},
+                   {"ms", Align::right},
+                   {"floor ms", Align::right}});
+  for (const PoolRow& row : pools)
+    table.add({row.solver, row.policy, row.way + (row.stepwise.empty() ? "" : ": " + row.stepwise),
+               fmt::format("{}", row.batch), fmt::format("{}", row.samples), fmt::format("{:.2f}", row.nfe_mean),
+               fmt::format("{:.3f}", row.ratio.median), range(row.ratio, 3), milli(row.ms.median),
+               milli(row.floor_ms)});
+  return table.text();
+}
+
 std::string peers_text(const std::vector<PeerRow>& peers) {
   TextTable table({{"beside"},
                    {"its network"},
@@ -32,7 +51,7 @@ std::string peers_text(const std::vector<PeerRow>& peers) {
                    {"over Stride's", Align::right},
                    {"range", Align::right}});
   for (const PeerRow& row : peers) {
-    const std::string name = row.solver.empty() ? row.name : fmt::format("{} at {} NFE", row.name, row.nfe);
+    const std::string name = row.solver.empty() ? row.name : fmt::format("{} at {:.4g} NFE", row.name, row.nfe);
     if (row.error.empty())
       table.add({name, row.variant, fmt::format("{}", row.batch), milli(row.ms.median),
                  fmt::format("{:.2f}", row.ratio.median), range(row.ratio, 2)});
@@ -69,8 +88,11 @@ std::string speed_text(const Speed& speed) {
               count(row.launches), mega(row.peak_bytes)});
     if (!row.stepwise.empty()) reasons += fmt::format("* {}: step by step: {}\n", row.solver, row.stepwise);
   }
-  return floors.text() + "\n" + (speed.peers.empty() ? "" : peers_text(speed.peers) + "\n") + rows.text() +
-         (reasons.empty() ? "" : "\n" + reasons);
+  std::string out = floors.text();
+  if (!speed.peers.empty()) out += "\n" + peers_text(speed.peers);
+  if (!speed.rows.empty()) out += "\n" + rows.text();
+  if (!speed.pools.empty()) out += "\n" + pools_text(speed.pools);
+  return out + (reasons.empty() ? "" : "\n" + reasons);
 }
 
 std::string speed_json(const Speed& speed, const SpeedSettings& settings, bool tf32) {
@@ -104,6 +126,23 @@ std::string speed_json(const Speed& speed, const SpeedSettings& settings, bool t
                 {"peak_bytes", row.peak_bytes}};
     if (!row.stepwise.empty()) one["stepwise"] = row.stepwise;
     out["rows"].push_back(std::move(one));
+  }
+  if (!speed.pools.empty()) out["pools"] = Json::array();
+  for (const PoolRow& row : speed.pools) {
+    Json one = {{"solver", row.solver},
+                {"policy", row.policy},
+                {"way", row.way},
+                {"batch", row.batch},
+                {"dtype", dtype},
+                {"samples", row.samples},
+                {"nfe_mean", row.nfe_mean},
+                {"ratio", row.ratio.median},
+                {"ratio_range", json_of(row.ratio)},
+                {"ms", row.ms.median},
+                {"ms_range", json_of(row.ms)},
+                {"floor_ms", row.floor_ms}};
+    if (!row.stepwise.empty()) one["stepwise"] = row.stepwise;
+    out["pools"].push_back(std::move(one));
   }
   if (!speed.peers.empty()) out["peers"] = Json::array();
   for (const PeerRow& row : speed.peers) {

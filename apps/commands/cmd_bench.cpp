@@ -44,10 +44,16 @@ class BenchCommand final : public Command {
     settings.dtype = context.dtype();
     settings.batches = parse_seeds(options.text("batches"));
     settings.rounds = options.integer("rounds");
+    settings.samples = options.integer("samples");
     for (const std::string& solver : solvers_of(options)) settings.samplers.push_back(spec_of(options, model, solver));
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
+    std::vector<std::string> idle;
     if (options.asked("python") && !options.has("against"))
-      warn(context, {"`python` has no effect: `against` torch is missing"});
+      idle.emplace_back("`python` has no effect without `against`");
+    const char* unused = options.text("policy") == "fixed" ? "samples" : "nfe";
+    if (options.asked(unused))
+      idle.push_back(fmt::format("`{}` has no effect under `policy` {}", unused, options.text("policy")));
+    warn(context, idle);
     if (context.dry_run())
       return context.plan({{"model", model.info().name},
                            {"device", context.device().str()},
@@ -83,8 +89,9 @@ class BenchCommand final : public Command {
     SamplerSpec spec;
     spec.solver = solver;
     spec.schedule = options.text("schedule");
+    spec.policy = options.text("policy");
     const ModelCard* card = &model.source.card;
-    if (!counts_itself(solver)) {
+    if (spec.policy == "fixed" && !counts_itself(solver)) {
       spec.steps = 1;
       spec.nfe = nfe_from(*make_sampler(spec, model.info(), card).solver, options.integer("nfe"), spec.final);
       spec.steps.reset();
@@ -122,6 +129,19 @@ class BenchCommand final : public Command {
                               .help = "of the grid",
                               .group = "Bench",
                               .key = "bench.schedule"},
+                             {.name = "policy",
+                              .fallback = "fixed",
+                              .value = "NAME",
+                              .help = "as for `sample`: an adaptive one is timed on --samples of them",
+                              .group = "Bench",
+                              .key = "bench.policy"},
+                             {.name = "samples",
+                              .kind = ValueKind::integer,
+                              .fallback = "4096",
+                              .value = "N",
+                              .help = "of adaptive runs, --batches at a time",
+                              .group = "Bench",
+                              .key = "bench.samples"},
                              {.name = "nfe",
                               .kind = ValueKind::integer,
                               .fallback = "20",

@@ -228,6 +228,8 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
                                   {"schedule", "of all rows"},
                                   {"nfe", "of all rows; what brings its own number keeps it"},
                                   {"batches", "one row each"},
+                                  {"policy", "of all rows; a warning says what has no effect beside it"},
+                                  {"samples", "of adaptive rows"},
                                   {"rounds", "how often each is measured"},
                                   {"against", "rows of its own"},
                                   {"python", "a warning says where --against is missing: cli"},

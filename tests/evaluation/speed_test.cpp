@@ -101,9 +101,9 @@ TEST_CASE("speed: the least cost from a number of evaluations on") {
 TEST_CASE("speed: what cannot be measured is refused, and a stop keeps what is there") {
   const LoadedModel model = load_model("digits", at::kCPU, at::kFloat);
   SpeedSettings settings = settings_of(model, {"ddim", "heun"}, at::kCPU);
-  settings.samplers[1].policy = "pi";
-  settings.samplers[1].nfe.reset();
+  settings.samples = 0;
   CHECK_THROWS_AS(measure_speed(model, settings), UsageError);
+  settings.samples = 10;
   settings.samplers.pop_back();
   const Speed part = measure_speed(model, settings, [](int64_t done, int64_t all) {
     CHECK(all == 4);
@@ -116,6 +116,28 @@ TEST_CASE("speed: what cannot be measured is refused, and a stop keeps what is t
   CHECK_THROWS_AS(measure_speed(model, settings), UsageError);
   settings.batches = {};
   CHECK_THROWS_AS(measure_speed(model, settings), UsageError);
+}
+
+TEST_CASE("speed: adaptive samples, refilled and batch by batch") {
+  const LoadedModel model = load_model("digits", at::kCPU, at::kFloat);
+  SpeedSettings settings = settings_of(model, {"ddim"}, at::kCPU);
+  settings.samplers[0] = {};
+  settings.samplers[0].solver = "ralston";
+  settings.samplers[0].policy = "pi:atol=0.05";
+  settings.batches = {4};
+  settings.samples = 10;
+  const Speed speed = measure_speed(model, settings);
+  CHECK(speed.rows.empty());
+  REQUIRE(speed.pools.size() == 2);
+  for (const PoolRow& row : speed.pools) {
+    CHECK(row.nfe_mean == speed.pools[0].nfe_mean);
+    CHECK(row.nfe_mean > 5.0);
+    CHECK(row.floor_ms > 0.0);
+    CHECK(row.ratio.median > 0.5);
+  }
+  CHECK(speed.pools[0].way != speed.pools[1].way);
+  CHECK(speed_text(speed).find("batch by batch") != std::string::npos);
+  CHECK(nlohmann::json::parse(speed_json(speed, settings, false))["pools"].size() == 2);
 }
 
 TEST_CASE("speed: graphs of runs and network", "[cuda]") {

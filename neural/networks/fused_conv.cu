@@ -61,8 +61,15 @@ int run(const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream) {
 }  // namespace
 
 int fused_conv(ConvType type, const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream) {
-  return type == ConvType::bfloat16 ? run<__nv_bfloat16>(args, tile, batch, stream)
-                                    : run<float>(args, tile, batch, stream);
+  switch (type) {
+    case ConvType::bfloat16:
+      return run<__nv_bfloat16>(args, tile, batch, stream);
+    case ConvType::float16:
+      return run<__half>(args, tile, batch, stream);
+    case ConvType::tf32:
+      return run<float>(args, tile, batch, stream);
+  }
+  return static_cast<int>(cudaErrorInvalidValue);
 }
 
 }  // namespace stride::cuda

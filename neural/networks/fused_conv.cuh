@@ -1,7 +1,7 @@
 // The kernel behind fused_conv (neural/networks/fused_conv.h), for compute capability 9.0a.
 //
 // A tile is BX × BY blocks of 8 × 8 pixels. In shared memory pixels lie as [piece of 16 bytes of channels][pixel of the
-// halo][channels of the piece: 8 in bfloat16, 4 in float32], which is wgmma's layout without a swizzle: 8 pixels of a
+// halo][channels of the piece: 8 of 16 bits, 4 of float32], which is wgmma's layout without a swizzle: 8 pixels of a
 // row are a core matrix, rows of the halo are its stride, and a tap of the kernel is an offset of the descriptor:
 // nothing is unfolded. One or two warpgroups copy raw pixels several chunks of channels ahead and normalise them, one
 // warp copies weights, the others multiply. Weights are not waited for by a kernel that starts while the one before
@@ -9,9 +9,11 @@
 #pragma once
 
 #include "neural/networks/fused_conv.h"
+#include "neural/networks/narrow.cuh"
 #include "neural/networks/wgmma.cuh"
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 namespace stride::cuda {
@@ -21,29 +23,33 @@ constexpr int OCT = 4;  // pieces of 16 bytes of a chunk of channels
 // Of an element type: channels of such a piece and of a chunk, and how the pieces are read and written.
 template <typename T>
 struct Narrow;
-template <>
-struct Narrow<__nv_bfloat16> {
+// 16 bits: what is stored is what matrix products take.
+template <typename T, typename Two>
+struct Narrow16 {
   static constexpr int VEC = 8, CK = OCT * VEC;
   static __device__ __forceinline__ void read(const uint4& value, float (&f)[8]) {
-    const __nv_bfloat162* two = reinterpret_cast<const __nv_bfloat162*>(&value);
+    const Two* two = reinterpret_cast<const Two*>(&value);
 #pragma unroll
     for (int q = 0; q < 4; ++q) {
-      const float2 g = __bfloat1622float2(two[q]);
+      const float2 g = as_floats(two[q]);
       f[2 * q] = g.x;
       f[2 * q + 1] = g.y;
     }
   }
   static __device__ __forceinline__ uint4 rounded(const float (&f)[8]) {
     uint4 value;
-    __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
+    Two* two = reinterpret_cast<Two*>(&value);
 #pragma unroll
-    for (int q = 0; q < 4; ++q) two[q] = __floats2bfloat162_rn(f[2 * q], f[2 * q + 1]);
+    for (int q = 0; q < 4; ++q) narrow(f[2 * q], f[2 * q + 1], two[q]);
     return value;
   }
-  // What matrix products take.
   static __device__ __forceinline__ uint4 operand(const float (&f)[8]) { return rounded(f); }
   static __device__ __forceinline__ uint4 operand(const uint4& stored) { return stored; }
 };
+template <>
+struct Narrow<__nv_bfloat16> : Narrow16<__nv_bfloat16, __nv_bfloat162> {};
+template <>
+struct Narrow<__half> : Narrow16<__half, __half2> {};
 template <>
 struct Narrow<float> {
   static constexpr int VEC = 4, CK = OCT * VEC;
@@ -69,8 +75,6 @@ struct Narrow<float> {
     return operand(f);
   }
 };
-__device__ __forceinline__ float as_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ __forceinline__ float as_float(float x) { return x; }
 
 __device__ __forceinline__ uint32_t smem_u32(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }

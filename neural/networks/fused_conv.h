@@ -9,12 +9,12 @@ struct CUstream_st;
 namespace stride::cuda {
 
 /// What images and weights are made of; products and sums are float32.
-enum class ConvType { bfloat16, tf32 };
+enum class ConvType { bfloat16, float16, tf32 };
 
 inline constexpr int kConvChunk = 32;          ///< channels of every source are a multiple of it
 inline constexpr int kMostConvChannels = 768;  ///< of all that is normalised together
 
-/// Images `[B, H, W, C]` in bfloat16 or float32 that are read; `half`: at half the resolution, each pixel four times.
+/// Images `[B, H, W, C]` in 16 bits or float32 that are read; `half`: at half the resolution, each pixel four times.
 struct ConvSource {
   const void* data = nullptr;
   int channels = 0;  ///< 0: not there
@@ -59,7 +59,7 @@ struct ConvTile {
 [[nodiscard]] int choose_conv_tile(int64_t batch, int height, int width, int outputs);
 
 /// Channels of a source that are read together: rows of weights come in chunks of so many.
-[[nodiscard]] constexpr int conv_chunk(ConvType type) { return type == ConvType::bfloat16 ? 32 : 16; }
+[[nodiscard]] constexpr int conv_chunk(ConvType type) { return type == ConvType::tf32 ? 16 : 32; }
 
 /// Runs it on tile number `tile`. Returns 0 or a CUDA error.
 int fused_conv(ConvType type, const ConvArgs& args, int tile, int64_t batch, CUstream_st* stream);

@@ -1,8 +1,10 @@
 // What the fused network does besides its convolutions of many channels.
 #include "neural/networks/fused_conv.h"
+#include "neural/networks/narrow.cuh"
 
-#include <cuda_bf16.h>
 #include <cuda_runtime.h>
+
+#include <type_traits>
 
 namespace stride::cuda {
 namespace {
@@ -26,25 +28,42 @@ __device__ Rows rows_of(int channels) {
   return r;
 }
 
+template <typename T>
+using Two = std::conditional_t<std::is_same_v<T, __half>, __half2, __nv_bfloat162>;
+
 // 8 values.
-__device__ void load(const __nv_bfloat16* from, float (&f)[8]) {
+template <typename T>
+__device__ void load(const T* from, float (&f)[8]) {
   const uint4 value = *reinterpret_cast<const uint4*>(from);
-  const __nv_bfloat162* two = reinterpret_cast<const __nv_bfloat162*>(&value);
+  const Two<T>* two = reinterpret_cast<const Two<T>*>(&value);
 #pragma unroll
   for (int q = 0; q < 4; ++q) {
-    const float2 s = __bfloat1622float2(two[q]);
+    const float2 s = as_floats(two[q]);
     f[2 * q] = s.x;
     f[2 * q + 1] = s.y;
   }
 }
+template <>
 __device__ void load(const float* from, float (&f)[8]) {
 #pragma unroll
   for (int q = 0; q < 8; q += 4) *reinterpret_cast<float4*>(f + q) = *reinterpret_cast<const float4*>(from + q);
 }
-__device__ float as_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ float as_float(float x) { return x; }
 
 // Rounds 8 values, stores them, and adds what was stored to the sums of their two quads.
+template <typename T>
+__device__ void store(const float (&f)[8], T* to, float (&sum)[2], float (&squares)[2]) {
+  uint4 value;
+  Two<T>* two = reinterpret_cast<Two<T>*>(&value);
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    narrow(f[2 * q], f[2 * q + 1], two[q]);
+    const float2 s = as_floats(two[q]);
+    sum[q / 2] += s.x + s.y;
+    squares[q / 2] += s.x * s.x + s.y * s.y;
+  }
+  *reinterpret_cast<uint4*>(to) = value;
+}
+template <>
 __device__ void store(const float (&f)[8], float* to, float (&sum)[2], float (&squares)[2]) {
 #pragma unroll
   for (int q = 0; q < 8; ++q) {
@@ -53,18 +72,6 @@ __device__ void store(const float (&f)[8], float* to, float (&sum)[2], float (&s
   }
 #pragma unroll
   for (int q = 0; q < 8; q += 4) *reinterpret_cast<float4*>(to + q) = make_float4(f[q], f[q + 1], f[q + 2], f[q + 3]);
-}
-__device__ void store(const float (&f)[8], __nv_bfloat16* to, float (&sum)[2], float (&squares)[2]) {
-  uint4 value;
-  __nv_bfloat162* two = reinterpret_cast<__nv_bfloat162*>(&value);
-#pragma unroll
-  for (int q = 0; q < 4; ++q) {
-    two[q] = __floats2bfloat162_rn(f[2 * q], f[2 * q + 1]);
-    const float2 s = __bfloat1622float2(two[q]);
-    sum[q / 2] += s.x + s.y;
-    squares[q / 2] += s.x * s.x + s.y * s.y;
-  }
-  *reinterpret_cast<uint4*>(to) = value;
 }
 
 // The sums of a block, in one order. `room`: rows × channels / 2 floats.
@@ -187,6 +194,19 @@ int halve(const T* x, T* out, float* out_sums, int64_t batch, int height, int wi
   return static_cast<int>(cudaGetLastError());
 }
 
+template <typename Run>
+int with_type(ConvType type, const Run& run) {
+  switch (type) {
+    case ConvType::bfloat16:
+      return run(__nv_bfloat16());
+    case ConvType::float16:
+      return run(__half());
+    case ConvType::tf32:
+      return run(float());
+  }
+  return static_cast<int>(cudaErrorInvalidValue);
+}
+
 }  // namespace
 
 int first_conv(ConvType type, const void* x, const float* weight, const float* bias, void* out, float* out_sums,
@@ -196,7 +216,7 @@ int first_conv(ConvType type, const void* x, const float* weight, const float* b
     return first(static_cast<const T*>(x), weight, bias, static_cast<T*>(out), out_sums, batch, channels, height, width,
                  outputs, stream);
   };
-  return type == ConvType::bfloat16 ? run(__nv_bfloat16()) : run(float());
+  return with_type(type, run);
 }
 
 int halve_images(ConvType type, const void* x, void* out, float* out_sums, int64_t batch, int height, int width,
@@ -205,7 +225,7 @@ int halve_images(ConvType type, const void* x, void* out, float* out_sums, int64
     using T = decltype(like);
     return halve(static_cast<const T*>(x), static_cast<T*>(out), out_sums, batch, height, width, channels, stream);
   };
-  return type == ConvType::bfloat16 ? run(__nv_bfloat16()) : run(float());
+  return with_type(type, run);
 }
 
 }  // namespace stride::cuda

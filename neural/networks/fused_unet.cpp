@@ -54,7 +54,8 @@ struct Block {
 };
 
 cuda::ConvType type_of(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? cuda::ConvType::bfloat16 : cuda::ConvType::tf32;
+  if (dtype == at::kBFloat16) return cuda::ConvType::bfloat16;
+  return dtype == at::kHalf ? cuda::ConvType::float16 : cuda::ConvType::tf32;
 }
 
 Tensor as_float(const Tensor& t) { return t.to(at::kFloat).contiguous(); }
@@ -88,7 +89,7 @@ Packed packed(const Tensor& wide, const Tensor& bias, int taps) {
 
 // float32 where a run may round it to TF32.
 bool may_run(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 || (dtype == at::kFloat && at::globalContext().allowTF32CuDNN());
+  return dtype == at::kBFloat16 || dtype == at::kHalf || (dtype == at::kFloat && at::globalContext().allowTF32CuDNN());
 }
 
 bool fits(int64_t channels, int64_t groups) {

@@ -7,7 +7,7 @@
 
 namespace stride {
 
-/// unet_forward without gradients in bfloat16, or in float32 where convolutions may round to TF32
+/// unet_forward without gradients in 16 bits, or in float32 where convolutions may round to TF32
 /// (at::Context::allowTF32CuDNN), for compute capability 9.0: each convolution normalises and activates
 /// what it reads, and leaves the sums of the next normalisation (neural/networks/fused_conv.h). Activations are rounded
 /// where unet_forward rounds them but for the normalised ones' statistics, which are of the rounded values in float32.

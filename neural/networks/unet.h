@@ -35,7 +35,7 @@ struct PassOptions {
 
 class FusedUNet;
 
-/// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise. In bfloat16
+/// The network with its weights, for NetworkDenoiser with parameterisation `edm` and TimeInput::c_noise. In 16 bits
 /// and TF32, on a card that has FusedUNet's kernels, what needs no gradient runs on those.
 class UNet final : public Network {
  public:

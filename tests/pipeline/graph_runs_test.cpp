@@ -7,6 +7,9 @@
 #include "pipeline/recording.h"
 #include "tests/catch_torch.h"
 
+#include <c10/cuda/CUDAException.h>
+#include <c10/util/Exception.h>
+
 namespace stride {
 namespace {
 
@@ -167,6 +170,52 @@ TEST_CASE("graphs: a model that looks at its device runs step by step, and says 
   const Draws draws = draw(sampler, peeking, settings);
   CHECK_FALSE(draws.stepwise.empty());
   CHECK(draws.status.eq(0).all().item<bool>());
+}
+
+TEST_CASE("graphs: out of memory on the device halves the batch, or fails", "[cuda]") {
+  // As much memory for a row as half of what the device has for 1,500 of them.
+  class Hungry final : public Denoiser {
+   public:
+    explicit Hungry(const Denoiser& inner) : inner_(inner) {
+      std::size_t free = 0, total = 0;
+      C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+      row_bytes_ = static_cast<int64_t>(total / 1500);
+    }
+    [[nodiscard]] const ModelInfo& info() const noexcept override { return inner_.info(); }
+    [[nodiscard]] Evaluation evaluate(const Tensor& x, const Times& sigma, const BatchState& condition) const override {
+      const Tensor all = at::empty({x.size(0), row_bytes_}, x.options().dtype(at::kByte));
+      return inner_.evaluate(x, sigma, condition);
+    }
+
+   private:
+    const Denoiser& inner_;
+    int64_t row_bytes_;
+  };
+  const FullFloat32 no_tf32;
+  const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
+  const Hungry hungry(*model.denoiser);
+  for (const bool graphs : {true, false}) {
+    for (const char* policy : {"fixed", "pi:atol=0.05"}) {
+      CAPTURE(graphs, policy);
+      SamplerSpec spec;
+      spec.solver = "heun";
+      spec.policy = policy;
+      if (spec.policy == "fixed") spec.steps = 6;
+      const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, at::kCUDA);
+      DrawSettings settings = settings_of(2000, 2000);
+      settings.graphs = graphs;
+      CHECK_THROWS_AS(draw(sampler, hungry, settings), c10::OutOfMemoryError);
+      settings.oom_backoff = true;
+      const Draws less = draw(sampler, hungry, settings);
+      CHECK(less.batch < 2000);
+      CHECK(less.batch >= 250);
+      CHECK(less.status.eq(0).all().item<bool>());
+      settings.batch = 250;
+      const Draws small = draw(sampler, *model.denoiser, settings);
+      CHECK(apart(less, small) <= 1e-3);
+      CHECK(less.stepwise.empty());
+    }
+  }
 }
 
 }  // namespace stride

@@ -2,105 +2,18 @@
 
 #include "framework/advance.h"
 #include "framework/error.h"
+#include "framework/program/recorder.h"
 #include "framework/program/run_program.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
+#include <memory>
+#include <utility>
 
 namespace stride {
 namespace {
-
-// A symbol is a row of this many numbers: its coordinates in the values that lie in the slots.
-constexpr int kSlots = 128;
-
-struct NotAProgram {
-  std::string reason;
-};
-
-// What a run does to symbols, written down.
-class Recorder final {
- public:
-  Recorder() { busy_[0] = true; }
-
-  [[nodiscard]] static Tensor unit(int slot) {
-    Tensor out = at::zeros({1, kSlots}, at::kDouble);
-    out[0][slot] = 1.0;
-    return out;
-  }
-
-  // A slot that nothing reads before it is written.
-  [[nodiscard]] int allocate() {
-    const auto free = std::find(busy_.begin(), busy_.end(), false);
-    if (free == busy_.end()) throw NotAProgram{"it keeps too many values at once"};
-    *free = true;
-    const auto slot = static_cast<int>(free - busy_.begin());
-    program_.slots = std::max(program_.slots, slot + 1);
-    return slot;
-  }
-
-  // The slot where a value lies; it is put into one where it lies in none.
-  [[nodiscard]] int slot_of(const Tensor& value) {
-    std::vector<Program::Term> terms = terms_of(value);
-    if (terms.size() == 1 && terms[0].weight == 1.0) return terms[0].slot;
-    const int out = allocate();
-    program_.operations.emplace_back(Program::Combine{out, std::move(terms), {}});
-    return out;
-  }
-
-  // A value becomes the network's input. Where it is a multiple of one that has just been made, that is one operation.
-  void input(const Tensor& value) {
-    std::vector<Program::Term> terms = terms_of(value);
-    for (auto before = program_.operations.rbegin(); terms.size() == 1 && before != program_.operations.rend();
-         ++before) {
-      if (std::holds_alternative<Program::Forward>(*before)) break;
-      auto* const made = std::get_if<Program::Combine>(&*before);
-      if (made == nullptr) continue;
-      if (made->input_scale) break;
-      if (made->out != terms[0].slot) continue;
-      made->input_scale = terms[0].weight;
-      return;
-    }
-    program_.operations.emplace_back(Program::Combine{-1, std::move(terms), 1.0});
-  }
-
-  void add(Program::Operation operation) { program_.operations.push_back(std::move(operation)); }
-
-  // x lies in `end.x` now, and of the other slots only those that `values` are made of will be read.
-  void end_step(Program::StepEnd end, const std::vector<Tensor>& values) {
-    std::array<bool, kSlots> read{};
-    read[static_cast<std::size_t>(end.x)] = true;
-    for (const Tensor& value : values)
-      for (const Program::Term& term : terms_of(value)) read[static_cast<std::size_t>(term.slot)] = true;
-    for (std::size_t i = 0; i < busy_.size(); ++i)
-      if (busy_[i] && !read[i]) end.dead.push_back(static_cast<int>(i));
-    busy_ = read;
-    add(std::move(end));
-  }
-
-  [[nodiscard]] Program& program() { return program_; }
-
-  [[nodiscard]] static std::vector<Program::Term> terms_of(const Tensor& value) {
-    if (value.dim() != 2 || value.size(1) != kSlots || value.scalar_type() != at::kDouble)
-      throw NotAProgram{"it reshapes or casts what it works on"};
-    const Tensor row = value[0].contiguous();
-    const auto* weights = row.const_data_ptr<double>();
-    std::vector<Program::Term> out;
-    for (int i = 0; i < kSlots; ++i) {
-      if (!std::isfinite(weights[i])) throw NotAProgram{"its weights are not finite"};
-      if (weights[i] != 0.0) out.push_back({i, weights[i]});
-    }
-    return out;
-  }
-
- private:
-  Program program_;
-  std::array<bool, kSlots> busy_{};
-};
 
 double number(const Tensor& of_one) { return of_one.reshape({-1})[0].item().toDouble(); }
 int64_t integer(const Tensor& of_one) { return of_one.reshape({-1})[0].item().toLong(); }
@@ -164,57 +77,141 @@ RunState start_of(const ProgramSource& source, const Tensor& ids, Tensor x) {
   return start_run(source.solver, source.controller, std::move(constant), std::move(x), std::move(sigma));
 }
 
-std::vector<Tensor> kept_by(const RunState& state) {
-  std::vector<Tensor> out;
-  for (const Tensor& slot : state.history.slots())
-    if (slot.dim() == 2 && slot.size(1) == kSlots && slot.is_floating_point()) out.push_back(slot);
-  return out;
+// The solver on symbols, step by step.
+class SymbolicRun final {
+ public:
+  explicit SymbolicRun(const ProgramSource& source)
+      : source_(source), guided_(source.guidance.active()), noise_(recorder) {
+    const auto steps = source.controller.planned_steps();
+    if (!steps || !source.controller.on_grid()) throw NotAProgram{"its steps are not known in advance"};
+    left_ = *steps;
+    final_zero_ = source.controller.final_zero();
+    if (source.network != nullptr) {
+      const auto network = std::make_shared<SymbolicNetwork>(recorder, guided_);
+      denoiser_ = std::make_unique<NetworkDenoiser>(source.network->over(network));
+    } else {
+      denoiser_ = std::make_unique<SymbolicDenoiser>(recorder, guided_);
+    }
+    state = start_of(source, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), Recorder::unit(0));
+  }
+  SymbolicRun(const SymbolicRun&) = delete;
+  SymbolicRun& operator=(const SymbolicRun&) = delete;
+
+  // Makes the next step, whose first evaluation is put into `denoised`; false where there is none.
+  bool step() {
+    if (left_ == 0 && !final_zero_) return false;
+    // Without a network there is nothing for guidance to act on: the operation does it.
+    const Problem problem{*denoiser_, source_.term, noise_, source_.network != nullptr ? source_.guidance : Guidance{}};
+    StepResult seen;
+    if (left_ > 0) {
+      --left_;
+      state = advance(problem, source_.solver, source_.controller, state, &seen);
+    } else {
+      final_zero_ = false;
+      state = finish(problem, source_.solver, state, &seen);
+    }
+    if (seen.unsolved) throw NotAProgram{"it looks at whether its iterations converge"};
+    denoised = source_.keep_denoised ? recorder.slot_of(seen.denoised) : -1;
+    return true;
+  }
+
+  [[nodiscard]] Program program() {
+    Program program = std::move(recorder.program());
+    program.slots = std::max(program.slots, 1);
+    program.networks = source_.network != nullptr;
+    program.steps = integer(state.index);
+    program.nfe = integer(state.nfe);
+    program.draws = integer(state.draws);
+    program.model_evals = integer(state.model_evals);
+    if (guided_ && source_.network == nullptr) program.model_evals *= 2;
+    return program;
+  }
+
+  Recorder recorder;
+  RunState state;
+  int denoised = -1;
+
+ private:
+  const ProgramSource& source_;
+  const bool guided_;
+  const SymbolicNoise noise_;
+  std::unique_ptr<const Denoiser> denoiser_;
+  int64_t left_ = 0;
+  bool final_zero_ = false;
+};
+
+using Flags = std::vector<bool>;
+
+// Which of the first slots a value is made of, but for slot 0.
+void mark(const std::vector<Program::Term>& terms, Flags& slots) {
+  for (const Program::Term& term : terms)
+    if (term.slot > 0 && static_cast<std::size_t>(term.slot) <= slots.size())
+      slots[static_cast<std::size_t>(term.slot) - 1] = true;
+}
+
+// After each step, which tensors of the history a later one reads. Each step is made from symbols of its own, one for
+// each tensor, so that what it reads can be told apart.
+std::vector<Flags> read_later(const ProgramSource& source) {
+  SymbolicRun run(source);
+  const std::size_t n = run.state.history.size();
+  struct Reads {
+    Flags now;                // read by an operation of the step
+    std::vector<Flags> into;  // what each tensor after the step is made of
+  };
+  std::vector<Reads> steps;
+  for (;;) {
+    run.recorder.restart(static_cast<int>(n) + 1);
+    std::vector<Tensor> own = run.state.history.slots();
+    for (std::size_t i = 0; i < n; ++i)
+      if (Recorder::is_symbol(own[i])) own[i] = Recorder::unit(static_cast<int>(i) + 1);
+    run.state.x = Recorder::unit(0);
+    run.state.history = BatchState(std::move(own));
+    if (!run.step()) break;
+    Reads reads{Flags(n), std::vector<Flags>(n, Flags(n))};
+    if (run.state.history.size() != n) throw NotAProgram{"its memory changes its size"};
+    for (const Program::Operation& operation : run.recorder.program().operations) {
+      if (const auto* const combine = std::get_if<Program::Combine>(&operation)) mark(combine->terms, reads.now);
+      if (const auto* const evaluate = std::get_if<Program::Evaluate>(&operation))
+        mark({{evaluate->at, 1.0}}, reads.now);
+    }
+    mark({{run.denoised, 1.0}}, reads.now);
+    mark(Recorder::terms_of(run.state.x), reads.now);
+    for (std::size_t i = 0; i < n; ++i)
+      if (const Tensor& value = run.state.history[i]; Recorder::is_symbol(value))
+        mark(Recorder::terms_of(value), reads.into[i]);
+    steps.push_back(std::move(reads));
+  }
+  std::vector<Flags> later(steps.size(), Flags(n));
+  for (std::size_t step = steps.size(); step-- > 1;) {
+    Flags& before = later[step - 1];
+    before = steps[step].now;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t from = 0; later[step][i] && from < n; ++from)
+        before[from] = before[from] || steps[step].into[i][from];
+  }
+  return later;
 }
 
 Program record(const ProgramSource& source) {
-  const auto steps = source.controller.planned_steps();
-  if (!steps || !source.controller.on_grid()) throw NotAProgram{"its steps are not known in advance"};
-  Recorder recorder;
-  const bool guided = source.guidance.active();
-  std::unique_ptr<const Denoiser> denoiser;
-  // Without a network there is nothing for guidance to act on: the operation does it.
-  Guidance guidance;
-  if (source.network != nullptr) {
-    denoiser =
-        std::make_unique<NetworkDenoiser>(source.network->over(std::make_shared<SymbolicNetwork>(recorder, guided)));
-    guidance = source.guidance;
-  } else {
-    denoiser = std::make_unique<SymbolicDenoiser>(recorder, guided);
+  const std::vector<Flags> later = read_later(source);
+  SymbolicRun run(source);
+  for (const Flags& kept : later) {
+    run.step();
+    std::vector<Tensor> history = run.state.history.slots();
+    std::vector<Tensor> values;
+    for (std::size_t i = 0; i < history.size(); ++i)
+      if (kept[i] && Recorder::is_symbol(history[i])) values.push_back(history[i]);
+    const int x = run.recorder.slot_of(run.state.x);
+    values = run.recorder.end_step({x, run.denoised, {}}, values);
+    for (std::size_t i = history.size(); i-- > 0;) {
+      if (!Recorder::is_symbol(history[i])) continue;
+      history[i] = kept[i] ? values.back() : at::zeros_like(history[i]);
+      if (kept[i]) values.pop_back();
+    }
+    run.state.x = Recorder::unit(x);
+    run.state.history = BatchState(std::move(history));
   }
-  const SymbolicNoise noise(recorder);
-  const Problem problem{*denoiser, source.term, noise, guidance};
-  RunState state = start_of(source, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), Recorder::unit(0));
-  const auto close_step = [&](const StepResult& seen, bool last) {
-    if (seen.unsolved) throw NotAProgram{"it looks at whether its iterations converge"};
-    const int denoised = source.keep_denoised ? recorder.slot_of(seen.denoised) : -1;
-    const int x = recorder.slot_of(state.x);
-    state.x = Recorder::unit(x);
-    recorder.end_step({x, denoised, {}}, last ? std::vector<Tensor>() : kept_by(state));
-  };
-  for (int64_t i = 0; i < *steps; ++i) {
-    StepResult seen;
-    state = advance(problem, source.solver, source.controller, state, &seen);
-    close_step(seen, false);
-  }
-  if (source.controller.final_zero()) {
-    StepResult seen;
-    state = finish(problem, source.solver, state, &seen);
-    close_step(seen, true);
-  }
-  Program program = std::move(recorder.program());
-  program.slots = std::max(program.slots, 1);
-  program.networks = source.network != nullptr;
-  program.steps = integer(state.index);
-  program.nfe = integer(state.nfe);
-  program.draws = integer(state.draws);
-  program.model_evals = integer(state.model_evals);
-  if (guided && source.network == nullptr) program.model_evals *= 2;
-  return program;
+  return run.program();
 }
 
 // ---- the same run on numbers, both ways

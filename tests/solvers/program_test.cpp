@@ -5,6 +5,8 @@
 #include "framework/program/run_program.h"
 #include "tests/solvers/fixtures.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 namespace stride {
@@ -45,6 +47,24 @@ const std::map<std::string, std::string> kOthers = {
     {"implicit_euler", "it looks at whether its iterations converge"},
     {"implicit_trapezoid", "it looks at whether its iterations converge"},
 };
+
+struct Size {
+  int64_t sums = 0, passes = 0, draws = 0;
+  std::size_t most_terms = 0;
+};
+
+Size size_of(const Program& program) {
+  Size out;
+  for (const Program::Operation& operation : program.operations) {
+    if (const auto* const sum = std::get_if<Program::Combine>(&operation)) {
+      ++out.sums;
+      out.most_terms = std::max(out.most_terms, sum->terms.size());
+    }
+    out.passes += std::holds_alternative<Program::Forward>(operation) ? 1 : 0;
+    out.draws += std::holds_alternative<Program::Draw>(operation) ? 1 : 0;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -117,25 +137,79 @@ TEST_CASE("program: a step of a linear method is one sum and one pass of the net
   const FixedGrid controller(grid);
   struct Row {
     const char* solver;
-    std::size_t sums, passes, draws;
+    int64_t sums, passes, draws;
   };
   // Each evaluation needs an input: the first one's own, the others' made with the step before. One sum for the end.
-  for (const Row& row : {Row{"euler", 9, 8, 0}, Row{"dpmpp_2m", 9, 8, 0}, Row{"dpmpp_3m", 9, 8, 0},
-                         Row{"euler_ancestral", 9, 8, 7}, Row{"heun", 16, 15, 0}}) {
+  for (const Row& row :
+       {Row{"euler", 9, 8, 0}, Row{"dpmpp_2m", 9, 8, 0}, Row{"dpmpp_3m", 9, 8, 0}, Row{"euler_ancestral", 9, 8, 7},
+        Row{"heun", 16, 15, 0}, Row{"unipc", 9, 8, 0}, Row{"sa_solver", 9, 8, 7}}) {
     CAPTURE(row.solver);
     const auto solver = make_solver(row.solver);
     const ProgramOrReason made = make_program({*solver, flow, controller, grid.rows(1, at::kCPU)[0], {}, &denoiser});
     REQUIRE(made.program);
-    std::size_t sums = 0, passes = 0, draws = 0;
-    for (const Program::Operation& operation : made.program->operations) {
-      if (std::holds_alternative<Program::Combine>(operation)) ++sums;
-      if (std::holds_alternative<Program::Forward>(operation)) ++passes;
-      if (std::holds_alternative<Program::Draw>(operation)) ++draws;
-    }
-    CHECK(sums == row.sums);
-    CHECK(passes == row.passes);
-    CHECK(draws == row.draws);
+    const Size size = size_of(*made.program);
+    CHECK(size.sums == row.sums);
+    CHECK(size.passes == row.passes);
+    CHECK(size.draws == row.draws);
   }
+}
+
+// Whatever a method remembers; what each is made of is printed.
+TEST_CASE("program: sums are few and short, however long the run", "[program]") {
+  if (device().is_cuda()) return;
+  constexpr std::size_t kMostTerms = 16;  // of the 32 that the kernel takes: guidance doubles them
+  const ProbabilityFlow flow;
+  const PhiloxNoise noise;
+  const NetworkDenoiser denoiser = wave();
+  each_solver([&](const std::string& name, const Solver& solver) {
+    if (kOthers.contains(solver.traits().name)) return;
+    for (const int64_t steps : {20, 60}) {
+      for (const bool networks : {true, false}) {
+        CAPTURE(steps, networks);
+        const TimeGrid grid = name == "plan" ? grid_of(5, Final::zero) : make_grid(Spec::parse("karras"), {steps});
+        const FixedGrid controller(grid);
+        const auto make = [&](double scale) {
+          return make_program({solver, flow, controller, grid.rows(1, at::kCPU)[0], Guidance{.scale = scale},
+                               networks ? &denoiser : nullptr});
+        };
+        const ProgramOrReason made = make(1.0);
+        INFO(made.reason);
+        REQUIRE(made.program);
+        const Size size = size_of(*made.program);
+        CAPTURE(size.sums, size.draws, size.most_terms, made.program->nfe);
+        // A method that adds noise before its evaluations makes a sum for that.
+        CHECK(size.sums <= made.program->nfe + size.draws + 2);
+        CHECK(size.draws == made.program->draws);
+        CHECK(size.most_terms <= kMostTerms);
+        if (networks && steps == 20) CHECK(size_of(make(3.0).program.value()).most_terms <= 2 * kMostTerms);
+        if (steps == 60 && networks)
+          fmt::print("{}: of {} evaluations {} sums, of up to {} terms, and {} draws\n", name, made.program->nfe,
+                     size.sums, size.most_terms, size.draws);
+
+        const Problem problem{denoiser, flow, noise};
+        Tensor exact;
+        for (const auto type : {at::kDouble, at::kFloat}) {
+          RunConstant constant;
+          constant.ids = ids(4);
+          constant.grid = grid.rows(4, at::kCPU);
+          constant.condition = BatchState({index({0, 1, 0, 1})});
+          const Tensor x = noise.initial(constant.ids, {6}, type) * grid.start();
+          const Tensor plain =
+              sample(problem, solver, controller,
+                     start_run(solver, controller, constant, x, at::full({4}, grid.start(), at::kDouble)))
+                  .x;
+          ProgramRun run(*made.program, problem, constant, x);
+          for (int64_t i = 0; i < run.steps(); ++i) run.step();
+          if (type == at::kDouble) exact = plain;
+          const auto error = [&](const Tensor& of) { return (of - exact).abs().max().item<double>(); };
+          const double scale = 1.0 + exact.abs().max().item<double>();
+          const double bound = type == at::kDouble ? 1e-9 * scale : 4.0 * error(plain) + 1e-5 * scale;
+          CAPTURE(type, error(run.x()), error(plain), bound);
+          CHECK(error(run.x()) <= bound);
+        }
+      }
+    }
+  });
 }
 
 TEST_CASE("program: what is not linear is told, and by what", "[program]") {

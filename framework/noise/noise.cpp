@@ -15,7 +15,7 @@ Tensor first_draw(const Tensor& keys, NoiseStream stream, uint32_t seed, at::Int
   std::vector<int64_t> sizes{keys.size(0)};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
   const Tensor zero = at::zeros_like(keys);
-  return philox_normals(keys, zero, zero, stream, seed, c10::multiply_integers(shape)).view(sizes).to(dtype);
+  return philox_normals(keys, zero, 0, stream, seed, c10::multiply_integers(shape)).view(sizes).to(dtype);
 }
 
 }  // namespace
@@ -26,10 +26,9 @@ Tensor NoNoise::normal(const NoiseDraw& /*draw*/, const Tensor& /*like*/) const 
 }
 
 Tensor PhiloxNoise::normal(const NoiseDraw& draw, const Tensor& like) const {
-  const Tensor low = at::full_like(draw.ids, draw.draw);
   const Tensor& keys = draw.keys ? *draw.keys : draw.ids;
   const NoiseStream stream = draw.keys ? NoiseStream::later_step : NoiseStream::step;
-  return philox_normals(keys, draw.step, low, stream, seed_, like[0].numel()).view(like.sizes()).to(like.scalar_type());
+  return philox_normals(keys, draw.step, draw.draw, stream, seed_, like[0].numel()).view(like.sizes()).to(like.scalar_type());
 }
 
 Tensor PhiloxNoise::initial(const Tensor& ids, at::IntArrayRef shape, at::ScalarType dtype) const {

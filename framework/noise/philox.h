@@ -24,8 +24,13 @@ enum class NoiseStream : uint32_t {
 [[nodiscard]] Tensor philox_normals(const Tensor& key, const Tensor& high, const Tensor& low, NoiseStream stream,
                                     uint32_t seed, int64_t elements);
 
-/// The CUDA side of philox_normals; `out` float32 `[B, elements]`, contiguous, on the device of the rest.
-void philox_normals_cuda(const Tensor& key, const Tensor& high, const Tensor& low, NoiseStream stream, uint32_t seed,
+/// The same with one `low` for all rows.
+[[nodiscard]] Tensor philox_normals(const Tensor& key, const Tensor& high, int64_t low, NoiseStream stream,
+                                    uint32_t seed, int64_t elements);
+
+/// The CUDA side of philox_normals; `out` float32 `[B, elements]`, contiguous, on the device of the rest. `word` is
+/// or'd to each `low`; where `low` is undefined it stands alone.
+void philox_normals_cuda(const Tensor& key, const Tensor& high, const Tensor& low, uint32_t word, uint32_t seed,
                          const Tensor& out);
 
 }  // namespace stride

@@ -65,14 +65,26 @@ STRIDE_HOST_DEVICE inline void box_muller(uint32_t a, uint32_t b, float* out) {
   out[1] = static_cast<float>(radius * sine);
 }
 
-STRIDE_HOST_DEVICE inline void normals(int64_t key, uint32_t block, uint32_t high, uint32_t low, uint32_t seed,
-                                       float* out) {
+STRIDE_HOST_DEVICE inline r123::Philox4x32::ctr_type integers(int64_t key, uint32_t block, uint32_t high, uint32_t low,
+                                                              uint32_t seed) {
   const r123::Philox4x32::ctr_type counter{{block, high, low, seed}};
   const auto bits = static_cast<uint64_t>(key);
   const r123::Philox4x32::key_type words{{static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32)}};
-  const r123::Philox4x32::ctr_type random = r123::Philox4x32()(counter, words);
+  return r123::Philox4x32()(counter, words);
+}
+
+STRIDE_HOST_DEVICE inline void normals(int64_t key, uint32_t block, uint32_t high, uint32_t low, uint32_t seed,
+                                       float* out) {
+  const r123::Philox4x32::ctr_type random = integers(key, block, high, low, seed);
   box_muller(random[0], random[1], out);
   box_muller(random[2], random[3], out + 2);
+}
+
+/// The first or the second two of them.
+STRIDE_HOST_DEVICE inline void normal_pair(int64_t key, uint32_t block, uint32_t high, uint32_t low, uint32_t seed,
+                                           bool second, float* out) {
+  const r123::Philox4x32::ctr_type random = integers(key, block, high, low, seed);
+  box_muller(second ? random[2] : random[0], second ? random[3] : random[1], out);
 }
 
 }  // namespace stride::philox

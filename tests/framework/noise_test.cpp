@@ -211,6 +211,20 @@ TEST_CASE("noise: normals are the same bits on the GPU as on the CPU", "[noise][
   const Tensor gpu = noise.initial(ids.cuda(), {3, 32, 33}, at::kFloat);
   CHECK(gpu.is_cuda());
   CHECK(gpu.cpu().equal(cpu));
+  // A thread makes two.
+  for (const int64_t n : {1, 2, 3, 5, 6, 17}) {
+    NoiseDraw draw = draw_at(ids, 7, 3, 2.0, 1.0);
+    const Tensor like = at::empty({512, n}, at::kFloat);
+    const Tensor there = noise.normal(draw, like);
+    for (Tensor* each : {&draw.ids, &draw.step, &draw.drawn, &draw.from, &draw.to}) *each = each->cuda();
+    CHECK(noise.normal(draw, like.cuda()).cpu().equal(there));
+  }
+}
+
+TEST_CASE("noise: one number for all rows is the number in each", "[noise]") {
+  const Tensor keys = range(5, 7), high = range(3, 7);
+  CHECK(philox_normals(keys, high, 9, NoiseStream::later_step, 2, 11)
+            .equal(philox_normals(keys, high, at::full_like(keys, 9), NoiseStream::later_step, 2, 11)));
 }
 
 }  // namespace stride

@@ -8,12 +8,15 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 namespace stride {
 namespace {
 
 constexpr int kTerms = 32;  // their pointers and weights travel as the kernel's arguments
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;
+constexpr int kAtOnce = 4;  // values of a term that a thread takes
 
 enum class Kind : int { f64, f32, f16, bf16 };
 
@@ -61,6 +64,59 @@ __global__ void combine_kernel(Terms terms, int64_t n, Sum* sum, Scaled* scaled,
   if (scaled != nullptr) scaled[i] = rounded<Scaled>(whole * scale);
 }
 
+// Four values of float32, or of 16 bits in `x` and `y`, as they lie in memory.
+__device__ uint4 four_at(const Terms& terms, int term, int64_t i) {
+  const void* const values = terms.values[term];
+  if (terms.kinds[term] == Kind::f32) return static_cast<const uint4*>(values)[i];
+  const uint2 narrow = static_cast<const uint2*>(values)[i];
+  return {narrow.x, narrow.y, 0, 0};
+}
+
+__device__ void add_four(const Terms& terms, int term, const uint4& four, double* all) {
+  float values[kAtOnce];
+  if (terms.kinds[term] == Kind::f32) {
+    const float4 as = *reinterpret_cast<const float4*>(&four);
+    values[0] = as.x, values[1] = as.y, values[2] = as.z, values[3] = as.w;
+  } else {
+    const uint32_t words[2] = {four.x, four.y};
+    for (int k = 0; k < kAtOnce; ++k) {
+      const auto bits = static_cast<uint16_t>(words[k / 2] >> (k % 2 * 16));
+      values[k] = terms.kinds[term] == Kind::bf16 ? __uint_as_float(static_cast<uint32_t>(bits) << 16)
+                                                  : __half2float(__ushort_as_half(bits));
+    }
+  }
+  for (int k = 0; k < kAtOnce; ++k) all[k] = all[k] + values[k] * terms.weights[term];
+}
+
+template <typename To>
+struct alignas(kAtOnce * sizeof(To)) Four {
+  To values[kAtOnce];
+};
+
+// The same four by four. The values of four terms are on their way from memory at once.
+template <typename Scaled>
+__global__ void combine_fours_kernel(Terms terms, int64_t fours, Four<float>* sum, Four<Scaled>* scaled, float scale) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= fours) return;
+  double all[kAtOnce] = {-0.0, -0.0, -0.0, -0.0};  // plus a value, that value to the bit
+  for (int first = 0; first < terms.count; first += kAtOnce) {
+    uint4 read[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k)
+      if (first + k < terms.count) read[k] = four_at(terms, first + k, i);
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k)
+      if (first + k < terms.count) add_four(terms, first + k, read[k], all);
+  }
+  Four<float> whole;
+  for (int k = 0; k < kAtOnce; ++k) whole.values[k] = rounded<float>(all[k]);
+  sum[i] = whole;
+  if (scaled == nullptr) return;
+  Four<Scaled> out;
+  for (int k = 0; k < kAtOnce; ++k) out.values[k] = rounded<Scaled>(whole.values[k] * scale);
+  scaled[i] = out;
+}
+
 Kind kind_of(at::ScalarType type) {
   switch (type) {
     case at::kDouble:
@@ -78,13 +134,35 @@ bool has_kind(at::ScalarType type) {
   return type == at::kDouble || type == at::kFloat || type == at::kHalf || type == at::kBFloat16;
 }
 
+bool is_aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
+
+// What the network works on: float32 and narrower, in whole fours.
+bool in_fours(const Terms& terms, const Tensor& sum, const Tensor& scaled) {
+  if (sum.numel() % kAtOnce != 0 || !is_aligned(sum.const_data_ptr())) return false;
+  if (scaled.defined() && (scaled.scalar_type() == at::kDouble || !is_aligned(scaled.const_data_ptr()))) return false;
+  for (int term = 0; term < terms.count; ++term)
+    if (terms.kinds[term] == Kind::f64 || !is_aligned(terms.values[term])) return false;
+  return true;
+}
+
 template <typename Sum, typename Scaled>
 void launch(const Terms& terms, double scale, const Tensor& sum, const Tensor& scaled) {
+  const auto blocks = [](int64_t threads) { return static_cast<unsigned>((threads + kThreads - 1) / kThreads); };
   const int64_t n = sum.numel();
-  const auto blocks = static_cast<unsigned>((n + kThreads - 1) / kThreads);
-  combine_kernel<Sum, Scaled><<<blocks, kThreads, 0, at::cuda::getCurrentCUDAStream()>>>(
-      terms, n, static_cast<Sum*>(sum.mutable_data_ptr()),
-      scaled.defined() ? static_cast<Scaled*>(scaled.mutable_data_ptr()) : nullptr, static_cast<Sum>(scale));
+  void* const to_sum = sum.mutable_data_ptr();
+  void* const to_scaled = scaled.defined() ? scaled.mutable_data_ptr() : nullptr;
+  const auto stream = at::cuda::getCurrentCUDAStream();
+  if constexpr (std::is_same_v<Sum, float> && !std::is_same_v<Scaled, double>) {
+    if (in_fours(terms, sum, scaled)) {
+      combine_fours_kernel<Scaled><<<blocks(n / kAtOnce), kThreads, 0, stream>>>(
+          terms, n / kAtOnce, static_cast<Four<float>*>(to_sum), static_cast<Four<Scaled>*>(to_scaled),
+          static_cast<float>(scale));
+      C10_CUDA_KERNEL_LAUNCH_CHECK();
+      return;
+    }
+  }
+  combine_kernel<Sum, Scaled><<<blocks(n), kThreads, 0, stream>>>(
+      terms, n, static_cast<Sum*>(to_sum), static_cast<Scaled*>(to_scaled), static_cast<Sum>(scale));
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 

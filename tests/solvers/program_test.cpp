@@ -242,21 +242,34 @@ TEST_CASE("program: what is not linear is told, and by what", "[program]") {
 }
 
 TEST_CASE("program: sums on the GPU are those of the plain version", "[program][cuda]") {
-  for (const auto state : {at::kFloat, at::kDouble}) {
-    for (const auto narrow : {at::kBFloat16, at::kHalf, at::kFloat}) {
-      std::vector<Tensor> values;
-      std::vector<double> weights;
-      for (int i = 0; i < 7; ++i) {
-        values.push_back(at::randn({3, 5, 17}, at::TensorOptions().dtype(at::kDouble)).to(i % 2 == 0 ? state : narrow));
-        weights.push_back(i == 0 ? 0.9 : 0.1 * i - 0.3);
+  // The second and the third are whole fours; the third has more of them than a block has threads.
+  for (const auto& shape : {std::vector<int64_t>{3, 5, 17}, {2, 6}, {5, 3, 32, 32}}) {
+    for (const auto state : {at::kFloat, at::kDouble}) {
+      for (const auto narrow : {at::kBFloat16, at::kHalf, at::kFloat}) {
+        for (const int terms : {1, 4, 7, 12}) {
+          CAPTURE(shape, state, narrow, terms);
+          std::vector<Tensor> values;
+          std::vector<double> weights;
+          for (int i = 0; i < terms; ++i) {
+            values.push_back(at::randn(shape, at::TensorOptions().dtype(at::kDouble)).to(i % 2 == 0 ? state : narrow));
+            weights.push_back(i == 0 ? 0.9 : 0.1 * i - 0.3);
+          }
+          values[0].flatten().narrow(0, 0, 2).zero_();
+          weights[0] = terms == 1 ? -0.9 : 0.9;  // −0 alone
+          std::vector<Tensor> there;
+          for (const Tensor& value : values) there.push_back(value.cuda());
+          const Combined plain = combine_plain(values, weights, 0.37, {state, narrow});
+          const Combined fast = combine(there, weights, 0.37, {state, narrow});
+          CHECK(same_bits(fast.sum.cpu(), plain.sum));
+          CHECK(same_bits(fast.scaled.cpu(), plain.scaled));
+          CHECK_FALSE(combine(there, weights, {}, {state, narrow}).scaled.defined());
+          CHECK(same_bits(combine(there, weights, {}, {state, narrow}).sum.cpu(), plain.sum));
+          // A part that begins in the middle of a four.
+          for (Tensor& value : there) value = value.flatten().slice(0, 1, value.numel() - 3);
+          CHECK(same_bits(combine(there, weights, 0.37, {state, narrow}).sum.cpu(),
+                          plain.sum.flatten().slice(0, 1, plain.sum.numel() - 3)));
+        }
       }
-      std::vector<Tensor> there;
-      for (const Tensor& value : values) there.push_back(value.cuda());
-      const Combined plain = combine_plain(values, weights, 0.37, {state, narrow});
-      const Combined fast = combine(there, weights, 0.37, {state, narrow});
-      CHECK(same_bits(fast.sum.cpu(), plain.sum));
-      CHECK(same_bits(fast.scaled.cpu(), plain.scaled));
-      CHECK_FALSE(combine(there, weights, {}, {state, narrow}).scaled.defined());
     }
   }
 }

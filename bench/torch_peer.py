@@ -45,7 +45,8 @@ class Network:
         self.x = self.x.contiguous(memory_format=torch.channels_last)
         self.time = torch.zeros(batch, device=device)
         self.labels = torch.full((batch,), -1, dtype=torch.long, device=device)
-        self.module = torch.compile(module) if variant == "compile" else module
+        # A program for each batch size: one for all of them would be slower.
+        self.module = torch.compile(module, dynamic=False) if variant == "compile" else module
         for _ in range(3):
             self.once()
         if variant == "eager":

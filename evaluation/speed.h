@@ -90,11 +90,16 @@ struct Speed {
   bool complete = true;  ///< false: stopped
 };
 
+struct SpeedHooks {
+  std::function<bool(int64_t done, int64_t all)> go_on = {};  ///< before each row; false ends the measurement
+  std::function<void(const Speed& so_far)> finished = {};     ///< after each row
+};
+
 /// Measures network and run in turn, `rounds` times each. On CUDA both are graphs where the run can be one, timed by
 /// events of the device; elsewhere step by step, by the wall. With `ask`, the peer is measured in turn with them.
-/// `go_on(done, all)` is asked before each row. Throws UsageError on settings that are not valid.
+/// Throws UsageError on settings that are not valid.
 [[nodiscard]] Speed measure_speed(const LoadedModel& model, const SpeedSettings& settings,
-                                  const std::function<bool(int64_t done, int64_t all)>& go_on = {});
+                                  const SpeedHooks& hooks = {});
 
 /// The least cost of at least `least` evaluations that a number of steps of the solver has.
 [[nodiscard]] int64_t nfe_from(const Solver& solver, int64_t least, Final final);

@@ -70,17 +70,20 @@ class BenchCommand final : public Command {
       context.log().info("beside it: " + torch->versions());
     }
     ProgressBar bar = context.progress("measuring");
+    const auto save = [&](const Speed& speed) {
+      run.write("results.json",
+                nlohmann::ordered_json::parse(speed_json(speed, settings, options.flag("tf32"))).dump(2) + "\n");
+      run.write("table.txt", speed_text(speed));
+    };
     const Speed speed =
-        measure_speed(model, settings, [&](int64_t done, int64_t all) { return bar.fn()(done, all, ""); });
+        measure_speed(model, settings, {[&](int64_t done, int64_t all) { return bar.fn()(done, all, ""); }, save});
     bar.close();
-    const std::string table = speed_text(speed), json = speed_json(speed, settings, options.flag("tf32"));
-    run.write("results.json", nlohmann::ordered_json::parse(json).dump(2) + "\n");
-    run.write("table.txt", table);
+    save(speed);
     if (!speed.complete)
       return context.stopped(fmt::format("{} rows are in {}", speed.rows.size(), run.file("results.json")));
-    context.print(table);
+    context.print(speed_text(speed));
     context.print(fmt::format("\nresults  {}\n", run.file("results.json")));
-    return context.done(json);
+    return context.done(speed_json(speed, settings, options.flag("tf32")));
   }
 
  private:

@@ -105,10 +105,18 @@ TEST_CASE("speed: what cannot be measured is refused, and a stop keeps what is t
   CHECK_THROWS_AS(measure_speed(model, settings), UsageError);
   settings.samples = 10;
   settings.samplers.pop_back();
-  const Speed part = measure_speed(model, settings, [](int64_t done, int64_t all) {
+  std::size_t saved = 0;
+  SpeedHooks hooks;
+  hooks.go_on = [](int64_t done, int64_t all) {
     CHECK(all == 4);
     return done < 2;
-  });
+  };
+  hooks.finished = [&](const Speed& so_far) {
+    CHECK_FALSE(so_far.complete);
+    saved = so_far.rows.size();
+  };
+  const Speed part = measure_speed(model, settings, hooks);
+  CHECK(saved == 1);
   CHECK_FALSE(part.complete);
   CHECK(part.floors.size() == 1);
   CHECK(part.rows.size() == 1);

@@ -17,6 +17,8 @@ class Network {
   [[nodiscard]] virtual Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const = 0;
   /// See Denoiser::null_condition.
   [[nodiscard]] virtual BatchState null_condition(const BatchState& condition) const;
+  /// Of images: what height and width must be multiples of.
+  [[nodiscard]] virtual int64_t multiple() const noexcept { return 1; }
 
  protected:
   Network() = default;

@@ -46,6 +46,7 @@ class UNet final : public Network {
 
   [[nodiscard]] const UNetConfig& config() const noexcept { return config_; }
   [[nodiscard]] Tensor forward(const Tensor& input, const Tensor& time, const BatchState& condition) const override;
+  [[nodiscard]] int64_t multiple() const noexcept override { return config_.stride(); }
   /// unet_encoder without a label.
   [[nodiscard]] std::vector<Tensor> encode(const Tensor& input, const Tensor& time) const;
   /// The label −1 in every row.

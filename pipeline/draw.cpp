@@ -71,8 +71,10 @@ class Drawing final {
   Drawing(const Sampler& sampler, const Denoiser& denoiser, const DrawSettings& settings, const DrawHooks& hooks)
       : sampler_(sampler), denoiser_(denoiser), settings_(settings), hooks_(hooks) {
     if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
-    if (settings.mask.defined()) masked_.emplace(denoiser);
-    const bool own = file_noise_ || masked_ || hooks.trajectory;  // what outlives this call knows nothing of those
+    if (settings.tile) tiled_.emplace(denoiser, *settings.tile);
+    if (settings.mask.defined()) masked_.emplace(network());
+    const bool own =
+        file_noise_ || tiled_ || masked_ || hooks.trajectory;  // what outlives this call knows nothing of those
     if (hooks.graphs != nullptr && !own) {
       graphs_ = hooks.graphs;
       return;
@@ -185,7 +187,8 @@ class Drawing final {
   }
 
   const NoiseSource& noise() const { return file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_; }
-  const Denoiser& model() const { return masked_ ? static_cast<const Denoiser&>(*masked_) : denoiser_; }
+  const Denoiser& network() const { return tiled_ ? static_cast<const Denoiser&>(*tiled_) : denoiser_; }
+  const Denoiser& model() const { return masked_ ? static_cast<const Denoiser&>(*masked_) : network(); }
 
   BatchState condition(int64_t first, int64_t n, int64_t rows) const {
     BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
@@ -227,7 +230,8 @@ class Drawing final {
   const DrawSettings& settings_;
   const DrawHooks& hooks_;
   std::optional<FileNoise> file_noise_;
-  std::optional<MaskedDenoiser> masked_;
+  std::optional<TiledDenoiser> tiled_;
+  std::optional<MaskedDenoiser> masked_;  // over the tiles: masks are of whole images
   PhiloxNoise philox_;
   mutable std::optional<TrajectoryTap> tap_;  // of the chunk that runs
   std::optional<GraphRuns> own_graphs_;

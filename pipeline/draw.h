@@ -3,6 +3,7 @@
 
 #include "datasets/store/trajectory.h"
 #include "framework/models/guidance.h"
+#include "framework/models/tiled_denoiser.h"
 #include "framework/progress.h"
 #include "framework/sample.h"
 #include "pipeline/graph_runs.h"
@@ -27,6 +28,7 @@ struct DrawSettings {
   Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
   Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
   Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
+  std::optional<Tiling> tile;    ///< the network sees images tile by tile
   bool exact = false;            ///< padded micro-batches of one size, so that bits do not depend on the batch
   bool graphs = false;           ///< runs on fixed grids as CUDA graphs, where the device and the model have them
   bool oom_backoff = false;      ///< halve the batch when memory runs out

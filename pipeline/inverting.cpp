@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace stride {
 namespace {
@@ -21,7 +22,10 @@ RunResult invert_chunk(const Sampler& sampler, const Denoiser& denoiser, const D
                              sampler.grid.rows(n, settings.device),
                              {}};
   const NoNoise noise;
-  const Problem problem{denoiser, *sampler.term, noise, settings.guidance};
+  std::optional<TiledDenoiser> tiled;
+  if (settings.tile) tiled.emplace(denoiser, *settings.tile);
+  const Problem problem{tiled ? static_cast<const Denoiser&>(*tiled) : denoiser, *sampler.term, noise,
+                        settings.guidance};
   RunResult result =
       invert(problem, sampler.grid, constant,
              settings.start.narrow(0, first, n).to(settings.device, state_dtype(settings.dtype)), options);

@@ -72,6 +72,7 @@ DrawSettings draw_settings(const ModelChoice& model, const SampleSettings& setti
   draw.start = settings.start;
   draw.mask = settings.mask;
   draw.exact = settings.exact;
+  if (!settings.tile.empty()) draw.tile = parse_tiling(settings.tile);
   draw.init_scale_vp = settings.init_scale == "vp";
   if (!draw.init_scale_vp && settings.init_scale != "sigma")
     throw UsageError(fmt::format("`init_scale` {}: there are sigma and vp", settings.init_scale));

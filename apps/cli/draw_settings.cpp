@@ -66,6 +66,7 @@ DrawSettings draw_settings(Context& context, const ModelInfo& model) {
   check_shape(settings.noise, 1, settings.seeds.size(), model, "--noise: /eps");
   if (options.knows("start") && options.has("start")) require_listed(context);
   if (options.knows("start")) read_refine(context, model, settings);
+  if (options.knows("tile") && options.has("tile")) settings.tile = parse_tiling(options.text("tile"));
   settings.init_scale_vp = options.knows("init-scale") && options.text("init-scale") == "vp";
   settings.exact = options.text("numerics") == "exact";
   settings.graphs = settings.device.is_cuda();

@@ -7,11 +7,6 @@
 #include <fmt/ranges.h>
 
 namespace stride {
-namespace {
-
-const char* kStartGroup = "Start";
-
-}  // namespace
 
 OptionTable refine_options() {
   return {{.name = "start",

@@ -5,6 +5,7 @@
 
 namespace stride {
 
+inline constexpr const char* kStartGroup = "Start";  ///< in the help
 [[nodiscard]] OptionTable refine_options();
 
 /// --strength, 1 without it. Throws UsageError without --start.

@@ -36,6 +36,7 @@ class SampleCommand final : public Command {
     const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto save = parse_save(options.text("save"), model.info(), settings.seeds.size());
+    if (settings.tile) (void)TiledDenoiser(*model.denoiser, *settings.tile);  // refused before anything is written
     check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
 
@@ -153,7 +154,13 @@ class SampleCommand final : public Command {
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = sampling_options({.refine = true}) + invert_options() +
-                 OptionTable{{.name = "save",
+                 OptionTable{{.name = "tile",
+                              .value = "RxC[:key=value,...]",
+                              .help = "images in rows by columns of tiles, to save memory. Keys: overlap, context, "
+                                      "multiple, at_once",
+                              .group = "Sampler",
+                              .key = "sampling.tile"},
+                             {.name = "save",
                               .fallback = "h5",
                               .value = "LIST",
                               .help = "h5 always; npz: arr_0 uint8 [N, H, W, C]; png: one file per sample and a grid",

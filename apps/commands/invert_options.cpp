@@ -1,34 +1,30 @@
 #include "apps/commands/invert_options.h"
 
+#include "apps/cli/refine_option.h"
 #include "framework/error.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
 
 namespace stride {
-namespace {
-
-constexpr const char* kGroup = "Start";
-
-}  // namespace
 
 OptionTable invert_options() {
   return {{.name = "invert",
            .kind = ValueKind::flag,
            .help = "with --start: walk the grid upwards; /x becomes the noise that --init takes",
-           .group = kGroup,
+           .group = kStartGroup,
            .key = "sampling.invert"},
           {.name = "invert-iterations",
            .kind = ValueKind::integer,
            .fallback = "0",
            .value = "K",
            .help = "more evaluations per step, which make the way back exact",
-           .group = kGroup,
+           .group = kStartGroup,
            .key = "sampling.invert_iterations"},
           {.name = "round-trip",
            .kind = ValueKind::flag,
            .help = "with --invert: come back by DDIM and show how far from the images that ends",
-           .group = kGroup,
+           .group = kStartGroup,
            .key = "sampling.round_trip"}};
 }
 

@@ -146,6 +146,7 @@ PairCommand sample_pairs() {
                                           {"seeds", "in the base: other seeds are other samples"},
                                           {"dtype", "in the base: precision"},
                                           {"allow-model-mismatch", "made_with tests"},
+                                          {"tile", "images only, and refused of mixtures: tile tests"},
                                           {"save", "which files are written: output tests"}})
     out.aside.emplace(option, why);
   out.known = same_end();

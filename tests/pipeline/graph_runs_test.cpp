@@ -218,4 +218,15 @@ TEST_CASE("graphs: out of memory on the device halves the batch, or fails", "[cu
   }
 }
 
+TEST_CASE("graphs: tiles are captured with the rest", "[cuda]") {
+  const FullFloat32 no_tf32;
+  const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
+  const Sampler sampler = sampler_of(model, "dpmpp_2m", 6);
+  DrawSettings settings = settings_of(5, 4);
+  settings.tile = parse_tiling("2x2:overlap=2");
+  const Draws plain = draw(sampler, *model.denoiser, settings);
+  settings.graphs = true;
+  check_same(draw(sampler, *model.denoiser, settings), plain, 2e-4);
+}
+
 }  // namespace stride

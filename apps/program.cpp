@@ -9,6 +9,7 @@
 #include "apps/commands/commands.h"
 #include "framework/files/file.h"
 #include "framework/named.h"
+#include "framework/out_of_memory.h"
 #include "framework/stopped.h"
 #include "pipeline/run_folder.h"
 
@@ -19,7 +20,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <new>
 #include <set>
 
 namespace stride {
@@ -213,18 +213,14 @@ int run_program(const Words& words) {
     return static_cast<int>(code);
   } catch (const Error& error) {
     return report(context, exit_code(error.kind()), with_flags(error.what(), option_names()));
-  } catch (const c10::OutOfMemoryError& error) {
+  } catch (const c10::OutOfMemoryError& error) {  // it says how much
     return report(context, ExitCode::resources,
                   fmt::format("{} ({})", memory_advice(context), first_line(error.what_without_backtrace())));
-  } catch (const c10::Error& error) {
-    const std::string message = first_line(error.what_without_backtrace());
-    const bool memory = message.find("DefaultCPUAllocator") != std::string::npos;
-    if (memory) return report(context, ExitCode::resources, memory_advice(context));
-    return report(context, ExitCode::run_failed, message);
-  } catch (const std::bad_alloc&) {
-    return report(context, ExitCode::resources, memory_advice(context));
   } catch (const std::exception& error) {
-    return report(context, ExitCode::run_failed, first_line(error.what()));
+    if (is_out_of_memory(error)) return report(context, ExitCode::resources, memory_advice(context));
+    const auto* const torch = dynamic_cast<const c10::Error*>(&error);
+    return report(context, ExitCode::run_failed,
+                  first_line(torch != nullptr ? torch->what_without_backtrace() : error.what()));
   }
 }
 

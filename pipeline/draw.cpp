@@ -3,18 +3,18 @@
 #include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/models/masked_denoiser.h"
+#include "framework/out_of_memory.h"
 #include "pipeline/file_noise.h"
 #include "pipeline/provenance.h"
 #include "pipeline/trajectory_tap.h"
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <new>
+#include <exception>
 #include <unordered_map>
 #include <utility>
 
@@ -44,11 +44,6 @@ std::optional<Tensor> data_keys(const DrawSettings& settings, int64_t first, int
   const auto part = [&](const Tensor& all) { return all.defined() ? all.narrow(0, first, n) : Tensor(); };
   return noise_keys(ids_on_cpu(settings.seeds, first, n), {part(settings.start), part(settings.init)})
       .to(settings.device);
-}
-
-bool is_out_of_memory(const c10::Error& error) {
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         std::string(error.what_without_backtrace()).find("DefaultCPUAllocator") != std::string::npos;
 }
 
 Tensor pad_rows(const Tensor& rows, int64_t n) {
@@ -105,10 +100,8 @@ class Drawing final {
     try {
       if (std::optional<RunResult> result = pooled(first, n, batch)) return result;
       return chunk(first, std::min(n, batch));
-    } catch (const c10::Error& error) {
-      if (!settings_.oom_backoff || settings_.exact || !is_out_of_memory(error) || batch == 1) throw;
-    } catch (const std::bad_alloc&) {
-      if (!settings_.oom_backoff || settings_.exact || batch == 1) throw;
+    } catch (const std::exception& error) {
+      if (!settings_.oom_backoff || settings_.exact || batch == 1 || !is_out_of_memory(error)) throw;
     }
     if (settings_.device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
     return std::nullopt;

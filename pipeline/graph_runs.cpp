@@ -1,6 +1,7 @@
 #include "pipeline/graph_runs.h"
 
 #include "framework/error.h"
+#include "framework/out_of_memory.h"
 #include "framework/program/run_program.h"
 #include "framework/stopwatch.h"
 
@@ -9,8 +10,6 @@
 
 namespace stride {
 namespace {
-
-bool is_out_of_memory(const c10::Error& error) { return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr; }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 

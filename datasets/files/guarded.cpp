@@ -1,9 +1,9 @@
 #include "datasets/files/guarded.h"
 
 #include "framework/error.h"
+#include "framework/out_of_memory.h"
 #include "framework/stopped.h"
 
-#include <c10/util/Exception.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -16,8 +16,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
-#include <new>
 #include <utility>
 
 namespace stride {
@@ -80,12 +80,10 @@ void confine(std::size_t file_size) {
 bool is_about_memory() {
   try {
     throw;
-  } catch (const std::bad_alloc&) {
-    return true;
   } catch (const ResourceError&) {
     return true;
-  } catch (const c10::Error& error) {
-    return std::strstr(error.what_without_backtrace(), "DefaultCPUAllocator") != nullptr;
+  } catch (const std::exception& error) {
+    return is_out_of_memory(error);
   } catch (...) {
     return false;
   }

@@ -1,6 +1,7 @@
 #include "neural/networks/scripted_features.h"
 
 #include "framework/error.h"
+#include "framework/out_of_memory.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -63,9 +64,8 @@ Tensor ScriptedFeatures::features(const Tensor& images) const {
       value = impl_->module.forward({scripted_input(chunk, impl_->input)}, keywords);
     } catch (const Error&) {
       throw;
-    } catch (const c10::OutOfMemoryError&) {
-      throw;
     } catch (const std::exception& error) {
+      if (is_out_of_memory(error)) throw;
       throw InputError(fmt::format("{}: the network failed: {}", impl_->where, first_line(error.what())));
     }
     if (value.isTuple() && !value.toTupleRef().elements().empty()) value = value.toTupleRef().elements()[0];

@@ -1,0 +1,18 @@
+#include "framework/out_of_memory.h"
+
+#include <c10/util/Exception.h>
+
+#include <cstring>
+#include <new>
+
+namespace stride {
+
+bool is_out_of_memory(const std::exception& error) noexcept {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
+  const auto* const torch = dynamic_cast<const c10::Error*>(&error);
+  if (dynamic_cast<const c10::OutOfMemoryError*>(torch) != nullptr) return true;
+  const char* const text = torch != nullptr ? torch->what_without_backtrace() : error.what();
+  return std::strstr(text, "DefaultCPUAllocator:") != nullptr || std::strstr(text, "CUDA out of memory") != nullptr;
+}
+
+}  // namespace stride

@@ -80,7 +80,7 @@ class Drawing final {
         if (step == 0) tap_.emplace(hooks_.points, sampler_.grid.steps());
         tap_->see(before, after, denoised);
       };
-    own_graphs_.emplace(sampler, model(), settings.guidance, &noise(), std::move(see));
+    own_graphs_.emplace(sampler, model(), settings.guidance, file_noise_ ? &*file_noise_ : nullptr, std::move(see));
     graphs_ = &*own_graphs_;
   }
 
@@ -168,7 +168,7 @@ class Drawing final {
     const auto total = static_cast<int64_t>(settings_.seeds.size());
     std::optional<RunResult> result =
         graphs_->run(constant, x, [&] { return hooks_.progress && !hooks_.progress(first, total, ""); });
-    if (result && !result->stopped && file_noise_) require_draws(graphs_->draws().value_or(0));
+    if (result && !result->stopped && file_noise_) require_draws(graphs_->draws());
     return result;
   }
 

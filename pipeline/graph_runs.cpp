@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
+#include <fmt/format.h>
 
 namespace stride {
 namespace {
@@ -18,6 +19,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 GraphRuns::GraphRuns(const Sampler& sampler, const Denoiser& denoiser, Guidance guidance, const NoiseSource* noise,
                      CapturedRun::See see)
     : sampler_(sampler),
+      counts_draws_(noise != nullptr),
       problem_{denoiser, *sampler.term, noise != nullptr ? *noise : static_cast<const NoiseSource&>(own_noise_),
                std::move(guidance)},
       see_(std::move(see)) {}
@@ -41,9 +43,8 @@ void GraphRuns::plan() {
     made = make_program(source);
   }
   program_ = std::move(made.program);
+  no_program_ = made.reason;
 }
-
-std::optional<int64_t> GraphRuns::draws() const { return program_ ? std::optional(program_->draws) : std::nullopt; }
 
 bool GraphRuns::open_pool(const RunState& example, const RefilledRun::Options& options) {
   if (!example.x.is_cuda() || sampler_.fixed() || !reason_.empty()) return false;
@@ -74,6 +75,10 @@ std::optional<RunResult> GraphRuns::run(const RunConstant& constant, const Tenso
   if (rows_ != x.size(0)) {
     const Stopwatch watch;
     if (!planned_) plan();
+    if (counts_draws_ && !program_) {
+      reason_ = fmt::format("its draws of the noise that was given cannot be counted beforehand: {}", no_program_);
+      return std::nullopt;
+    }
     captured_.reset();  // its memory first
     rows_ = 0;
     try {

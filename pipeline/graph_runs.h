@@ -21,7 +21,8 @@ namespace stride {
 /// by step.
 class GraphRuns final {
  public:
-  /// Sampler, denoiser and noise (none: PhiloxNoise) are kept by reference. `see`: CapturedRun::See.
+  /// Sampler, denoiser and noise (none: PhiloxNoise) are kept by reference; with noise, what nobody can count the draws
+  /// of is not captured. `see`: CapturedRun::See.
   GraphRuns(const Sampler& sampler, const Denoiser& denoiser, Guidance guidance, const NoiseSource* noise = nullptr,
             CapturedRun::See see = {});
   ~GraphRuns();
@@ -43,17 +44,19 @@ class GraphRuns final {
   [[nodiscard]] double seconds() const noexcept { return seconds_; }
   /// The captured run; nullptr: there is none.
   [[nodiscard]] CapturedRun* captured() noexcept { return captured_ ? &*captured_ : nullptr; }
-  /// Noise draws per sample of the captured run; none: nobody knows.
-  [[nodiscard]] std::optional<int64_t> draws() const;
+  /// Noise draws per sample of the captured run, which was made with noise.
+  [[nodiscard]] int64_t draws() const { return program_.value().draws; }
 
  private:
   void plan();
 
   const Sampler& sampler_;
   const PhiloxNoise own_noise_;
+  const bool counts_draws_;
   const Problem problem_;
   const CapturedRun::See see_;
   std::optional<Program> program_;
+  std::string no_program_;  ///< why there is none, once planned
   bool planned_ = false;
   std::string reason_;
   std::optional<CapturedRun> captured_;

@@ -112,6 +112,20 @@ TEST_CASE("graphs: guidance, starts, masks and noise from files", "[cuda]") {
   CHECK_THROWS_AS(draw(sampler, *model.denoiser, settings), InputError);
 }
 
+TEST_CASE("graphs: noise from a file whose draws nobody can count goes step by step, and is counted there", "[cuda]") {
+  const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
+  const Sampler sampler = sampler_of(model, "implicit_euler", 4);
+  DrawSettings settings = settings_of(5, 3);
+  std::vector<int64_t> shape = {1, 5};
+  shape.insert(shape.end(), model.info().shape.begin(), model.info().shape.end());
+  settings.noise = at::randn(shape, at::TensorOptions().dtype(at::kFloat));
+  const Draws plain = draw(sampler, *model.denoiser, settings);
+  settings.graphs = true;
+  const Draws draws = draw(sampler, *model.denoiser, settings);
+  CHECK_THAT(draws.stepwise, contains("cannot be counted"));
+  CHECK(at::equal(draws.x, plain.x));
+}
+
 TEST_CASE("graphs: kept from call to call, and trajectories", "[cuda]") {
   const FullFloat32 no_tf32;
   const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);

@@ -65,8 +65,7 @@ OptionTable grid_options(bool several) {
           {.name = "noise-schedule",
            .value = "NAME[:key=value,...]",
            .help = "the noise levels behind timestep grids: linear, scaled_linear, cosine, sigmoid, laplace, flow, "
-                   "custom:FILE; "
-                   "`stride list noise-schedules` shows all (default: the model's, else linear)",
+                   "custom:FILE; `stride list noise-schedules` shows all (default: the model's, else linear)",
            .group = kSamplerGroup,
            .key = "sampling.noise_schedule"}};
 }

@@ -46,7 +46,8 @@ class DemoCommand final : public Command {
     }
     note_model(context, model);
     const Stopwatch watch;
-    DemoRun demo{context, context.run_dir(), model, settings, {}};
+    RunDir& folder = context.run_dir();
+    DemoRun demo{context, folder, model, settings, StageNotes(folder.file("stages.json"))};
     for (const auto stage : {demo_sample, demo_record, demo_fit, demo_predictor, demo_evaluate})
       if (!stage(demo))
         return context.stopped(fmt::format("finished stages are in {}; continue with stride demo --resume {}",
@@ -74,7 +75,7 @@ class DemoCommand final : public Command {
   static ExitCode report(Context& context, const DemoRun& demo, double seconds) {
     ReportData data = load_report({demo.folder.path()});
     data.title = fmt::format("Stride on '{}'", demo.model.info().name);
-    data.stages = demo.stages;
+    data.stages = demo.stages.all();
     demo.folder.write("report.json", report_json(data));
     const std::string path = demo.folder.file("report.html");
     demo.folder.write("report.html", report_html(data));
@@ -93,10 +94,8 @@ class DemoCommand final : public Command {
       .summary = "the main job, end to end, on an embedded model",
       .description =
           "Samples from a trained denoiser, records teacher trajectories, fits few-step plans and trains a step "
-          "predictor "
-          "on them, evaluates both against other samplers on seeds that neither saw, and writes a report. Few-step "
-          "plans "
-          "are what it shows; steps chosen per sample are work in progress.",
+          "predictor on them, evaluates both against other samplers on seeds that neither saw, and writes a report. "
+          "Few-step plans are what it shows; steps chosen per sample are work in progress.",
       .example =
           "stride demo\n"
           "takes 40 to 95 s on two CPU cores and ends with a table and the path of report.html",

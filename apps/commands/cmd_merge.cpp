@@ -31,11 +31,8 @@ class MergeCommand final : public Command {
       .summary = "join trajectory stores of one kind into a new one",
       .description =
           "Model, solver, grid and dtype must agree, classes need not, and no seed may be in two of them. Every shard "
-          "is verified and "
-          "then "
-          "linked (copied to another file system); the new store appears whole or not at all. The stores of several "
-          "ranks "
-          "that share a folder are one input.",
+          "is verified and then linked (copied to another file system); the new store appears whole or not at all. "
+          "The stores of several ranks that share a folder are one input.",
       .arguments = "OUT STORE...",
       .example =
           "stride merge all monday/store tuesday\nOUT is new; a STORE is a store or the run folder of stride record"};

@@ -196,9 +196,8 @@ class RecordCommand final : public Command {
       .summary = "record solver trajectories into an HDF5 store",
       .description =
           "Runs a solver on a fixed grid and keeps x at every point and the denoised image of every step, in the "
-          "folder "
-          "store/ of the run folder. Sealed shards survive a kill at any moment; --resume records what is missing. "
-          "Several processes share the work with --shard and one --store; `stride merge` joins stores.",
+          "folder store/ of the run folder. Sealed shards survive a kill at any moment; --resume records what is "
+          "missing. Several processes share the work with --shard and one --store; `stride merge` joins stores.",
       .arguments = "[merge STORE...]",
       .example =
           "stride record --solver heun --steps 40 --seeds 0-511 --outdir teacher\n"

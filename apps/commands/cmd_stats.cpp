@@ -91,10 +91,9 @@ class StatsCommand final : public Command {
       .name = "stats",
       .summary = "compute and store reference statistics of images",
       .description =
-          "Runs a feature network over images and stores the mean and covariance of their features, with the network's "
-          "SHA-256, the quantisation rule and the images' SHA-256, as an .npz that `--ref` takes and that pytorch-fid "
-          "and "
-          "EDM read too.",
+          "Runs a feature network over images and stores the mean and covariance of their features, with the "
+          "network's SHA-256, the quantisation rule and the images' SHA-256, as an .npz that `--ref` takes and that "
+          "pytorch-fid and EDM read too.",
       .example =
           "stride stats --data digits --features features-digits --keep-features --out digits-ref.npz\n"
           "then: stride metrics --samples run/samples.h5 --ref digits-ref.npz",

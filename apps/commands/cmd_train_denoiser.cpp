@@ -204,8 +204,7 @@ class TrainDenoiser final : public Command {
       .summary = "train a denoiser on images",
       .description =
           "Trains a small UNet with the EDM loss and writes a model folder: weights and card. A run that was stopped "
-          "or killed "
-          "goes on from its checkpoint when the same command is given again, and ends with the same bits.",
+          "or killed goes on from its checkpoint when the same command is given again, and ends with the same bits.",
       .example =
           "stride train-denoiser --data digits --out my-digits --threads 1\n"
           "trains the embedded default anew (20 minutes on one core); then: stride sample --model my-digits/card.toml",

@@ -37,8 +37,7 @@ class VerifyCommand final : public Command {
       .summary = "whether a run folder, a store, a model, samples or a plan is whole",
       .description =
           "Checks every file against the checksum that its folder or it itself carries. A note names what carries "
-          "none, and "
-          "what is not finished.",
+          "none, and what is not finished.",
       .arguments = "PATH",
       .example =
           "stride verify teacher/store\nchecks every shard against its checksum; exit code 3 when one is damaged"};

@@ -34,10 +34,12 @@ struct Judge {
 constexpr Judge kJudges[] = {{"digits", "features-digits", "none"}, {"cifar10", "features-cifar10", "uint8"}};
 const std::vector<int64_t> kMoreNfe = {8, 12, 16, 24};  // where adaptive policies want something to compare with
 
-void done(DemoRun& run, const std::string& name, const std::string& summary, double seconds) {
-  run.context.log().info(fmt::format("{:<10} {} ({:.1f} s)", name, summary, seconds));
-  run.stages.push_back({name, summary, seconds});
+void note(DemoRun& run, const char* name, const std::string& summary, double seconds, bool goes_on = false) {
+  const ReportStage& stage = run.stages.note(name, summary, seconds, goes_on);
+  if (!summary.empty()) run.context.log().info(fmt::format("{:<10} {} ({:.1f} s)", name, summary, stage.seconds));
 }
+
+bool passes_over(DemoRun& run, const std::string& file) { return run.stages.passes_over(run.folder.file(file)); }
 
 std::string plan_name(int64_t nfe) { return fmt::format("plan-{}.json", nfe); }
 
@@ -65,7 +67,7 @@ bool demo_sample(DemoRun& run) {
   const std::vector<std::string> files =
       parse_save(run.model.info().shape.size() == 3 ? "h5,png" : "h5", run.model.info(), kGridImages);
   // What is written last says that all is there.
-  if (file_exists(run.folder.file(files.size() > 1 ? "grid.png" : "samples.h5"))) {
+  if (passes_over(run, files.size() > 1 ? "grid.png" : "samples.h5")) {
     const MappedSamples sound(run.folder.file("samples.h5"));  // an error where it is damaged
     return true;
   }
@@ -85,7 +87,7 @@ bool demo_sample(DemoRun& run) {
   if (draws.stopped) return false;
   writer.finish();
   save_pictures(run.folder.path(), MappedSamples(run.folder.file("samples.h5")).get(), files);
-  done(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),
+  note(run, "sample", fmt::format("{} images with the teacher, {}", seeds.size(), run.settings.teacher.solver),
        watch.seconds());
   return true;
 }
@@ -102,15 +104,14 @@ bool demo_record(DemoRun& run) {
   TrajectoryWriter writer(run.folder.file(kStoreFolder), config, {});
   DrawSettings rest = run.settings.draw;
   rest.seeds = writer.missing(seeds);
-  if (rest.seeds.empty()) return true;
+  if (rest.seeds.empty() && passes_over(run, kStoreFolder)) return true;
   ProgressBar bar = run.context.progress("recording", static_cast<int64_t>(rest.seeds.size()));
   const Draws draws = record_trajectories(teacher, *run.model.denoiser, rest, points, writer, bar.fn()).draws;
   bar.close();
-  if (draws.stopped) return false;
-  done(run, "record",
-       fmt::format("{} teacher trajectories of {} points, checksummed and sealed", writer.size(), config.points()),
-       watch.seconds());
-  return true;
+  const std::string summary =
+      fmt::format("{} teacher trajectories of {} points, checksummed and sealed", writer.size(), config.points());
+  note(run, "record", draws.stopped ? "" : summary, watch.seconds(), true);
+  return !draws.stopped;
 }
 
 bool demo_fit(DemoRun& run) {
@@ -126,7 +127,7 @@ bool demo_fit(DemoRun& run) {
   task.fit.iterations = run.settings.iterations;
   const FitData data = recorded_end_points(store, *run.model.denoiser, task);
   for (const int64_t nfe : run.settings.nfe) {
-    if (file_exists(run.folder.file(plan_name(nfe)))) {
+    if (passes_over(run, plan_name(nfe))) {
       (void)Plan::load(run.folder.file(plan_name(nfe)));
       continue;
     }
@@ -137,7 +138,7 @@ bool demo_fit(DemoRun& run) {
     bar.close();
     if (fit.stopped) return false;
     run.folder.write(plan_name(nfe), fit.plan.to_json());
-    done(run, "fit",
+    note(run, "fit",
          fmt::format("a plan for NFE {}: validation RMSE {} from iPNDM's {}", nfe, number_text(fit.validation_after),
                      number_text(fit.validation_before)),
          watch.seconds());
@@ -146,7 +147,7 @@ bool demo_fit(DemoRun& run) {
 }
 
 bool demo_predictor(DemoRun& run) {
-  if (file_exists(run.folder.file(kPredictor))) {
+  if (passes_over(run, kPredictor)) {
     (void)StepPredictor::load(run.folder.file(kPredictor));
     return true;
   }
@@ -159,7 +160,7 @@ bool demo_predictor(DemoRun& run) {
   bar.close();
   if (trained.stopped) return false;
   trained.predictor.save(run.folder.file(kPredictor));
-  done(
+  note(
       run, "predictor",
       fmt::format("a step predictor from {} stored jumps; held-out loss {} against {} for the best constant",
                   trained.report.examples, number_text(trained.report.loss), number_text(trained.report.constant_loss)),
@@ -226,10 +227,9 @@ bool demo_evaluate(DemoRun& run) {
   hooks.finished = [&](const EvaluationResult& so_far) { save_evaluation(run.folder.path(), so_far); };
   const EvaluationResult result = evaluate(*run.model.denoiser, card, settings, hooks);
   bar.close();
-  if (!result.complete) return false;
-  done(run, "evaluate", fmt::format("{} samplers on {} fresh seeds", result.samplers.size(), result.n),
-       watch.seconds());
-  return true;
+  const std::string summary = fmt::format("{} samplers on {} fresh seeds", result.samplers.size(), result.n);
+  note(run, "evaluate", result.complete ? summary : "", watch.seconds(), true);
+  return result.complete;
 }
 
 }  // namespace stride

@@ -3,7 +3,7 @@
 
 #include "apps/cli/context.h"
 #include "evaluation/evaluation.h"
-#include "evaluation/report/report.h"
+#include "evaluation/report/stage_notes.h"
 #include "pipeline/draw.h"
 #include "pipeline/model_card.h"
 
@@ -33,7 +33,7 @@ struct DemoRun {
   RunDir& folder;
   const LoadedModel& model;
   const DemoSettings& settings;
-  std::vector<ReportStage> stages;  ///< appended to by each stage
+  StageNotes stages;  ///< in the folder, from process to process
 };
 
 /// Draws a grid of images with the teacher and saves it; returns false when asked to stop.

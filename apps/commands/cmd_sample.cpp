@@ -107,7 +107,11 @@ class SampleCommand final : public Command {
     } catch (...) {
       const std::exception_ptr failure = std::current_exception();
       try {
-        if (finished > 0) writer.finish();
+        if (finished > 0) {
+          writer.finish();
+          context.log().warning(fmt::format("{} of {} samples were finished and are kept; continue with --resume {}",
+                                            finished, all, context.run_dir().path()));
+        }
       } catch (const std::exception& error) {
         context.log().error(fmt::format("what was finished could not be kept: {}", error.what()));
       }

@@ -84,6 +84,7 @@ struct SamplesWriter::Impl {
   AtomicFile file;
   Xxh3Hash hash;
   int64_t rows = 0;                                  ///< that were written
+  bool torn = false;                                 ///< behind them lies a part of others
   std::array<std::string, kColumns.size()> columns;  ///< of them
 
   Impl(std::string where, SamplesHead what, FileSystem& system)
@@ -99,13 +100,35 @@ struct SamplesWriter::Impl {
   }
 
   /// The samples as far as they came.
-  [[nodiscard]] Samples so_far(const MappedFile& temporary) const {
+  [[nodiscard]] Samples so_far(const Tensor& x) const {
     Samples out;
-    const std::size_t offset = plan.parts.empty() ? 0 : plan.parts[0].before.size();
-    out.x = in_place(temporary.bytes().data() + offset, head.dtype, prepend({rows}, head.shape));
+    out.x = x;
     for (std::size_t i = 0; i < kColumns.size(); ++i)
       out.*kColumns[i].values = in_place(columns[i].data(), kColumns[i].dtype, {rows});
     return out;
+  }
+
+  /// Where values lie depends on how many there are.
+  void write_fewer() {
+    head.rows = rows;
+    const auto write_all = [&](const Tensor& x) {
+      SamplesWriter fewer(path, head, files);
+      fewer.append(so_far(x));
+      fewer.finish();
+    };
+    Tensor kept;
+    {
+      const MappedFile temporary(file.temporary());
+      const std::size_t offset = plan.parts.empty() ? 0 : plan.parts[0].before.size();
+      const Tensor x = in_place(temporary.bytes().data() + offset, head.dtype, prepend({rows}, head.shape));
+      try {
+        return write_all(x);
+      } catch (const ResourceError&) {
+        kept = x.clone();
+      }
+    }
+    file.discard();  // a full disk has room for the rows once they are gone from it
+    write_all(kept);
   }
 };
 
@@ -117,29 +140,25 @@ SamplesWriter::~SamplesWriter() = default;
 void SamplesWriter::append(const Samples& rows) {
   const SamplesHead& head = impl_->head;
   const int64_t n = rows.x.size(0);
+  if (impl_->torn) throw UsageError("cannot write samples behind others that could not be written");
   if (rows.x.sizes().slice(1) != at::IntArrayRef(head.shape) || impl_->rows + n > head.rows) {
     throw UsageError(fmt::format("cannot write samples [{}] behind {} others: the file is made for {} of [{}]",
                                  fmt::join(rows.x.sizes(), ", "), impl_->rows, head.rows, fmt::join(head.shape, ", ")));
   }
   std::array<Tensor, kColumns.size()> columns;
   for (std::size_t i = 0; i < kColumns.size(); ++i) columns[i] = checked(kColumns[i], rows.*kColumns[i].values, n);
-  impl_->write(bytes_of(rows.x.to(at::kCPU).to(head.dtype).contiguous()));
+  const Tensor x = rows.x.to(at::kCPU).to(head.dtype).contiguous();
+  impl_->torn = true;
+  impl_->write(bytes_of(x));
   for (std::size_t i = 0; i < kColumns.size(); ++i) impl_->columns[i] += bytes_of(columns[i]);
   impl_->rows += n;
+  impl_->torn = false;
 }
 
 void SamplesWriter::finish() {
   const std::unique_ptr<Impl> used = std::move(impl_);
   Impl& one = *used;
-  if (one.rows < one.head.rows) {
-    // Where values lie depends on how many there are.
-    SamplesHead head = one.head;
-    head.rows = one.rows;
-    SamplesWriter fewer(one.path, std::move(head), one.files);
-    fewer.append(one.so_far(MappedFile(one.file.temporary())));
-    fewer.finish();
-    return;
-  }
+  if (one.torn || one.rows < one.head.rows) return one.write_fewer();
   for (const hdf5::FilePlan::Part& part : one.plan.parts) {
     if (part.dataset == 0) continue;  // x is there
     one.write(part.before);

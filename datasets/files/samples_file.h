@@ -44,9 +44,10 @@ class SamplesWriter final {
   SamplesWriter& operator=(const SamplesWriter&) = delete;
 
   /// Rows of all members but sigmas and attributes. Throws UsageError when they disagree about how many, or with the
-  /// head.
+  /// head. After an error of the disk no more rows are taken; finish() gives those before.
   void append(const Samples& rows);
-  /// The file, with the rows that came. The writer is used up.
+  /// The file, with the rows that came. The writer is used up. Where there are fewer than were announced they are
+  /// written anew: on a full disk by way of memory, in the place of what is there.
   void finish();
 
  private:

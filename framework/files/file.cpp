@@ -143,7 +143,7 @@ AtomicFile::AtomicFile(std::string path, FileSystem& files)
 AtomicFile::~AtomicFile() { discard(); }
 
 void AtomicFile::write(std::string_view bytes) {
-  if (const int64_t result = write_all(files_, descriptor_, bytes); result < 0) fail(result);
+  if (const int64_t result = write_all(files_, descriptor_, bytes); result < 0) throw_write_error(path_, result);
 }
 
 void AtomicFile::commit() {

@@ -33,14 +33,16 @@ class AtomicFile final {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  /// What was written before a write that fails stays where it is.
   void write(std::string_view bytes);
   void commit();
+  /// Takes the temporary file away; there will be no file.
+  void discard() noexcept;
   /// Where what was written lies until then.
   [[nodiscard]] const std::string& temporary() const { return temporary_; }
 
  private:
   [[noreturn]] void fail(int64_t code);
-  void discard() noexcept;
 
   std::string path_, temporary_;
   FileSystem& files_;

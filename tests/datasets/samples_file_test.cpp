@@ -7,6 +7,9 @@
 #include "tests/fault_file_system.h"
 #include "tests/temporary_folder.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <map>
 #include <utility>
 
 using namespace stride;
@@ -214,4 +217,84 @@ TEST_CASE("hdf5: an image says what is in it and where") {
   CHECK(reader.attribute("key") == "text");
   CHECK_FALSE(reader.attribute("other"));
   CHECK_FALSE(reader.has("other"));
+}
+
+namespace {
+
+/// A disk of so many bytes: what does not fit of a write is refused, and what is removed makes room.
+class SmallDisk final : public FileSystem {
+ public:
+  explicit SmallDisk(std::size_t room) : room_(room) {}
+
+  int open(const std::string& path, int flags, unsigned mode) override {
+    const int descriptor = real_.open(path, flags, mode);
+    if (descriptor >= 0) open_[descriptor] = path;
+    return descriptor;
+  }
+  int64_t write(int descriptor, const void* bytes, std::size_t size) override {
+    if (room_ == 0) return -ENOSPC;
+    const int64_t done = real_.write(descriptor, bytes, std::min(size, room_));
+    if (done > 0) room_ -= static_cast<std::size_t>(done), taken_[open_[descriptor]] += static_cast<std::size_t>(done);
+    return done;
+  }
+  int remove(const std::string& path) override {
+    room_ += std::exchange(taken_[path], 0);
+    return real_.remove(path);
+  }
+  int64_t read(int descriptor, void* bytes, std::size_t size) override { return real_.read(descriptor, bytes, size); }
+  int sync(int descriptor) override { return real_.sync(descriptor); }
+  int close(int descriptor) override { return real_.close(descriptor); }
+  int rename(const std::string& from, const std::string& to) override { return real_.rename(from, to); }
+  int make_folder(const std::string& path) override { return real_.make_folder(path); }
+  int list(const std::string& path, std::vector<std::string>& names) override { return real_.list(path, names); }
+
+ private:
+  FileSystem& real_ = posix_file_system();
+  std::size_t room_;
+  std::map<int, std::string> open_;
+  std::map<std::string, std::size_t> taken_;
+};
+
+}  // namespace
+
+TEST_CASE("samples file: rows before those that the disk refused are kept, also on a full disk") {
+  const TemporaryFolder folder;
+  const Samples all = some_samples(200);
+  {
+    SamplesWriter half(folder / "half.h5", head_of(all, 100));
+    half.append(rows_of(all, 0, 100));
+    half.finish();
+  }
+  const std::string want = read_file(folder / "half.h5");
+  const auto keep = [&](FileSystem& files) {
+    SamplesWriter writer(folder / "samples.h5", head_of(all, 200), files);
+    writer.append(rows_of(all, 0, 100));
+    CHECK_THROWS_AS(writer.append(rows_of(all, 100, 100)), ResourceError);
+    CHECK_THROWS_AS(writer.append(rows_of(all, 100, 100)), UsageError);
+    CHECK_FALSE(file_exists(folder / "samples.h5"));
+    writer.finish();
+    CHECK(read_file(folder / "samples.h5") == want);
+    CHECK(list_folder(folder.path()).size() == 2);  // no temporary
+    remove_file(folder / "samples.h5");
+  };
+  FaultFileSystem counted(0, Fault::none);
+  int next = 0;
+  {
+    SamplesWriter writer(folder / "samples.h5", head_of(all, 200), counted);
+    writer.append(rows_of(all, 0, 100));
+    next = counted.count() + 1;
+  }
+  FaultFileSystem once(next, Fault::no_space);
+  keep(once);
+  SmallDisk full(want.size() + 100);  // no room for the rows twice
+  keep(full);
+  // Not even room for what stands behind the rows: an error, and nothing left over.
+  SmallDisk fuller(want.size() - 100);
+  {
+    SamplesWriter writer(folder / "samples.h5", head_of(all, 200), fuller);
+    writer.append(rows_of(all, 0, 100));
+    CHECK_THROWS_AS(writer.append(rows_of(all, 100, 100)), ResourceError);
+    CHECK_THROWS_AS(writer.finish(), ResourceError);
+  }
+  CHECK(list_folder(folder.path()) == std::vector<std::string>{"half.h5"});
 }

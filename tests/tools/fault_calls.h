@@ -42,7 +42,8 @@ struct AllocationPlan {
 struct Counters {
   std::atomic<int> calls = 0, allocations = 0;
   std::atomic<bool> suffered = false;
-  char kinds[4096] = {};  ///< o(pen for reading), c(reate), w(rite), s(ync), x (close), r(ename), m(kdir), u(nlink), …
+  char kinds[1 << 15] =
+      {};  ///< o(pen for reading), c(reate), w(rite), s(ync), x (close), r(ename), m(kdir), u(nlink), …
 };
 
 /// A change of the file system, or a sync.

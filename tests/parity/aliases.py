@@ -19,23 +19,40 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-# ComfyUI, comfy/samplers.py: DISCARD_PENULTIMATE_SIGMA_SAMPLERS. A1111, modules/sd_samplers_kdiffusion.py:
-# discard_next_to_last_sigma.
-DROPS = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2", "DPM2", "DPM2 a", "DPM++ 3M SDE"}
+# Read on 2026-11-29, in these versions:
+#   ComfyUI  github.com/Comfy-Org/ComfyUI: comfy/samplers.py at e0d4ea77, comfy/extra_samplers/uni_pc.py at 0748e38f;
+#            comfy/k_diffusion/sampling.py in the fork rattus128/ComfyUI at 9b039406 (upstream's was not to be had)
+#   A1111    github.com/AUTOMATIC1111/stable-diffusion-webui: modules/sd_samplers_kdiffusion.py at 5ef669de (v1.6.0),
+#            modules/sd_samplers_timesteps.py at f2844bd0, modules/sd_samplers_lcm.py at 255da37d; later than these, and
+#            seen in copies only: 'DDIM CFG++' (sd_samplers_timesteps.py) and the options uni_pc_* (shared_options.py)
 
-# Names with options of their own: ComfyUI's uni_pc is bh1 and both lower the order in the last steps.
+# Names under which the level before the last is left out.
+DROPS = {
+    "dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2",  # samplers.py: KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS
+    "DPM2", "DPM2 a", "DPM++ 3M SDE",  # sd_samplers_kdiffusion.py: discard_next_to_last_sigma
+}
+
+# Names with options of their own.
 OPTIONS = {
+    # uni_pc.py: sample_unipc(variant='bh1'), sample_unipc_bh2; both with lower_order_final=True, of order 3 at most
     "uni_pc": {"variant": "bh1", "lower_order_final": "true"},
     "uni_pc_bh2": {"lower_order_final": "true"},
+    # sd_samplers_kdiffusion.py: {"solver_type": "heun"} of sample_dpmpp_2m_sde
     "DPM++ 2M SDE Heun": {"solver_type": "heun"},
+    # sampling.py: sample_dpmpp_2m_sde_heun(solver_type='heun')
     "dpmpp_2m_sde_heun": {"solver_type": "heun"},
 }
 
 # Names that mean the solver with its own defaults.
 PLAIN = {
+    # samplers.py: KSAMPLER_NAMES; sampling.py: the functions' defaults, on the CPU's and on the GPU's noise
     "ComfyUI": "dpmpp_2m_sde_gpu dpmpp_3m_sde_gpu dpmpp_sde_gpu",
-    "A1111": "DDIM|DPM adaptive|DPM fast|DPM++ 2M|DPM++ 2M SDE|DPM++ 2S a|DPM++ SDE|Euler|Euler a|Heun|LMS|PLMS|Restart|"
-             "UniPC|LCM|DDIM CFG++",
+    # samplers_k_diffusion, samplers_timesteps and samplers_lcm
+    "A1111": "DDIM|DPM++ 2M|DPM++ 2M SDE|DPM++ 2S a|DPM++ SDE|Euler|Euler a|Heun|LMS|PLMS|Restart|LCM|DDIM CFG++",
+    # Rows of docs/differences.md. 'DPM fast' and 'DPM adaptive' get eta = eta_ancestral there, which is 1
+    # (sd_samplers_kdiffusion.py at 01a40c62: initialize); 'UniPC' is of variant bh1 with the order lowered at the end
+    # (shared_options.py: uni_pc_variant, uni_pc_lower_order_final).
+    "A1111, otherwise": "DPM fast|DPM adaptive|UniPC",
     "InvokeAI": "dpmpp_2m_sde_k dpmpp_sde_k dpmpp_2s euler_a kdpm_2 kdpm_2_a dpmpp_2s_a",
     "stable-diffusion.cpp": "dpm++2m dpm++2m_sde dpm++2m_sde_bt dpm++2s_a euler_ge euler_a_cfg_pp",
     "RES4LYF": "bogacki-shampine_4s dormand-prince_6s midpoint_2s ralston_2s rk4_4s tsi_7s",

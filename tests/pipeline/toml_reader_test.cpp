@@ -10,6 +10,9 @@ TEST_CASE("toml: characters outside ASCII stand in texts and comments only") {
   CHECK(read("\xEF\xBB\xBF# gr\xC3\xBC\xC3\x9F\na = \"\xC3\xA9\"").contains("a"));
   CHECK(read("a = '''\n\xC3\xA9'''\nb = \"\"\"x\"\"\"\"\" # \xC3\xA9\n").contains("b"));
   CHECK(read("a = \"\"\"x \\\n  y\"\"\" # \xC3\xA9").contains("a"));
+  // Where the text ends matters to what stands behind it.
+  CHECK(read("a = [\"\"\"x\"\"\"\", \"\xC3\xA9\"]").contains("a"));
+  CHECK(read("a = [\"\"\"x\"\"\"\"\", \"\xC3\xA9\"]").contains("a"));
 
   const auto refuses = [&](const std::string& text, const std::string& why) {
     CAPTURE(text);

@@ -10,6 +10,7 @@
 #include "pipeline/device_info.h"
 #include "pipeline/draw.h"
 #include "pipeline/graph_runs.h"
+#include "solvers/hybrid.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -435,6 +436,23 @@ int64_t nfe_from(const Solver& solver, int64_t least, Final final) {
     if (const int64_t spent = cost(steps, final == Final::zero); spent >= least && (best == 0 || spent < best))
       best = spent;
   return best;
+}
+
+SamplerSpec speed_spec(const LoadedModel& model, const std::string& solver, const std::string& schedule,
+                       const std::string& policy, int64_t least_nfe) {
+  SamplerSpec spec;
+  spec.solver = solver;
+  spec.schedule = schedule;
+  spec.policy = policy;
+  const ModelCard* card = &model.source.card;
+  const bool counts_itself = is_hybrid(solver) || solver.starts_with("plan:");
+  if (policy == "fixed" && !counts_itself) {
+    spec.steps = 1;
+    spec.nfe = nfe_from(*make_sampler(spec, model.info(), card).solver, least_nfe, spec.final);
+    spec.steps.reset();
+  }
+  (void)make_sampler(spec, model.info(), card);
+  return spec;
 }
 
 }  // namespace stride

@@ -101,6 +101,11 @@ struct SpeedHooks {
 [[nodiscard]] Speed measure_speed(const LoadedModel& model, const SpeedSettings& settings,
                                   const SpeedHooks& hooks = {});
 
+/// The sampler to measure: on a fixed grid the steps whose cost is the least from `least_nfe` on, unless it is a hybrid
+/// or a plan, which count their own. Throws UsageError where it cannot be made.
+[[nodiscard]] SamplerSpec speed_spec(const LoadedModel& model, const std::string& solver, const std::string& schedule,
+                                     const std::string& policy, int64_t least_nfe);
+
 /// The least cost of at least `least` evaluations that a number of steps of the solver has.
 [[nodiscard]] int64_t nfe_from(const Solver& solver, int64_t least, Final final);
 

@@ -4,7 +4,6 @@
 #include "evaluation/speed.h"
 #include "evaluation/torch_peer.h"
 #include "pipeline/seeds.h"
-#include "solvers/hybrid.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
@@ -15,9 +14,6 @@
 
 namespace stride {
 namespace {
-
-// What brings its own number of steps.
-bool counts_itself(const std::string& solver) { return is_hybrid(solver) || solver.starts_with("plan:"); }
 
 std::vector<std::string> solvers_of(const OptionValues& options) {
   std::vector<std::string> out;
@@ -45,7 +41,9 @@ class BenchCommand final : public Command {
     settings.batches = parse_seeds(options.text("batches"));
     settings.rounds = options.integer("rounds");
     settings.samples = options.integer("samples");
-    for (const std::string& solver : solvers_of(options)) settings.samplers.push_back(spec_of(options, model, solver));
+    for (const std::string& solver : solvers_of(options))
+      settings.samplers.push_back(
+          speed_spec(model, solver, options.text("schedule"), options.text("policy"), options.integer("nfe")));
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
     std::vector<std::string> idle;
     if (options.asked("python") && !options.has("against"))
@@ -87,22 +85,6 @@ class BenchCommand final : public Command {
   }
 
  private:
-  // The number of steps whose cost is the least from --nfe on; refused where it cannot be made, before anything runs.
-  static SamplerSpec spec_of(const OptionValues& options, const LoadedModel& model, const std::string& solver) {
-    SamplerSpec spec;
-    spec.solver = solver;
-    spec.schedule = options.text("schedule");
-    spec.policy = options.text("policy");
-    const ModelCard* card = &model.source.card;
-    if (spec.policy == "fixed" && !counts_itself(solver)) {
-      spec.steps = 1;
-      spec.nfe = nfe_from(*make_sampler(spec, model.info(), card).solver, options.integer("nfe"), spec.final);
-      spec.steps.reset();
-    }
-    (void)make_sampler(spec, model.info(), card);
-    return spec;
-  }
-
   CommandInfo info_{
       .name = "bench",
       .summary = "speed and memory of runs against the evaluations of their network alone",

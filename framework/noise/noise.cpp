@@ -28,7 +28,9 @@ Tensor NoNoise::normal(const NoiseDraw& /*draw*/, const Tensor& /*like*/) const 
 Tensor PhiloxNoise::normal(const NoiseDraw& draw, const Tensor& like) const {
   const Tensor& keys = draw.keys ? *draw.keys : draw.ids;
   const NoiseStream stream = draw.keys ? NoiseStream::later_step : NoiseStream::step;
-  return philox_normals(keys, draw.step, draw.draw, stream, seed_, like[0].numel()).view(like.sizes()).to(like.scalar_type());
+  return philox_normals(keys, draw.step, draw.draw, stream, seed_, like[0].numel())
+      .view(like.sizes())
+      .to(like.scalar_type());
 }
 
 Tensor PhiloxNoise::initial(const Tensor& ids, at::IntArrayRef shape, at::ScalarType dtype) const {

@@ -15,15 +15,8 @@ SpeedSettings settings_of(const LoadedModel& model, const std::vector<std::strin
   settings.batches = {1, 3};
   settings.rounds = 2;
   settings.seconds = 0.0;
-  for (const std::string& solver : solvers) {
-    SamplerSpec spec;
-    spec.solver = solver;
-    spec.steps = 1;
-    const Sampler one = make_sampler(spec, model.info(), &model.source.card);
-    spec.nfe = nfe_from(*one.solver, 5, spec.final);
-    spec.steps.reset();
-    settings.samplers.push_back(spec);
-  }
+  for (const std::string& solver : solvers)
+    settings.samplers.push_back(speed_spec(model, solver, "karras", "fixed", 5));
   return settings;
 }
 

@@ -9,12 +9,10 @@ using namespace stride;
 
 int main() {
   const LoadedModel digits = load_model("digits", at::kCPU, at::kFloat);
-  const auto solver = make_solver("dpmpp_2m");
-  const TimeGrid grid = make_grid(Spec::parse("karras"), {.steps = 16, .sigma_min = 0.02, .sigma_max = 20.0});
-  const FixedGrid controller(grid);
-  const ProbabilityFlow flow;
+  const Sampler sampler = make_sampler({.solver = "dpmpp_2m", .steps = 16}, digits.info());
+  const TimeGrid& grid = sampler.grid;
   const PhiloxNoise noise;
-  const Problem problem{*digits.denoiser, flow, noise};
+  const Problem problem{*digits.denoiser, *sampler.term, noise};
   const at::Tensor ids = at::arange(8), sigma = at::full({8}, grid.start(), at::kDouble);
   const RunConstant constant{ids, {}, grid.rows(8, at::kCPU), {}};
   // How much brighter the right half of each image is than the left one, with the sign turned.
@@ -24,8 +22,9 @@ int main() {
   double before = 0.0, after = 0.0;
   for (int i = 0; i <= 20; ++i) {
     x = x.detach().requires_grad_(true);
-    const RunState start = start_run(*solver, controller, constant, x, sigma);
-    const at::Tensor loss = loss_of(sample_with_gradients(problem, *solver, controller, start).x);  // checkpointed
+    const RunState start = start_run(*sampler.solver, *sampler.controller, constant, x, sigma);
+    const RunResult end = sample_with_gradients(problem, *sampler.solver, *sampler.controller, start);
+    const at::Tensor loss = loss_of(end.x);
     loss.sum().backward();
     after = loss.mean().item<double>();
     if (i == 0) before = after;

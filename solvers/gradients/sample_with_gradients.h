@@ -45,8 +45,9 @@ struct GradientOptions {
                                               const GradientOptions& options = {});
 
 /// The x that a `reversible` backward comes back to, from the end of the run of `start`: how far it is from start.x is
-/// what the gradients' states have lost. On `digits`, relative to the largest entry of the start: see
-/// docs/results/gradients.md.
+/// what the states of backward have lost. On `digits`, relative to the largest entry, with 10 to 200 steps: 3e-6 to
+/// 7e-6 in float32, 5e-15 to 1e-14 in float64; on a mixture down to sigma = 0.002 in float32 1e-3 with 10 steps, 1e-5
+/// from 50 on (docs/results/gradients.md).
 [[nodiscard]] Tensor rebuilt_start(const Problem& problem, const Solver& solver, const StepController& controller,
                                    const RunState& start);
 

@@ -3,6 +3,7 @@
 // most that tensors had at once beyond what was there before (on CUDA, what the allocator gave out). Prints Markdown.
 #include "bench/live_bytes.h"
 #include "framework/fixed_grid.h"
+#include "framework/full_float32.h"
 #include "pipeline/model_card.h"
 #include "solvers/gradients/sample_with_gradients.h"
 #include "solvers/registry.h"
@@ -166,6 +167,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int count, char** words) {
   try {
+    const stride::FullFloat32 no_tf32;  // else the way back meets other numbers than the way there
     return stride::run({words + 1, words + count});
   } catch (const std::exception& error) {
     fmt::print(stderr, "gradient_memory: {}\n", error.what());

@@ -75,12 +75,14 @@ TorchPeer::TorchPeer(const LoadedModel& model, at::Device device, at::ScalarType
   try {
     versions_ = read_line();
   } catch (...) {
-    this->~TorchPeer();
+    end();
     throw;
   }
 }
 
-TorchPeer::~TorchPeer() {
+TorchPeer::~TorchPeer() { end(); }
+
+void TorchPeer::end() noexcept {
   if (socket_ >= 0) close(socket_);  // its input ends
   socket_ = -1;
   if (pid_ > 0) waitpid(pid_, nullptr, 0);

@@ -31,6 +31,7 @@ class TorchPeer final {
   [[nodiscard]] std::string ask(const std::string& line);
 
  private:
+  void end() noexcept;
   [[nodiscard]] std::string read_line();
 
   int socket_ = -1;

@@ -56,6 +56,7 @@ PLAIN = {
     "InvokeAI": "dpmpp_2m_sde_k dpmpp_sde_k dpmpp_2s euler_a kdpm_2 kdpm_2_a dpmpp_2s_a",
     "stable-diffusion.cpp": "dpm++2m dpm++2m_sde dpm++2m_sde_bt dpm++2s_a euler_ge euler_a_cfg_pp",
     "RES4LYF": "bogacki-shampine_4s dormand-prince_6s midpoint_2s ralston_2s rk4_4s tsi_7s",
+    "diffrax": "ReversibleHeun",
     "papers and this project": "Bosh3|DDPM|DEIS|DPM-Solver|dpmsolver|dpmsolver_singlestep|DPM++ 2S|DPM++ 3M|Dopri5|ER-SDE|"
                                "ER-SDE-Solver|Euler CFG++|Euler a CFG++|Euler-Maruyama|em|Exp Heun 2 x0|"
                                "Gradient Estimation|Heun++|Heun++ 2|ImplicitEuler|iPNDM|iPNDM_v|KDPM2|LMS Discrete|"

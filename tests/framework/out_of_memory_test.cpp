@@ -25,8 +25,10 @@ bool seen(const Fail& fail) {
 TEST_CASE("out of memory: known by its class, and by the words of what has none") {
   CHECK(seen([] { throw std::bad_alloc(); }));
   CHECK(seen([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "of any device"); }));
+#ifndef __SANITIZE_ADDRESS__  // whose own allocator ends the process
   // What the CPU's allocator throws is a plain c10::Error: asked for in earnest, so that its words stay these.
   CHECK(seen([] { (void)at::empty({int64_t{1} << 58}, at::kChar); }));
+#endif
   CHECK(seen([] { throw std::runtime_error("The following operation failed: CUDA out of memory. Tried to…"); }));
   CHECK_FALSE(seen([] { TORCH_CHECK(false, "sizes differ"); }));
   CHECK_FALSE(seen([] { throw std::runtime_error("a.h5: no such name"); }));

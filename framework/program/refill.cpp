@@ -38,23 +38,9 @@ void each_changing(const Slots& slots, F f) {
   RunState::each_changing(ByTensor<F>{f}, slots.running, slots.pool);
 }
 
-// Rows of their own, one after the other in memory.
-RunState owned(const RunState& state) {
-  RunState own = state.clone();
-  RunState::each(
-      [](const char*, auto& field) {
-        using Field = std::decay_t<decltype(field)>;
-        if constexpr (std::is_same_v<Field, Tensor>) {
-          if (field.defined()) field = field.contiguous();
-        } else if constexpr (std::is_same_v<Field, std::optional<Tensor>>) {
-          if (field) field = field->contiguous();
-        } else {
-          std::vector<Tensor> slots;
-          for (const Tensor& slot : field.slots()) slots.push_back(slot.contiguous());
-          field = BatchState(std::move(slots));
-        }
-      },
-      own);
+// The rows at addresses of their own, one after the other in memory; what the host knows of the counts is left out.
+RunState owned(const RunState& state, const Tensor& rows) {
+  RunState own = state.select(rows);
   own.lockstep = false;
   own.least_index = 0;
   own.shared = {};
@@ -68,8 +54,8 @@ Slots make_slots(const RunState& pool, int64_t slots) {
   if (pool.batch() < 1) throw UsageError("make_slots: the pool is empty");
   const auto number = pool.constant.ids.options();
   Slots out;
-  out.pool = owned(pool);
-  out.running = owned(pool.select(at::zeros({slots}, number)));
+  out.pool = owned(pool, at::arange(pool.batch(), number));
+  out.running = owned(pool, at::zeros({slots}, number));
   out.row = at::full({slots}, -1, number);
   out.leaving = at::full({slots}, -1, number);
   out.coming = at::full({slots}, -1, number);
@@ -83,22 +69,16 @@ void load_pool(Slots& slots, const RunState& starts, int64_t max_steps) {
   const auto fill = [&](const Tensor& to, const Tensor& from) { to.narrow(0, 0, rows).copy_(from); };
   const ByTensor<decltype(fill)> by_tensor{fill};
   RunState::each(by_tensor, slots.pool, starts);
-  // Every slot holds a sample that has ended, of the first row; the first refill replaces it.
-  slots.counts.copy_(at::tensor({int64_t{0}, rows, int64_t{0}}, at::kLong));
-  const Tensor first = at::zeros({n}, slots.row.options());
-  const auto begin = [&](const Tensor& slot, const Tensor& pool) { slot.copy_(pool.index_select(0, first)); };
+  // Slots beyond the rows hold the first one as ended, and nobody's.
+  const Tensor numbers = at::arange(n, slots.row.options());
+  const Tensor inside = numbers < rows;
+  const Tensor from = at::where(inside, numbers, 0);
+  const auto begin = [&](const Tensor& slot, const Tensor& pool) { slot.copy_(pool.index_select(0, from)); };
   each_constant(slots, begin);
   each_changing(slots, begin);
-  const int64_t now = std::min(n, rows);
-  const Tensor numbers = at::arange(n, slots.row.options());
-  slots.row.copy_(at::where(numbers < now, numbers, -1));
-  const auto place = [&](const Tensor& slot, const Tensor& pool) {
-    slot.narrow(0, 0, now).copy_(pool.narrow(0, 0, now));
-  };
-  each_constant(slots, place);
-  each_changing(slots, place);
-  slots.running.status.narrow(0, now, n - now).fill_(static_cast<int8_t>(Status::ok));
-  slots.counts.narrow(0, 0, 1).fill_(now);
+  slots.running.status.masked_fill_(inside.logical_not(), static_cast<int8_t>(Status::ok));
+  slots.row.copy_(at::where(inside, numbers, -1));
+  slots.counts.copy_(at::tensor({std::min(n, rows), rows, int64_t{0}}, at::kLong));
   refill(slots, max_steps);
 }
 

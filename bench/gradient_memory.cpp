@@ -167,7 +167,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int count, char** words) {
   try {
-    const stride::FullFloat32 no_tf32;  // else the way back meets other numbers than the way there
+    const stride::FullFloat32 no_tf32;  // whose roundings the way back would lose
     return stride::run({words + 1, words + count});
   } catch (const std::exception& error) {
     fmt::print(stderr, "gradient_memory: {}\n", error.what());

@@ -35,9 +35,8 @@ struct GradientOptions {
 /// the first order, except in `plain`. Noise is a function of the samples' ids: backward sees what was drawn.
 ///
 /// In the two modes that compute again the parts of `problem`, the solver and the controller must live until backward
-/// is done. A checkpointed run costs one more pass of the network for each of its own, a reversible one as well; that
-/// one needs a denoiser that says the same with gradients and without (a UNet in 16 bits or TF32 may run on other
-/// kernels).
+/// is done. A checkpointed run costs one more pass of the network for each of its own, a reversible one as well.
+/// A reversible one loses on the way back what the network rounds: float32 in full, not TF32 or 16 bits.
 ///
 /// Throws UsageError as `sample` does; for a controller without a planned number of steps; for a tensor that requires a
 /// gradient and that the denoiser uses, but that nobody listed (reversible: in backward); in `reversible` for another

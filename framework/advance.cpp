@@ -94,7 +94,7 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
     next.sigma = step.to;
     next.history = result.history;
     next.memory = decision.memory;
-    if (result.unsolved) next.unsolved = state.unsolved.logical_or(*result.unsolved);
+    if (result.changes) next.unsolved = state.unsolved.logical_or(unsolved(*result.changes, result.x));
     if (decision.status) next.status = *decision.status;
   } else {
     const Tensor running = state.running();
@@ -105,7 +105,8 @@ RunState advance(const Problem& problem, const Solver& solver, const StepControl
     next.history = BatchState::where(accept, result.history, state.history);
     next.memory = BatchState::where(running, decision.memory, state.memory);
     next.index = state.index + accept.to(at::kLong);
-    if (result.unsolved) next.unsolved = state.unsolved.logical_or(result.unsolved->logical_and(accept));
+    if (result.changes)
+      next.unsolved = state.unsolved.logical_or(unsolved(*result.changes, result.x).logical_and(accept));
     next.rejected = state.rejected + running.logical_and(accept.logical_not()).to(at::kLong);
     next.lockstep = false;
     next.shared = {};

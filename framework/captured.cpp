@@ -1,15 +1,12 @@
 #include "framework/captured.h"
 
+#include "framework/capture_graph.h"
 #include "framework/close_run.h"
 #include "framework/error.h"
 #include "framework/forbid_sync.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/cuda/CUDAContext.h>
-#include <ATen/cuda/CUDAGeneratorImpl.h>
-// CUDAGraph.h needs CUDAGeneratorImpl.h before it.
-#include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -43,7 +40,7 @@ struct Copy {
 struct CapturedStep::Impl {
   explicit Impl(RunState fixed) : state(std::move(fixed)) {}
   RunState state;
-  at::cuda::CUDAGraph graph;
+  std::unique_ptr<at::cuda::CUDAGraph> graph;
 };
 
 CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const StepController& controller,
@@ -65,9 +62,7 @@ CapturedStep::CapturedStep(const Problem& problem, const Solver& solver, const S
       for (int i = 0; i < kWarmUpSteps; ++i) warm.copy_from(advance(problem, solver, controller, warm));
     }
     side.synchronize();
-    impl_->graph.capture_begin();
-    impl_->state.copy_from(advance(problem, solver, controller, impl_->state));
-    impl_->graph.capture_end();
+    impl_->graph = capture_graph([&] { impl_->state.copy_from(advance(problem, solver, controller, impl_->state)); });
   }
   side.synchronize();
 }
@@ -81,7 +76,7 @@ void CapturedStep::load(const RunState& state) {
   impl_->state.copy_from(state);
 }
 
-void CapturedStep::replay() { impl_->graph.replay(); }
+void CapturedStep::replay() { impl_->graph->replay(); }
 
 const RunState& CapturedStep::state() const noexcept { return impl_->state; }
 

@@ -34,7 +34,7 @@ struct RunState {
   Tensor nfe;               ///< int64 `[B]`, denoiser calls
   Tensor model_evals;       ///< int64 `[B]`, network passes
   Tensor draws;             ///< int64 `[B]`, noise draws consumed
-  Tensor unsolved;          ///< bool `[B]`: StepResult::unsolved of any accepted step
+  Tensor unsolved;          ///< bool `[B]`: `unsolved` (last_changes.h) of any accepted step
   BatchState history;       ///< the solver's
   BatchState memory;        ///< the controller's
   bool lockstep = false;    ///< the host knows that every row runs and stands at the same step: a fixed grid

@@ -3,6 +3,7 @@
 
 #include "framework/evaluator.h"
 #include "framework/history.h"
+#include "framework/last_changes.h"
 #include "framework/noise/noise.h"
 #include "framework/solver_traits.h"
 #include "framework/term.h"
@@ -127,9 +128,9 @@ struct StepResult {
   BatchState history;           ///< the solver's next memory
   Tensor denoised;              ///< the first evaluation of the step, at Step::from
   std::optional<Tensor> error;  ///< local error estimate `[B, …]`, where the method has one
-  /// bool `[B]`: the method has an equation to solve, and its iteration did not come nearer to a solution. The run goes
-  /// on and ends as Status::not_converged.
-  std::optional<Tensor> unsolved = {};
+  /// The method has an equation to solve, and these are its iteration's last changes. Where they do not come nearer to
+  /// a solution the run goes on and ends as Status::not_converged.
+  std::optional<LastChanges> changes = {};
 };
 
 /// A sampler. Implementations are final and immutable: all memory is in the BatchState.

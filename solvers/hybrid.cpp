@@ -86,7 +86,7 @@ class Hybrid final : public Solver {
                                  const BatchState& history) const {
     Tensor leg_of_row = at::zeros_like(step.index);
     for (std::size_t leg = 1; leg < legs_.size(); ++leg) leg_of_row = leg_of_row + (step.index >= legs_[leg].first);
-    std::vector<Tensor> places, xs, clean, unsolved;
+    std::vector<Tensor> places, xs, clean, before, last;
     std::optional<BatchState> histories;
     for (std::size_t leg = low; leg <= high; ++leg) {
       const Tensor rows = (leg_of_row == static_cast<int64_t>(leg)).nonzero().squeeze(1);
@@ -98,12 +98,15 @@ class Hybrid final : public Solver {
       places.push_back(rows);
       xs.push_back(result.x);
       clean.push_back(result.denoised);
-      unsolved.push_back(result.unsolved.value_or(at::zeros_like(rows, at::kBool)));
+      // Where nothing is solved nothing changes.
+      const LastChanges changes = result.changes.value_or(LastChanges{});
+      before.push_back(changes.before.defined() ? changes.before : at::zeros_like(result.x));
+      last.push_back(changes.last.defined() ? changes.last : at::zeros_like(result.x));
       histories = histories ? BatchState::concat(*histories, result.history) : result.history;
     }
     const Tensor back = at::cat(places).argsort();
     const auto in_order = [&](const std::vector<Tensor>& parts) { return at::cat(parts).index_select(0, back); };
-    return {in_order(xs), histories->select(back), in_order(clean), {}, in_order(unsolved)};
+    return {in_order(xs), histories->select(back), in_order(clean), {}, LastChanges{in_order(before), in_order(last)}};
   }
 
   std::vector<Leg> legs_;

@@ -1,7 +1,7 @@
 #include "solvers/inversion.h"
 
 #include "framework/error.h"
-#include "solvers/shared/iteration_watch.h"
+#include "framework/last_changes.h"
 #include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
@@ -27,7 +27,7 @@ RunResult invert(const Problem& problem, const TimeGrid& grid, const RunConstant
   std::vector<double> levels = grid.sigmas();
   std::reverse(levels.begin(), levels.end());
   Tensor x = clean;
-  Tensor unsolved = at::zeros_like(constant.ids, at::kBool);
+  Tensor lost = at::zeros_like(constant.ids, at::kBool);
   bool stopped = false;
   std::size_t done = 0;
   for (; done + 1 < levels.size() && !stopped; ++done) {
@@ -35,18 +35,18 @@ RunResult invert(const Problem& problem, const TimeGrid& grid, const RunConstant
     const double to = levels[done + 1];
     const Tensor start = x;
     if (from > 0.0) x = shrunk(start, evaluate(start, rows_at(from, start)).denoised, rows_at(to / from, start));
-    IterationWatch watch(from > 0.0 ? x - start : Tensor());
+    LastChanges changes{{}, from > 0.0 ? x - start : Tensor()};
     for (int64_t i = 0; i < options.iterations; ++i) {
       const Tensor last = x;
       x = start + (1.0 - from / to) * (last - evaluate(last, rows_at(to, last)).denoised);
-      watch.see(x - last);
+      changes = {std::move(changes.last), x - last};
     }
-    if (options.iterations > 0) unsolved = unsolved.logical_or(watch.unsolved(x));
+    if (options.iterations > 0) lost = lost.logical_or(unsolved(changes, x));
     stopped = options.stop && options.stop();
   }
   const Tensor all = at::ones_like(constant.ids);
   const Tensor status = at::zeros_like(constant.ids, at::kChar)
-                            .masked_fill(unsolved, static_cast<int8_t>(Status::not_converged))
+                            .masked_fill(lost, static_cast<int8_t>(Status::not_converged))
                             .masked_fill(all_finite(x).logical_not(), static_cast<int8_t>(Status::non_finite));
   return {x,
           constant.ids,

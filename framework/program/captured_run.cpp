@@ -1,14 +1,11 @@
 #include "framework/program/captured_run.h"
 
+#include "framework/capture_graph.h"
 #include "framework/error.h"
 #include "framework/forbid_sync.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/cuda/CUDAContext.h>
-#include <ATen/cuda/CUDAGeneratorImpl.h>
-// CUDAGraph.h needs CUDAGeneratorImpl.h before it.
-#include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -43,15 +40,6 @@ int64_t nodes_so_far(const c10::cuda::CUDAStream& stream) {
   std::size_t count = 0;
   C10_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));
   return static_cast<int64_t>(count);
-}
-
-// After a failure: the stream and the allocator are to be as they were.
-void end_capture(at::cuda::CUDAGraph& graph) noexcept {
-  try {
-    graph.capture_end();
-  } catch (const c10::Error&) {
-    // What was captured is no graph: that is why we are here.
-  }
 }
 
 }  // namespace
@@ -89,22 +77,16 @@ CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Te
   const int64_t a_graph = std::max<int64_t>(1, kEvaluations * steps / std::max<int64_t>(1, run.evaluations()));
   at::cuda::MempoolId_t pool{0, 0};
   for (int64_t first = 0; first < steps; first += a_graph) {
-    auto graph = std::make_unique<at::cuda::CUDAGraph>();
-    graph->capture_begin(pool);
-    try {
+    const auto some_steps = [&] {
       for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) {
         const Tensor before = run.x();
         run.step();
         if (see) see(i, before, run.x(), run.denoised());
       }
       impl_->launches += nodes_so_far(side);
-    } catch (...) {
-      end_capture(*graph);
-      throw;
-    }
-    graph->capture_end();
-    pool = graph->pool();
-    impl_->graphs.push_back(std::move(graph));
+    };
+    impl_->graphs.push_back(capture_graph(some_steps, pool));
+    pool = impl_->graphs.back()->pool();
   }
   side.synchronize();
 }

@@ -110,7 +110,7 @@ class SymbolicRun final {
       final_zero_ = false;
       state = finish(problem, source_.solver, state, &seen);
     }
-    if (seen.unsolved) throw NotAProgram{"it looks at whether its iterations converge"};
+    changes = std::move(seen.changes);
     denoised = source_.keep_denoised ? recorder.slot_of(seen.denoised) : -1;
     return true;
   }
@@ -130,6 +130,7 @@ class SymbolicRun final {
   Recorder recorder;
   RunState state;
   int denoised = -1;
+  std::optional<LastChanges> changes;  // of the last step's iteration
 
  private:
   const ProgramSource& source_;
@@ -175,6 +176,10 @@ std::vector<Flags> read_later(const ProgramSource& source) {
         mark({{evaluate->at, 1.0}}, reads.now);
     }
     mark({{run.denoised, 1.0}}, reads.now);
+    if (run.changes) {
+      mark(Recorder::terms_of(run.changes->last), reads.now);
+      if (run.changes->before.defined()) mark(Recorder::terms_of(run.changes->before), reads.now);
+    }
     mark(Recorder::terms_of(run.state.x), reads.now);
     for (std::size_t i = 0; i < n; ++i)
       if (const Tensor& value = run.state.history[i]; Recorder::is_symbol(value))
@@ -202,6 +207,11 @@ Program record(const ProgramSource& source) {
     for (std::size_t i = 0; i < history.size(); ++i)
       if (kept[i] && Recorder::is_symbol(history[i])) values.push_back(history[i]);
     const int x = run.recorder.slot_of(run.state.x);
+    if (run.changes) {
+      const LastChanges& changes = *run.changes;
+      const int before = changes.before.defined() ? run.recorder.slot_of(changes.before) : -1;
+      run.recorder.add(Program::Watch{before, run.recorder.slot_of(changes.last), x});
+    }
     values = run.recorder.end_step({x, run.denoised, {}}, values);
     for (std::size_t i = history.size(); i-- > 0;) {
       if (!Recorder::is_symbol(history[i])) continue;

@@ -43,13 +43,18 @@ struct Program {
     NoiseKind kind;
     int out;
   };
+  /// The step's iteration ended with these changes (LastChanges) at `x`: rows that it left unsolved are marked.
+  struct Watch {
+    int before;  ///< −1: nothing is known of it
+    int last, x;
+  };
   /// A step has ended: x lies in `x`.
   struct StepEnd {
     int x;
     int denoised;           ///< where the step's first evaluation lies; −1: nobody asked for it
     std::vector<int> dead;  ///< slots that nothing will read
   };
-  using Operation = std::variant<Combine, Forward, Evaluate, Draw, StepEnd>;
+  using Operation = std::variant<Combine, Forward, Evaluate, Draw, Watch, StepEnd>;
 
   std::vector<Operation> operations;
   int slots = 0;               ///< how many there are; the start lies in slot 0

@@ -1,6 +1,7 @@
 #include "framework/program/refilled_run.h"
 
 #include "framework/adaptive_loop.h"
+#include "framework/capture_graph.h"
 #include "framework/close_run.h"
 #include "framework/error.h"
 #include "framework/forbid_sync.h"
@@ -8,11 +9,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
-#include <ATen/cuda/CUDAGeneratorImpl.h>
-// CUDAGraph.h needs CUDAGeneratorImpl.h before it.
-#include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <fmt/format.h>
@@ -26,6 +23,7 @@ namespace stride {
 namespace {
 
 constexpr int kWarmUpSteps = 2;
+constexpr int64_t kWorthwhile = 7;  // eighths of the slots: a graph whose other slots stand empty loses to fewer rows
 
 struct ToRows {
   const Tensor& rows;
@@ -63,35 +61,27 @@ struct RefilledRun::Impl {
     }
     side.synchronize();
     seen = at::zeros({kBehind, 3}, at::TensorOptions().dtype(at::kLong).pinned_memory(true));
-    graph = std::make_unique<at::cuda::CUDAGraph>();
-    graph->capture_begin();
-    try {
-      step();
-    } catch (...) {
-      try {
-        graph->capture_end();
-      } catch (const c10::Error&) {
-        // What was captured is no graph: that is why we are here.
-      }
-      throw;
-    }
-    graph->capture_end();
+    graph = capture_graph([this] { step(); });
     side.synchronize();
   }
 
   // Until no slot runs, or few enough to go on without the others; how many run. None: stopped.
   std::optional<int64_t> run(const Stop& stop) {
-    const int64_t enough = options.compact ? options.slots / 2 : 0;
+    const int64_t enough = options.compact ? options.slots * kWorthwhile / 8 : 0;
     const auto asked = [&](const int64_t* counts) { return stop && stop(counts[0] - counts[2]); };
-    if (!graph) {
-      for (;;) {
-        const Tensor counts = slots.counts.cpu();
-        const int64_t* const now = counts.const_data_ptr<int64_t>();
-        if (now[2] <= enough) return now[2];
-        if (asked(now)) return std::nullopt;
-        step();
-      }
+    if (graph && !run_ahead(asked)) return std::nullopt;
+    for (;;) {
+      const Tensor counts = slots.counts.cpu();
+      const int64_t* const now = counts.const_data_ptr<int64_t>();
+      if (now[2] <= enough) return now[2];
+      if (asked(now)) return std::nullopt;
+      graph ? graph->replay() : step();
     }
+  }
+
+  // Until none waits, as far as the host knows: from there on slots stand empty, and a look costs less than they do.
+  // False: stopped.
+  bool run_ahead(const std::function<bool(const int64_t*)>& asked) {
     // A ring of looks at the device: while the host reads one, the device has the next steps to do.
     std::array<at::cuda::CUDAEvent, kBehind> events;
     const int64_t none[3] = {};
@@ -101,14 +91,13 @@ struct RefilledRun::Impl {
       if (i >= kBehind) {
         events[place].synchronize();
         known = seen.const_data_ptr<int64_t>() + place * 3;
-        if (known[2] <= enough) break;
+        if (known[0] >= known[1]) return true;
       }
-      if (asked(known)) return std::nullopt;
+      if (asked(known)) return false;
       graph->replay();
       seen[static_cast<int64_t>(place)].copy_(slots.counts, /*non_blocking=*/true);
       events[place].record();
     }
-    return slots.counts[2].item<int64_t>();
   }
 
   // What still runs, without the slots that do not.
@@ -118,7 +107,7 @@ struct RefilledRun::Impl {
     const int64_t ended = slots.counts[1].item<int64_t>() - which.size(0);
     const AdaptiveLoop loop{.step = [this](const RunState& state) { return ended_in_time(state); },
                             .max_steps = options.max_steps,
-                            .poll_every = slots.row.is_cuda() ? 4 : 1,
+                            .poll_every = 1,
                             .compact = options.compact,
                             .stop = [&] { return stop && stop(ended); }};
     return run_to_ends(loop, slots.running.select(which),

@@ -10,8 +10,8 @@ namespace stride {
 
 /// A pool of samples under an adaptive controller, B at a time. Whether a sample has ended, and which one takes its
 /// place, is decided where the data is (refill.h): on CUDA a step is one graph, and the host only follows, some steps
-/// behind. When half of the slots have none left, what runs is compacted and ends step by step; the last jumps to 0 are
-/// made at the end, B at a time. A row's arithmetic does not depend on its neighbours.
+/// behind. When an eighth of the slots have none left, what runs is compacted and ends step by step; the last jumps to
+/// 0 are made at the end, B at a time. A row's arithmetic does not depend on its neighbours.
 class RefilledRun final {
  public:
   struct Options {

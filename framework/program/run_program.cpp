@@ -19,6 +19,7 @@ std::vector<double> numbers_of(const Program::Draw& draw) {
   return {draw.from, draw.to, static_cast<double>(draw.step), static_cast<double>(draw.drawn)};
 }
 std::vector<double> numbers_of(const Program::Combine&) { return {}; }
+std::vector<double> numbers_of(const Program::Watch&) { return {}; }
 std::vector<double> numbers_of(const Program::StepEnd&) { return {}; }
 
 }  // namespace
@@ -52,6 +53,7 @@ void ProgramRun::begin() {
   x_ = 0;
   slots_.assign(static_cast<std::size_t>(program_.slots), Tensor());
   slot(0) = start_;
+  unsolved_ = Tensor();
 }
 
 void ProgramRun::step() {
@@ -112,6 +114,11 @@ void ProgramRun::operator()(const Program::Draw& draw) {
       {constant_.ids, count(2), count(3), draw.draw, number(0), number(1), draw.kind, constant_.noise_keys}, start_);
 }
 
+void ProgramRun::operator()(const Program::Watch& watch) {
+  const Tensor now = unsolved({watch.before >= 0 ? slot(watch.before) : Tensor(), slot(watch.last)}, slot(watch.x));
+  unsolved_ = unsolved_.defined() ? unsolved_.logical_or(now) : now;
+}
+
 void ProgramRun::operator()(const Program::StepEnd& end) {
   x_ = end.x;
   denoised_ = end.denoised >= 0 ? slot(end.denoised) : Tensor();
@@ -128,7 +135,7 @@ RunResult ProgramRun::result() const {
   end.nfe = all(program_.nfe);
   end.model_evals = all(program_.model_evals);
   end.status = all(0).to(at::kChar);
-  end.unsolved = all(0).to(at::kBool);
+  end.unsolved = unsolved_.defined() ? unsolved_ : all(0).to(at::kBool);
   return close_run(end);
 }
 

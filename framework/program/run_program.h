@@ -29,6 +29,7 @@ class ProgramRun final : public SteppedRun {
   void operator()(const Program::Forward& forward);
   void operator()(const Program::Evaluate& evaluate);
   void operator()(const Program::Draw& draw);
+  void operator()(const Program::Watch& watch);
   void operator()(const Program::StepEnd& end);
 
   [[nodiscard]] Tensor& slot(int i) { return slots_.at(static_cast<std::size_t>(i)); }
@@ -48,6 +49,7 @@ class ProgramRun final : public SteppedRun {
   int x_ = 0;
   std::vector<Tensor> slots_;
   Tensor input_, denoised_;
+  Tensor unsolved_;  // bool `[B]`; undefined: no step was watched
   BatchState both_;  // the condition, then none, where guidance asks for both
 };
 

@@ -1,6 +1,5 @@
 #include "solvers/shared/theta.h"
 
-#include "solvers/shared/iteration_watch.h"
 #include "solvers/shared/tangent.h"
 
 #include <ATen/ATen.h>
@@ -25,14 +24,13 @@ class Theta final : public Method {
     const Tensor start = shrunk(x, denoised, step.to / step.from);
     const Tensor share = per_sample(1.0 - step.from / step.to, x);
     Tensor bend, off = at::zeros_like(x);
-    IterationWatch watch(start - x);
+    LastChanges changes{{}, start - x};
     for (int64_t i = 0; i < iterations_; ++i) {
       bend = share * (denoised - step.denoise(start + off, step.to) + off);
-      watch.see(theta_ * bend - off);
+      changes = {std::move(changes.last), theta_ * bend - off};
       off = theta_ * bend;
     }
-    const Tensor next = start + off;
-    return {next, history, denoised, 0.5 * bend, watch.unsolved(next)};
+    return {start + off, history, denoised, 0.5 * bend, std::move(changes)};
   }
 
  private:

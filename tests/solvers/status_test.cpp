@@ -5,6 +5,8 @@
 #include "solvers/inversion.h"
 #include "tests/solvers/fixtures.h"
 
+#include <limits>
+
 namespace stride {
 namespace {
 
@@ -144,6 +146,34 @@ TEST_CASE("status: every solver with an error estimate reports used-up attempts 
     const PidController pid({.rtol = 1e-4, .atol = 1e-4, .end = 0.05, .final_zero = true});
     CHECK(run_under(pid, 2) == std::vector<int8_t>(3, 1));
   });
+}
+
+TEST_CASE("status: on the GPU iterations are judged as by the plain version", "[status][cuda]") {
+  const auto options = at::TensorOptions().dtype(at::kDouble);
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    for (const int64_t length : {1, 5, 700}) {
+      CAPTURE(type, length);
+      const Tensor x = at::randn({6, length}, options);
+      // Shrinking, growing, tiny beside x, not a number, standing still, and without any size.
+      const Tensor scale = at::tensor({0.5, 2.0, 1e-4, 1.0, 1.0, 0.0}, options).unsqueeze(1);
+      const Tensor before = at::ones({6, length}, options);
+      Tensor last = before * scale;
+      last[3].fill_(std::numeric_limits<double>::quiet_NaN());
+      const auto there = [&](const Tensor& value) { return value.to(type).cuda(); };
+      for (const bool known : {true, false}) {
+        const LastChanges here{known ? before.to(type) : Tensor(), last.to(type)};
+        const LastChanges fast{known ? there(before) : Tensor(), there(last)};
+        const Tensor plain = unsolved_plain(here, x.to(type));
+        CHECK(unsolved(fast, there(x)).cpu().equal(plain));
+        CHECK(plain[3].item<bool>());
+        CHECK(plain[0].item<bool>() != known);
+        // Rows of a larger tensor, and not laid out one after the other.
+        CHECK(unsolved({{}, there(last).t().contiguous().t()}, there(x))
+                  .cpu()
+                  .equal(unsolved_plain({{}, here.last}, x.to(type))));
+      }
+    }
+  }
 }
 
 }  // namespace stride

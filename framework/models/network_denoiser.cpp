@@ -2,6 +2,7 @@
 
 #include "framework/dtype_name.h"
 #include "framework/error.h"
+#include "framework/models/preconditioning.h"
 
 #include <ATen/ATen.h>
 
@@ -49,14 +50,13 @@ Evaluation NetworkDenoiser::evaluate(const Tensor& x, const Times& sigma, const 
   }
   const Scalings scale = parameterisation_->at(sigma);
   const at::ScalarType dtype = dtype_.value_or(x.scalar_type());
-  Tensor output = network_->forward((x * per_sample(scale.in, x)).to(dtype), time.to(state_dtype(dtype)), condition)
-                      .to(x.scalar_type());
+  Tensor output = network_->forward(network_input(x, scale.in, dtype), time.to(state_dtype(dtype)), condition);
   std::optional<Tensor> log_variance;
   if (output.dim() > 1 && output.size(1) == 2 * x.size(1)) {
-    log_variance = output.narrow(1, x.size(1), x.size(1));
+    log_variance = output.narrow(1, x.size(1), x.size(1)).to(x.scalar_type());
     output = output.narrow(1, 0, x.size(1));
   }
-  return {per_sample(scale.skip, x) * x + per_sample(scale.out, x) * output, {}, std::move(log_variance)};
+  return {denoised_from(x, output, scale), {}, std::move(log_variance)};
 }
 
 Evaluation NetworkDenoiser::evaluate_both(const Tensor& x, const Times& sigma, const BatchState& condition) const {

@@ -1,5 +1,6 @@
 #include "framework/models/parameterisation.h"
 
+#include "framework/models/preconditioning.h"
 #include "framework/named.h"
 
 #include <ATen/ATen.h>
@@ -39,25 +40,32 @@ Scalings flow(const Times& sigma, double /*sigma_data*/) {
   return {alpha, -sigma * alpha, alpha};
 }
 
-using Formula = Scalings (*)(const Times&, double);
+struct Row {
+  ScalingKind kind;
+  Scalings (*formula)(const Times&, double);
+};
 
 class TableRow final : public Parameterisation {
  public:
-  TableRow(std::string name, Formula formula, double sigma_data)
-      : name_(std::move(name)), formula_(formula), sigma_data_(sigma_data) {}
-  [[nodiscard]] Scalings at(const Times& sigma) const override { return formula_(sigma, sigma_data_); }
+  TableRow(std::string name, Row row, double sigma_data) : name_(std::move(name)), row_(row), sigma_data_(sigma_data) {}
+  [[nodiscard]] Scalings at(const Times& sigma) const override {
+    if (auto fused = fused_scalings(row_.kind, sigma_data_, sigma)) return *std::move(fused);
+    return row_.formula(sigma, sigma_data_);
+  }
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
 
  private:
   std::string name_;
-  Formula formula_;
+  Row row_;
   double sigma_data_;
 };
 
-const std::vector<Named<Card, Formula>>& table() {
-  static const std::vector<Named<Card, Formula>> rows{
-      {{.name = "denoised"}, denoised}, {{.name = "edm"}, edm},      {{.name = "epsilon"}, epsilon},
-      {{.name = "flow"}, flow},         {{.name = "sample"}, clean}, {{.name = "v_prediction"}, velocity}};
+const std::vector<Named<Card, Row>>& table() {
+  using Kind = ScalingKind;
+  static const std::vector<Named<Card, Row>> rows{
+      {{.name = "denoised"}, {Kind::denoised, denoised}}, {{.name = "edm"}, {Kind::edm, edm}},
+      {{.name = "epsilon"}, {Kind::epsilon, epsilon}},    {{.name = "flow"}, {Kind::flow, flow}},
+      {{.name = "sample"}, {Kind::sample, clean}},        {{.name = "v_prediction"}, {Kind::v_prediction, velocity}}};
   return rows;
 }
 

@@ -3,6 +3,7 @@
 #include "framework/models/gaussian_mixture.h"
 #include "framework/models/masked_denoiser.h"
 #include "framework/models/network_denoiser.h"
+#include "framework/models/preconditioning.h"
 
 #include "tests/catch_torch.h"
 
@@ -210,6 +211,40 @@ TEST_CASE("denoiser: what a mixture refuses", "[denoiser]") {
   CHECK_THAT(reason({{-1.0}, {{0.0, 0.0}}, {1.0}, {}}), contains("positive"));
   CHECK_THAT(reason({{1.0}, {{0.0, 0.0}}, {-1.0}, {}}), contains("std 0"));
   CHECK_THAT(reason({{1.0}, {{0.0, 0.0}}, {1.0}, {0, 1}}), contains("classes"));
+}
+
+TEST_CASE("denoiser: input, scalings and result by kernels are those of the formulas, to the bit", "[denoiser][cuda]") {
+  const auto double_here = at::TensorOptions().dtype(at::kDouble).device(at::kCUDA);
+  const Tensor sigma = at::tensor({0.002, 0.3, 1.0, 80.0, 12000.0}, at::kDouble).cuda();
+  for (const std::string& name : parameterisation_names()) {
+    CAPTURE(name);
+    const auto row = make_parameterisation(name, 0.5);
+    const Scalings fast = row->at(sigma);
+    Times with_gradient = sigma.clone().requires_grad_(true);  // has no kernel
+    const Scalings plain = row->at(with_gradient);
+    CHECK(plain.in.requires_grad() != (name == "denoised"));
+    CHECK(fast.skip.equal(plain.skip.detach()));
+    CHECK(fast.out.equal(plain.out.detach()));
+    CHECK(fast.in.equal(plain.in.detach()));
+  }
+  const Scalings scale = make_parameterisation("edm", 0.5)->at(sigma);
+  for (const auto& shape : {std::vector<int64_t>{5, 3, 7}, {5, 1}, {5, 3, 32, 32}}) {
+    for (const auto wide : {at::kFloat, at::kDouble}) {
+      for (const auto narrow : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16}) {
+        CAPTURE(shape, wide, narrow);
+        const Tensor x = (at::randn(shape, double_here) * 3.0).to(wide),
+                     said = at::randn(shape, double_here).to(narrow);
+        CHECK(network_input(x, scale.in, narrow).equal(network_input_plain(x, scale.in, narrow)));
+        CHECK(denoised_from(x, said, scale).equal(denoised_from_plain(x, said, scale)));
+        // Not laid out row by row.
+        const Tensor turned = said.transpose(0, 1).contiguous().transpose(0, 1);
+        CHECK(denoised_from(x, turned, scale).equal(denoised_from_plain(x, said, scale)));
+        // Gradients pass.
+        const Tensor leaf = x.clone().requires_grad_(true);
+        CHECK(denoised_from(leaf, said, scale).requires_grad());
+      }
+    }
+  }
 }
 
 }  // namespace stride

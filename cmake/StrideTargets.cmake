@@ -20,7 +20,7 @@ set(STRIDE_TORCH_FIRST -Wl,--no-as-needed -lstdc++ $<TARGET_FILE:torch_cpu>)
 function(stride_library name)
   cmake_parse_arguments(arg "" "PCH;PCH_FROM" "PUBLIC;PRIVATE;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cpp
-       ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cu)
+       ${CMAKE_CURRENT_SOURCE_DIR}/*.cu ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cu)
   foreach(excluded IN LISTS arg_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
   endforeach()

@@ -1,6 +1,7 @@
 #include "adaptive/control/pi_controller.h"
 
 #include "adaptive/control/error_control.h"
+#include "adaptive/control/pi_kernels.h"
 #include "framework/error.h"
 
 #include <ATen/ATen.h>
@@ -40,14 +41,28 @@ BatchState PiController::init(const RunConstant& /*constant*/, const Tensor& /*x
 }
 
 Times PiController::propose(const RunState& state) const {
+  const bool plain = !state.sigma.is_cuda() || state.sigma.requires_grad() || state.memory[kLogStep].requires_grad();
+  return plain ? propose_plain(state) : cuda::pi_propose(options_, state.sigma, state.memory[kLogStep]);
+}
+
+Times PiController::propose_plain(const RunState& state) const {
   const Times to = state.sigma * (-state.memory[kLogStep]).exp();
-  // A remainder too short to be worth a step of its own is taken along.
   const Times remainder = (to / options_.end).log();
-  return at::where(remainder > 0.05 * state.memory[kLogStep], to, at::full_like(to, options_.end));
+  return at::where(remainder > kWorthwhile * state.memory[kLogStep], to, at::full_like(to, options_.end));
 }
 
 Decision PiController::decide(const RunState& state, const Step& step, const StepResult& result,
                               const SolverTraits& traits) const {
+  const cuda::PiSeen seen{estimate_of(result, traits, "pi"), state.x, result.x, result.denoised, step.from, step.to,
+                          state.memory[kLastError]};
+  if (!result.x.is_cuda() || !cuda::pi_takes(seen)) return decide_plain(state, step, result, traits);
+  cuda::PiDecided decided = cuda::pi_decide(options_, *traits.error_order, seen);
+  return {std::move(decided.accept), BatchState({std::move(decided.log_step), std::move(decided.last_error)}),
+          std::move(decided.status)};
+}
+
+Decision PiController::decide_plain(const RunState& state, const Step& step, const StepResult& result,
+                                    const SolverTraits& traits) const {
   const Tensor& estimate = estimate_of(result, traits, "pi");
   // Without rtol one number stands for passes over two images. It is a tensor of their dtype: divided by a number, an
   // estimate has other last bits on CUDA.

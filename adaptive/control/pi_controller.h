@@ -40,6 +40,14 @@ class PiController final : public StepController {
   [[nodiscard]] Decision decide(const RunState& state, const Step& step, const StepResult& result,
                                 const SolverTraits& traits) const override;
 
+  /// The same by ATen's operations: what the kernels of pi_kernels.h are held to.
+  [[nodiscard]] Times propose_plain(const RunState& state) const;
+  [[nodiscard]] Decision decide_plain(const RunState& state, const Step& step, const StepResult& result,
+                                      const SolverTraits& traits) const;
+
+  /// A remainder shorter than this part of a step is taken along: it is not worth a step of its own.
+  static constexpr double kWorthwhile = 0.05;
+
  private:
   PiOptions options_;
 };

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <set>
 
@@ -29,6 +30,26 @@ struct Allocated final : c10::MemoryReportingInfoBase {
   }
   [[nodiscard]] bool memoryProfilingEnabled() const override { return true; }
   int64_t bytes = 0;
+};
+
+// The controller without its kernels.
+class PlainPi final : public StepController {
+ public:
+  explicit PlainPi(const PiOptions& options) : pi_(options) {}
+  [[nodiscard]] std::optional<int64_t> planned_steps() const noexcept override { return {}; }
+  [[nodiscard]] double end() const noexcept override { return pi_.end(); }
+  [[nodiscard]] bool final_zero() const noexcept override { return pi_.final_zero(); }
+  [[nodiscard]] BatchState init(const RunConstant& constant, const Tensor& x, const Times& sigma) const override {
+    return pi_.init(constant, x, sigma);
+  }
+  [[nodiscard]] Times propose(const RunState& state) const override { return pi_.propose_plain(state); }
+  [[nodiscard]] Decision decide(const RunState& state, const Step& step, const StepResult& result,
+                                const SolverTraits& traits) const override {
+    return pi_.decide_plain(state, step, result, traits);
+  }
+
+ private:
+  PiController pi_;
 };
 
 }  // namespace
@@ -152,6 +173,42 @@ TEST_CASE("pi: options that make no sense are refused", "[pi]") {
   CHECK_THROWS_WITH(PiController({.rtol = -0.1}), contains("rtol"));
   CHECK_THROWS_WITH(PiController({.safety = 1.0}), contains("safety"));
   CHECK_THROWS_WITH(PiController({.first_ratio = 1.0}), contains("first_ratio"));
+}
+
+TEST_CASE("pi: by kernels it decides as by ATen's operations", "[pi][cuda]") {
+  REQUIRE(device().is_cuda());
+  const auto model = three_components();
+  const PhiloxNoise noise;
+  for (const char* name : {"ralston", "dopri5", "heun"}) {
+    const auto solver = make_solver(name);
+    for (const double rtol : {0.0, 0.01}) {
+      for (const double atol : {0.05, 1e-5}) {
+        CAPTURE(name, rtol, atol);
+        PiOptions options{.rtol = rtol, .atol = atol};
+        const TimeGrid grid({80.0, options.end});
+        const RunResult fast = run({*model, *solver, noise, grid}, PiController(options), ids(33));
+        const RunResult plain = run({*model, *solver, noise, grid}, PlainPi(options), ids(33));
+        CHECK(fast.ok());
+        CHECK(fast.steps.equal(plain.steps));
+        CHECK(fast.rejected.equal(plain.rejected));
+        CHECK(fast.rejected.sum().item<int64_t>() + (atol > 1e-3 ? 1 : 0) > 0);
+        CHECK(at::allclose(fast.x, plain.x, 1e-9, 1e-9));
+      }
+    }
+  }
+  // Rows that end otherwise: without a number, and without a step that is long enough.
+  const auto solver = make_solver("ralston");
+  const PiOptions strict{.atol = 1e-30, .min_log_step = 0.01};
+  const TimeGrid grid({80.0, 0.002});
+  RunState state = start({*model, *solver, noise, grid}, PiController(strict), ids(3));
+  state.x = state.x.clone();
+  state.x[1].fill_(std::numeric_limits<double>::quiet_NaN());
+  const ProbabilityFlow term;
+  const Problem problem{*model, term, noise};
+  const RunResult fast = sample(problem, *solver, PiController(strict), state);
+  CHECK(fast.status.equal(sample(problem, *solver, PlainPi(strict), state).status));
+  CHECK(fast.status[0].item<int8_t>() == static_cast<int8_t>(Status::step_underflow));
+  CHECK(fast.status[1].item<int8_t>() == static_cast<int8_t>(Status::non_finite));
 }
 
 }  // namespace stride

@@ -1,10 +1,13 @@
 // CUDA graphs, captured.
 #pragma once
 
+#include "framework/out_of_memory.h"
+
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 // CUDAGraph.h needs CUDAGeneratorImpl.h before it.
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/util/Exception.h>
 
 #include <functional>
@@ -30,6 +33,19 @@ namespace stride {
   }
   graph->capture_end();
   return graph;
+}
+
+/// Calls `capture`, and, where that found no memory, once more. While a graph is captured the allocator cannot give
+/// back what it keeps for later, and what ran before, the warm-up among it, may have left it most of the device's
+/// memory: so that is given back in between.
+inline void with_all_memory(const std::function<void()>& capture) {
+  try {
+    return capture();
+  } catch (const c10::Error& error) {
+    if (!is_out_of_memory(error)) throw;
+  }
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  capture();
 }
 
 }  // namespace stride

@@ -72,22 +72,26 @@ CapturedRun::CapturedRun(const Make& make, const RunConstant& constant, const Te
     const ForbidSync forbid;
     for (int64_t i = 0; i < std::min(steps, kWarmUpSteps); ++i) run.step();
   }
-  run.begin();
-  side.synchronize();
   const int64_t a_graph = std::max<int64_t>(1, kEvaluations * steps / std::max<int64_t>(1, run.evaluations()));
-  at::cuda::MempoolId_t pool{0, 0};
-  for (int64_t first = 0; first < steps; first += a_graph) {
-    const auto some_steps = [&] {
-      for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) {
-        const Tensor before = run.x();
-        run.step();
-        if (see) see(i, before, run.x(), run.denoised());
-      }
-      impl_->launches += nodes_so_far(side);
-    };
-    impl_->graphs.push_back(capture_graph(some_steps, pool));
-    pool = impl_->graphs.back()->pool();
-  }
+  with_all_memory([&] {
+    impl_->graphs.clear();
+    impl_->launches = 0;
+    run.begin();
+    side.synchronize();
+    at::cuda::MempoolId_t pool{0, 0};
+    for (int64_t first = 0; first < steps; first += a_graph) {
+      const auto some_steps = [&] {
+        for (int64_t i = first; i < std::min(steps, first + a_graph); ++i) {
+          const Tensor before = run.x();
+          run.step();
+          if (see) see(i, before, run.x(), run.denoised());
+        }
+        impl_->launches += nodes_so_far(side);
+      };
+      impl_->graphs.push_back(capture_graph(some_steps, pool));
+      pool = impl_->graphs.back()->pool();
+    }
+  });
   side.synchronize();
 }
 

@@ -5,6 +5,7 @@
 #include "framework/close_run.h"
 #include "framework/error.h"
 #include "framework/forbid_sync.h"
+#include "framework/out_of_memory.h"
 #include "framework/program/refill.h"
 
 #include <ATen/ATen.h>
@@ -61,27 +62,43 @@ struct RefilledRun::Impl {
     }
     side.synchronize();
     seen = at::zeros({kBehind, 3}, at::TensorOptions().dtype(at::kLong).pinned_memory(true));
-    graph = capture_graph([this] { step(); });
+    with_all_memory([this] { graph = capture_graph([this] { step(); }); });
     side.synchronize();
   }
 
-  // Until no slot runs, or few enough to go on without the others; how many run. None: stopped.
-  std::optional<int64_t> run(const Stop& stop) {
-    const int64_t enough = options.compact ? options.slots * kWorthwhile / 8 : 0;
-    const auto asked = [&](const int64_t* counts) { return stop && stop(counts[0] - counts[2]); };
-    if (graph && !run_ahead(asked)) return std::nullopt;
+  // False: stopped.
+  bool run_all(const Stop& stop) {
+    if (graph && !run_ahead(stop)) return false;
+    for (int64_t few = options.compact ? options.slots * kWorthwhile / 8 : 0;; few /= 2) {
+      const std::optional<int64_t> running = run(few, stop);
+      if (!running || *running == 0) return running.has_value();
+      try {
+        return !run_rest(stop);
+      } catch (const c10::Error& error) {
+        if (!graph || few == 0 || !is_out_of_memory(error)) throw;
+      }
+      // Beside the graph's memory there is none for so many rows. The slots are as they were.
+      c10::cuda::CUDACachingAllocator::emptyCache();
+    }
+  }
+
+  // With how many samples have left their slots.
+  static bool asked(const Stop& stop, const int64_t* counts) { return stop && stop(counts[0] - counts[2]); }
+
+  // Until no more slots run than are `few` enough to go on without the others; how many run. None: stopped.
+  std::optional<int64_t> run(int64_t few, const Stop& stop) {
     for (;;) {
       const Tensor counts = slots.counts.cpu();
       const int64_t* const now = counts.const_data_ptr<int64_t>();
-      if (now[2] <= enough) return now[2];
-      if (asked(now)) return std::nullopt;
+      if (now[2] <= few) return now[2];
+      if (asked(stop, now)) return std::nullopt;
       graph ? graph->replay() : step();
     }
   }
 
   // Until none waits, as far as the host knows: from there on slots stand empty, and a look costs less than they do.
   // False: stopped.
-  bool run_ahead(const std::function<bool(const int64_t*)>& asked) {
+  bool run_ahead(const Stop& stop) {
     // A ring of looks at the device: while the host reads one, the device has the next steps to do.
     std::array<at::cuda::CUDAEvent, kBehind> events;
     const int64_t none[3] = {};
@@ -93,14 +110,14 @@ struct RefilledRun::Impl {
         known = seen.const_data_ptr<int64_t>() + place * 3;
         if (known[0] >= known[1]) return true;
       }
-      if (asked(known)) return false;
+      if (asked(stop, known)) return false;
       graph->replay();
       seen[static_cast<int64_t>(place)].copy_(slots.counts, /*non_blocking=*/true);
       events[place].record();
     }
   }
 
-  // What still runs, without the slots that do not.
+  // What still runs, without the slots that do not; true: stopped.
   bool run_rest(const Stop& stop) {
     const Tensor which = (slots.row >= 0).nonzero().squeeze(1);
     const Tensor rows = slots.row.index_select(0, which);
@@ -163,9 +180,7 @@ RunResult RefilledRun::operator()(const RunState& starts, const Stop& stop) {
   Impl& one = *impl_;
   const int64_t rows = starts.batch();
   load_pool(one.slots, starts, one.options.max_steps);
-  const std::optional<int64_t> running = one.run(stop);
-  bool stopped = !running;
-  if (!stopped && *running > 0) stopped = one.run_rest(stop);
+  const bool stopped = !one.run_all(stop);
   if (!stopped) one.jump(rows);
   // The next pool is written where this one lies.
   const RunState ends = one.slots.pool.select(at::arange(rows, one.slots.row.options()));

@@ -237,8 +237,8 @@ TEST_CASE("graphs: out of memory on the device halves the batch, or fails", "[cu
       CHECK_THROWS_AS(draw(sampler, hungry, settings), c10::OutOfMemoryError);
       settings.oom_backoff = true;
       const Draws less = draw(sampler, hungry, settings);
-      CHECK(less.batch < 2000);
-      CHECK(less.batch >= 250);
+      // Two thirds of the memory: room for one, but not for what the steps before a capture leave as well.
+      CHECK(less.batch == 1000);
       CHECK(less.status.eq(0).all().item<bool>());
       settings.batch = 250;
       const Draws small = draw(sampler, *model.denoiser, settings);

@@ -82,6 +82,8 @@ class Drawing final {
       };
     own_graphs_.emplace(sampler, model(), settings.guidance, file_noise_ ? &*file_noise_ : nullptr, std::move(see));
     graphs_ = &*own_graphs_;
+    if (static_cast<int64_t>(settings.seeds.size()) <= (settings.exact ? kExactRows : settings.batch))
+      graphs_->expect_one();
   }
 
   // Of the samples that are left, those that run as a pool; else a batch.

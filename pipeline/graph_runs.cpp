@@ -6,6 +6,7 @@
 #include "framework/stopwatch.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
@@ -47,7 +48,7 @@ void GraphRuns::plan() {
 }
 
 bool GraphRuns::open_pool(const RunState& example, const RefilledRun::Options& options) {
-  if (!example.x.is_cuda() || sampler_.fixed() || !reason_.empty()) return false;
+  if (!example.x.is_cuda() || sampler_.fixed() || !reason_.empty() || once_) return false;
   if (pool_ && slots_ == options.slots && pool_->capacity() >= example.batch()) return true;
   const Stopwatch watch;
   pool_.reset();  // its memory first
@@ -68,6 +69,23 @@ bool GraphRuns::open_pool(const RunState& example, const RefilledRun::Options& o
 
 RunResult GraphRuns::run_pool(const RunState& starts, const RefilledRun::Stop& stop) { return (*pool_)(starts, stop); }
 
+std::optional<RunResult> GraphRuns::run_once(const RunConstant& constant, const Tensor& x,
+                                             const std::function<bool()>& stop) {
+  const at::NoGradGuard no_grad;
+  ProgramRun run(*program_, problem_, constant, x);
+  for (int64_t i = 0; i < run.steps(); ++i) {
+    if (stop && stop()) {
+      RunResult result = run.result();
+      result.stopped = true;
+      return result;
+    }
+    const Tensor before = run.x();
+    run.step();
+    if (see_) see_(i, before, run.x(), run.denoised());
+  }
+  return run.result();
+}
+
 std::optional<RunResult> GraphRuns::run(const RunConstant& constant, const Tensor& x,
                                         const std::function<bool()>& stop) {
   if (!x.is_cuda() || !sampler_.fixed()) return std::nullopt;
@@ -75,6 +93,7 @@ std::optional<RunResult> GraphRuns::run(const RunConstant& constant, const Tenso
   if (rows_ != x.size(0)) {
     const Stopwatch watch;
     if (!planned_) plan();
+    if (once_) return program_ ? run_once(constant, x, stop) : std::nullopt;
     if (counts_draws_ && !program_) {
       reason_ = fmt::format("its draws of the noise that was given cannot be counted beforehand: {}", no_program_);
       return std::nullopt;

@@ -29,6 +29,9 @@ class GraphRuns final {
   GraphRuns(const GraphRuns&) = delete;
   GraphRuns& operator=(const GraphRuns&) = delete;
 
+  /// What is run is run once: with a program it goes operation by operation, to the same bits, and no pool is opened. A
+  /// capture takes as long on the host as the run that it records, and the steps of a warm-up on the device.
+  void expect_one() noexcept { once_ = true; }
   /// None: `reason` says why; what is captured once is not tried again.
   [[nodiscard]] std::optional<RunResult> run(const RunConstant& constant, const Tensor& x,
                                              const std::function<bool()>& stop);
@@ -49,6 +52,8 @@ class GraphRuns final {
 
  private:
   void plan();
+  [[nodiscard]] std::optional<RunResult> run_once(const RunConstant& constant, const Tensor& x,
+                                                  const std::function<bool()>& stop);
 
   const Sampler& sampler_;
   const PhiloxNoise own_noise_;
@@ -57,7 +62,7 @@ class GraphRuns final {
   const CapturedRun::See see_;
   std::optional<Program> program_;
   std::string no_program_;  ///< why there is none, once planned
-  bool planned_ = false;
+  bool planned_ = false, once_ = false;
   std::string reason_;
   std::optional<CapturedRun> captured_;
   std::optional<RefilledRun> pool_;

@@ -143,13 +143,22 @@ struct RefilledRun::Impl {
 
   void jump(int64_t rows) {
     if (!controller.final_zero()) return;
-    for (int64_t first = 0; first < rows; first += options.slots) {
-      const int64_t n = std::min(options.slots, rows - first);
+    int64_t at_once = options.slots;
+    for (int64_t first = 0, n = 0; first < rows; first += n) {
+      n = std::min(at_once, rows - first);
       const Tensor all = at::arange(first, first + options.slots, slots.row.options()).clamp_max(rows - 1);
       const Tensor which = options.compact ? all.narrow(0, 0, n) : all;
-      RunState ends = finish(problem, solver, slots.pool.select(which));
-      if (which.size(0) > n) ends = ends.select(at::arange(n, slots.row.options()));
-      write(ends, all.narrow(0, 0, n));
+      try {
+        RunState ends = finish(problem, solver, slots.pool.select(which));
+        if (which.size(0) > n) ends = ends.select(at::arange(n, slots.row.options()));
+        write(ends, all.narrow(0, 0, n));
+      } catch (const c10::Error& error) {
+        if (!graph || !options.compact || at_once == 1 || !is_out_of_memory(error)) throw;
+        // Beside the graph's memory there is none for so many rows.
+        c10::cuda::CUDACachingAllocator::emptyCache();
+        at_once /= 2;
+        n = 0;
+      }
     }
   }
 };

@@ -157,6 +157,12 @@ TEST_CASE("graphs: kept from call to call, and trajectories", "[cuda]") {
   CHECK(again.capture_seconds == 0.0);
   CHECK(at::equal(first.x, again.x));
   CHECK(graphs.rows() == 8);
+  // One batch that nobody will ask for again is not captured, and has the same bits.
+  const Draws lone = draw(sampler, *model.denoiser, settings);
+  CHECK(lone.capture_seconds == 0.0);
+  CHECK(lone.stepwise.empty());
+  CHECK(at::equal(lone.x, first.x));
+  CHECK(at::equal(lone.nfe, first.nfe));
 
   hooks = {};
   hooks.points = {0, 2, 6};

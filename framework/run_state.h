@@ -14,7 +14,7 @@ enum class Status : int8_t {
   max_steps = 1,
   step_underflow = 2,
   non_finite = 3,
-  not_converged = 4,  ///< it came to its end, but the equation of some step was left unsolved (StepResult::unsolved)
+  not_converged = 4,  ///< it came to its end, but the equation of some step was left unsolved (StepResult::changes)
 };
 [[nodiscard]] const char* to_string(Status status) noexcept;
 

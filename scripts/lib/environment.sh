@@ -4,6 +4,7 @@
 #   STRIDE_SITE    its site-packages
 #   STRIDE_CUDA    CUDA root inside it
 #   STRIDE_ORACLE_PYTHON  after stride_oracles: the Python with the reference implementations
+#   STRIDE_EXPORT_PYTHON  after stride_exporters: the Python with what exporting networks needs
 #   STRIDE_CACHE   per-user cache folder that holds it, and ccache
 #
 # Everything is idempotent: a second call asks dpkg once and looks at one stamp file.
@@ -125,27 +126,52 @@ stride_make_venv() {
   touch "$venv/.complete"
 }
 
-# stride_oracles: the reference implementations that the parity tests compare with, in an environment of their own
-# that borrows torch; leaves its Python in STRIDE_ORACLE_PYTHON.
-stride_oracles() {
-  local pins=$stride_root/scripts/lib/oracles.txt key venv
+# stride_borrowing NAME PINS WHAT: an environment of its own with the packages of the file PINS, which borrows torch from
+# the build environment; leaves its folder in stride_borrowed.
+stride_borrowing() {
+  local pins=$2 key venv
   key=$( (cat "$pins"; echo "$STRIDE_VENV") | sha256sum | cut -c1-12)
-  venv=$STRIDE_CACHE/oracles-$key
+  venv=$STRIDE_CACHE/$1-$key
   if [ ! -e "$venv/.complete" ] || ! [ -x "$venv/bin/python" ]; then
     exec 9>"$venv.lock"
     flock 9
-    if [ ! -e "$venv/.complete" ]; then
-      stride_say "making the environment of reference implementations in $venv (once)"
+    if [ ! -e "$venv/.complete" ] || ! [ -x "$venv/bin/python" ]; then
+      stride_say "making the environment of $3 in $venv (once)"
       rm -rf "$venv"
       env -u PYTHONPATH -u PYTHONHOME "$(stride_python)" -m venv "$venv" || stride_fail "python3 -m venv failed"
       # --no-deps: the file lists all that is imported, and torch is the build environment's.
-      stride_pip "$venv" --no-deps -r "$pins" || stride_fail "pip could not install the reference implementations of $pins"
+      stride_pip "$venv" --no-deps -r "$pins" || stride_fail "pip could not install the packages of $pins"
       echo "$STRIDE_SITE" >"$(stride_site_packages "$venv")/torch.pth"
       touch "$venv/.complete"
     fi
     exec 9>&-
   fi
-  export STRIDE_ORACLE_PYTHON=$venv/bin/python
+  stride_borrowed=$venv
+}
+
+# stride_oracles: the reference implementations that the parity tests compare with; leaves their Python in
+# STRIDE_ORACLE_PYTHON.
+stride_oracles() {
+  stride_borrowing oracles "$stride_root/scripts/lib/oracles.txt" "reference implementations"
+  export STRIDE_ORACLE_PYTHON=$stride_borrowed/bin/python
+}
+
+# stride_exporters: what turns other people's networks into model folders (scripts/export); leaves its Python in
+# STRIDE_EXPORT_PYTHON.
+stride_exporters() {
+  stride_borrowing export "$stride_root/scripts/lib/export.txt" "exporters"
+  export STRIDE_EXPORT_PYTHON=$stride_borrowed/bin/python
+}
+
+# stride_run_exporter MODULE ARGUMENTS…: runs stride_export.MODULE in place of this script.
+stride_run_exporter() {
+  local module=$1
+  shift
+  stride_environment
+  stride_exporters
+  export STRIDE_COMMAND=${0##*/}
+  exec env -u PYTHONHOME PYTHONNOUSERSITE=1 PYTHONPATH="$stride_root/scripts/export" \
+    "$STRIDE_EXPORT_PYTHON" -B -m "stride_export.$module" "$@"
 }
 
 stride_site_packages() { echo "$1"/lib/python3*/site-packages; }

@@ -73,7 +73,7 @@ class OnnxNetwork(nn.Module):
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
         if not OLDEST <= self.opset <= NEWEST:
             raise ExportError(f"{where}: is of opset {self.opset}; {OLDEST} to {NEWEST} are read")
-        self.constants, self.buffers_by_name = {}, {}
+        self.constants, self.buffers_by_name, self.numbers = {}, {}, {}
         for tensor in graph.initializer:
             self.keep(tensor.name, host_or_tensor(numpy_helper.to_array(tensor)))
         known = set(self.constants) | set(self.buffers_by_name)
@@ -91,6 +91,8 @@ class OnnxNetwork(nn.Module):
         if is_host(value):
             self.constants[name] = value
             return
+        if value.numel() <= 16 and value.dim() <= 1 and value.dtype in (torch.float32, torch.float64, torch.bool):
+            self.numbers[name] = value.tolist()  # where an operator takes settings: scales, bounds
         buffer = re.sub(r"\W", "_", name) or "constant"
         while hasattr(self, buffer):
             buffer += "_"
@@ -102,12 +104,17 @@ class OnnxNetwork(nn.Module):
             return self.constants[name]
         return getattr(self, self.buffers_by_name[name])
 
+    def values_of(self, step, find):
+        """One of each input; settings that are constants are numbers, not tensors."""
+        return [None if not name else self.numbers[name] if place and step.kind in DYNAMIC and name in self.numbers
+                else find(name) for place, name in enumerate(step.inputs)]
+
     def add(self, step, where):
         """Steps of constants alone are done here."""
         given = [name for name in step.inputs if name]
         if all(name in self.constants or name in self.buffers_by_name for name in given):
             try:
-                out = step.run([self.value(name) if name else None for name in step.inputs])
+                out = step.run(self.values_of(step, self.value))
             except ExportError:
                 raise
             except Exception as error:
@@ -144,7 +151,7 @@ class OnnxNetwork(nn.Module):
             return values[name] if name in values else self.value(name)
         for step, done in zip(self.steps, self.done_with):
             try:
-                out = step.run([find(name) if name else None for name in step.inputs])
+                out = step.run(self.values_of(step, find))
             except ExportError:
                 raise
             except Exception as error:

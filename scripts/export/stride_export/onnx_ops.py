@@ -160,10 +160,14 @@ def along(function, x, attributes, step):
 
 @operator("Clip")
 def clip(inputs, attributes, step):
-    low, high = ((inputs + [None, None])[1:3] if step.opset >= 11 else (attributes.get("min"), attributes.get("max")))
     x = inputs[0]
-    x = x if low is None else torch.maximum(x, low) if isinstance(low, torch.Tensor) else x.clamp_min(low)
-    return x if high is None else torch.minimum(x, high) if isinstance(high, torch.Tensor) else x.clamp_max(high)
+    bounds = (inputs + [None, None])[1:3] if step.opset >= 11 else (attributes.get("min"), attributes.get("max"))
+    low, high = (each[0] if isinstance(each, list) else each for each in bounds)
+    if low is not None:
+        x = torch.maximum(x, low.to(x.dtype)) if isinstance(low, torch.Tensor) else x.clamp_min(low)
+    if high is not None:
+        x = torch.minimum(x, high.to(x.dtype)) if isinstance(high, torch.Tensor) else x.clamp_max(high)
+    return x
 
 
 def folded(function):

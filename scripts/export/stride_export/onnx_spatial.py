@@ -22,7 +22,9 @@ def refuse(step, what):
 
 
 def as_numbers(value):
-    return None if value is None else value.flatten().tolist() if isinstance(value, torch.Tensor) else list(value)
+    if isinstance(value, torch.Tensor):
+        raise ExportError("an image's size or padding depends on what the network is given")
+    return value if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def padding_of(attributes, step, x, kernel, strides, dilations):
@@ -172,7 +174,8 @@ def pad(inputs, attributes, step):
     amounts = torch_pad([by_axis.get(axis, (0, 0)) for axis in range(first, x.dim())])
     if mode != "constant":
         return F.pad(x, amounts, mode=mode)
-    return F.pad(x, amounts, value=float(value) if value is not None else 0.0)
+    value = as_numbers(value)
+    return F.pad(x, amounts, value=float(value[0]) if value else 0.0)
 
 
 @operator("Upsample")

@@ -34,7 +34,7 @@ class OnnxDenoiser(nn.Module):
 
     def __init__(self, graph, order):
         super().__init__()
-        self.graph = graph
+        self.translated = graph  # Inductor takes a part named `graph` for one of its own
         self.order = order  # names: the sample, the time, the conditions
         self.kinds = {each.name: TYPES.get(each.type.tensor_type.elem_type) for each in graph.graph_inputs}
         self.ranks = {each.name: len(each.type.tensor_type.shape.dim) for each in graph.graph_inputs}
@@ -48,7 +48,7 @@ class OnnxDenoiser(nn.Module):
 
     def forward(self, *values):
         given = {name: self.feed(name, value) for name, value in zip(self.order, values)}
-        return self.graph(*(given[name] for name in self.graph.inputs))
+        return self.translated(*(given[name] for name in self.translated.inputs))
 
 
 def dims_of(value):
@@ -172,9 +172,9 @@ def main():
     options = parser.parse_args()
     check_output(options)
     network, model, batch = build(options)
-    compare(network, model, options.source, network.graph.output, batch)
+    compare(network, model, options.source, network.translated.output, batch)
     if options.dtype != "float32":
-        network.graph.narrow(DTYPES[options.dtype])
+        network.translated.narrow(DTYPES[options.dtype])
     next_steps(model, write_folder(model, options))
 
 

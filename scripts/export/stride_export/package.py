@@ -23,7 +23,10 @@ class Frozen(nn.Module):
 
     def forward(self, *inputs):
         out = self.network(*inputs)
-        return out[0] if isinstance(out, (tuple, list)) else out
+        out = out[0] if isinstance(out, (tuple, list)) else out
+        if not isinstance(out, torch.Tensor):
+            raise ExportError(f"the network returns a {type(out).__name__}, not a tensor")
+        return out
 
 
 def with_rows(inputs, rows):
@@ -61,6 +64,7 @@ def write_aoti(network, inputs, path, dynamic=True, weights=None, settings=None)
     settings = dict(settings or {})
     if weights is not None:
         settings["aot_inductor.package_constants_in_so"] = False
+        settings["always_keep_tensor_constants"] = True  # Inductor would write the smallest into the code
     try:
         with torch.no_grad(), quiet():
             torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=settings)

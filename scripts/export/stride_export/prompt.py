@@ -46,9 +46,9 @@ def load_encoders(folder, index, device, dtype):
         raise ExportError(f"{folder}: a {name} has no prompts")
     kept = ("text_encoder", "tokenizer")
     others = {part: None for part, value in index.items()
-              if isinstance(value, list) and len(value) == 2 and not part.startswith(kept)}
+              if isinstance(value, list) and len(value) == 2 and (value[0] is None or not part.startswith(kept))}
     try:
-        pipeline = cls.from_pretrained(str(folder), local_files_only=True, torch_dtype=dtype, **others)
+        pipeline = cls.from_pretrained(str(folder), local_files_only=True, dtype=dtype, **others)
     except Exception as error:
         raise ExportError(f"{folder}: its encoders cannot be loaded: {first_line(error)}") from error
     for part, value in pipeline.components.items():

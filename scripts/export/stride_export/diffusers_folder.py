@@ -83,7 +83,7 @@ def load(folder, options, dtype):
         variant = "fp16"
     try:
         network = getattr(diffusers, name).from_pretrained(
-            str(folder), variant=variant, dtype=dtype, local_files_only=True, low_cpu_mem_usage=False,
+            str(folder), variant=variant, dtype=dtype, local_files_only=True,
             use_safetensors=None if options.trust_model else True)
     except Exception as error:
         raise ExportError(f"{folder}: {name} cannot be loaded: {first_line(error)}") from error

@@ -44,7 +44,7 @@ def answers(network, inputs, rows):
     return torch.cat(parts)[:len(inputs[0])]
 
 
-def check_output(model, output, rows):
+def check_output(model, output, rows, dtype):
     if model.table == "model":
         channels, rest = model.shape[0], list(model.shape[1:])
         fits = list(output.shape[2:]) == rest and output.shape[0] == rows and output.shape[1] in (channels, 2 * channels)
@@ -57,7 +57,8 @@ def check_output(model, output, rows):
     if not fits:
         raise ExportError(f"the network returns {list(output.shape)} where {wanted} is needed")
     if not output.isfinite().all():
-        raise ExportError("the network's answers are not all finite on the probe's inputs")
+        hint = "; numbers above 65,504 do not fit float16: try --dtype bfloat16" if dtype == "float16" else ""
+        raise ExportError(f"the network's answers are not all finite on the probe's inputs{hint}")
     if output.abs().max() == 0:
         say("note: the network's answers are all zero (untrained?); the probe cannot tell it from another such")
 
@@ -111,7 +112,7 @@ def write_folder(model, options, extra=None):
     inputs = tuple(each.to(options.device)
                    for each in model.example(PROBE_ROWS, dtype, torch.Generator().manual_seed(PROBE_SEED)))
     output = answers(network, inputs, options.batches[0] if options.batches != "dynamic" else PROBE_ROWS)
-    check_output(model, output, PROBE_ROWS)
+    check_output(model, output, PROBE_ROWS, options.dtype)
     say(f"{'compiling' if options.kind == 'aoti' else 'tracing'} {model.name} for {options.device} in {options.dtype}")
     rows, weights = write_code(network, inputs, options, folder)
     check_code(rows, weights, inputs, output, options, folder)

@@ -98,7 +98,7 @@ class Model:
     interpolation: str | None = None
     conditions: list = field(default_factory=list)
     provenance: dict = field(default_factory=dict)
-    probe_times: list | None = None  # in place of times spread over the range
+    sampler: list | None = None  # options of `stride sample` that suit it
     table = "model"
 
     def keys(self):
@@ -109,8 +109,6 @@ class Model:
 
     def times(self, rows):
         """float32 [rows], spread over the range."""
-        if self.probe_times is not None:
-            return torch.tensor([self.probe_times[i % len(self.probe_times)] for i in range(rows)])
         share = torch.linspace(0.0, 1.0, rows, dtype=torch.float64)
         if self.time == "timestep":
             steps = int((self.noise_schedule or {}).get("steps", 1000))

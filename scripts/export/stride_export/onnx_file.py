@@ -159,7 +159,8 @@ def build(options):
     return network, made, batch
 
 
-def main():
+def main(sampler=None):
+    """sampler: options of `stride sample` that suit the network."""
     warnings.simplefilter("ignore")
     parser = Parser("onnx", description=ABOUT, epilog=EXAMPLE)
     parser.add_argument("source", type=Path, metavar="FILE.onnx")
@@ -172,6 +173,7 @@ def main():
     options = parser.parse_args()
     check_output(options)
     network, model, batch = build(options)
+    model.sampler = sampler
     compare(network, model, options.source, network.translated.output, batch)
     if options.dtype != "float32":
         network.translated.narrow(DTYPES[options.dtype])

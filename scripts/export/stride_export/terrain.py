@@ -32,7 +32,7 @@ def main():
         path.write_bytes(content)
         sys.argv[1:] = [str(path), "--prediction", "denoised", "--time", "sigma", "--sigma-min", "0.002", "--sigma-max",
                         "80", "--sigma-data", "0.5", *others]
-        onnx_file.main()
+        onnx_file.main(["--solver", "lcm", "--sigmas", "80,0.661,0"])
 
 
 if __name__ == "__main__":

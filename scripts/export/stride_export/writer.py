@@ -176,12 +176,17 @@ def next_steps(model, folder, decoder=None, encoder=None):
     if model.table != "model":
         print(f"  ./scripts/stride sample --model NETWORK/card.toml --trust-model --{model.table} {folder / 'card.toml'}")
         return
+    told = [c for c in model.conditions if c.shape is not None]
+    if told and encoder is None:
+        values = " ".join(f"{c.name}={'0.5' if c.shape == [1] else f'{c.name}.npy'}" for c in told)
+        print(f"  ./scripts/make-cond {values} --out cond.safetensors")
     flow = model.prediction == "flow"
-    words = ["./scripts/stride", "sample", "--model", str(folder / "card.toml"), "--trust-model",
-             "--solver", "euler" if flow else "dpmpp_2m", "--steps", "20", "--seeds", "0-3"]
-    words += ["--schedule", "flow" if flow else "trailing"] if model.time in ("timestep", "flow_t") else []
+    suits = ["--solver", "euler" if flow else "dpmpp_2m", "--steps", "20"]
+    suits += ["--schedule", "flow" if flow else "trailing"] if model.time in ("timestep", "flow_t") else []
+    words = ["./scripts/stride", "sample", "--model", str(folder / "card.toml"), "--trust-model", "--seeds", "0-3",
+             *(model.sampler or suits)]
     words += ["--class", "0"] if any(c.classes is not None for c in model.conditions) else []
-    words += ["--cond", "cond.safetensors"] if any(c.shape is not None for c in model.conditions) else []
+    words += ["--cond", "cond.safetensors"] if told else []
     if any(c.guidance for c in model.conditions):
         words += ["--guidance", "3.5"]
     elif encoder is not None:

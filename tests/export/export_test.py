@@ -29,6 +29,16 @@ class Net(nn.Module):
         emb = self.time(time[:, None].to(x.dtype) / 1000) + self.label(label)
         return self.last(nn.functional.silu(self.first(x) + emb[:, :, None, None]))
 
+class Placed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.ConvTranspose2d(2, 3, 3, 2, 1, 1, bias=False), nn.Conv2d(3, 2, 3, 2, 1)
+
+    def forward(self, x, time):
+        steps = torch.arange(3, device=x.device).to(x.dtype)
+        ones = torch.ones(x.shape[0], device=x.device)
+        return self.down(self.up(x)) * (time * ones)[:, None, None, None] + steps.sum()
+
 class Tied(nn.Module):
     def forward(self, x, time):
         return x * float(x.shape[0])
@@ -60,6 +70,7 @@ class Pooled(nn.Module):
 def load(): torch.manual_seed(0); return Net()
 def learned(): torch.manual_seed(0); return Net(4)
 def other(): torch.manual_seed(5); return Net()
+def placed(): return Placed()
 def tied(): return Tied()
 def text(): return Text()
 def pair(): return Tuple()
@@ -92,6 +103,16 @@ class Modules(ExportCase):
         self.assertEqual(card["conditions"], [{"name": "class", "classes": 3, "null": 3}])
         self.assertEqual(probe["condition.class"].dtype, torch.int64)
         self.assertEqual((probe["time"].min(), probe["time"].max()), (0, 999))
+
+    def test_a_script_goes_where_its_input_is(self):
+        """A trace writes down its device, and whether convolutions may be in TF32; these do neither."""
+        out = self.export("module", *self.arguments("placed", *PLAIN))
+        self.check_probe(out)
+        graph = torch.jit.load(str(out / "network.pt")).graph
+        self.assertEqual([node for node in graph.findAllNodes("prim::Constant") if str(node.output().type()) == "Device"], [])
+        self.assertTrue(graph.findAllNodes("prim::device"))
+        self.assertTrue(graph.findAllNodes("aten::conv_transpose2d") and graph.findAllNodes("aten::conv2d"))
+        self.assertEqual(graph.findAllNodes("aten::_convolution"), [])
 
     def test_one_package_many_checkpoints(self):
         """The one compilation: weights apart, any batch, and other weights in the same package."""

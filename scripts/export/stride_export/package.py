@@ -35,6 +35,17 @@ def with_rows(inputs, rows):
 
 
 @contextlib.contextmanager
+def exact():
+    """No TF32: probes are float32's, and so is what is compiled; Stride's own option narrows it."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+@contextlib.contextmanager
 def quiet():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -95,11 +106,42 @@ def write_torchscript(network, inputs, path, dynamic=True):
             traced = torch.jit.trace(network, inputs, check_trace=False)
             # Constants that a trace would make anew on the device that it was made on become tensors, which move.
             traced = torch.jit.freeze(traced.eval(), optimize_numerics=False)
+            free_of_place(traced.graph)
             torch.jit.save(traced, str(path))
+            traced = torch.jit.load(str(path))
     except Exception as error:
         raise ExportError(f"torch.jit cannot trace this network: {first_line(error)}") from error
     if dynamic:
         check_other_batch(network, traced, with_rows(inputs, inputs[0].shape[0] + 1))
+
+
+def free_of_place(graph):
+    """A trace writes down the device it was made on, and whether convolutions may be in TF32. Here the device is that of
+    the network's input, and the precision is left to whoever runs it."""
+    image = list(graph.inputs())[1]
+    for node in graph.findAllNodes("prim::Constant"):
+        if is_device(node):
+            place = graph.create("prim::device", [image], 1)
+            place.output().setType(torch._C.DeviceObjType.get())
+            place.insertBefore(next(graph.nodes()))
+            node.output().replaceAllUsesWith(place.output())
+            node.destroy()
+    for node in graph.findAllNodes("aten::_convolution"):
+        image, weight, bias, stride, padding, dilation, transposed, more, groups = list(node.inputs())[:9]
+        name = f"conv{len(stride.toIValue())}d"
+        if transposed.toIValue():
+            plain = graph.create(f"aten::{name.replace('conv', 'conv_transpose')}",
+                                 [image, weight, bias, stride, padding, more, groups, dilation], 1)
+        else:
+            plain = graph.create(f"aten::{name}", [image, weight, bias, stride, padding, dilation, groups], 1)
+        plain.output().setType(node.output().type())
+        plain.insertBefore(node)
+        node.output().replaceAllUsesWith(plain.output())
+        node.destroy()
+
+
+def is_device(node):
+    return str(node.output().type()) == "Device"
 
 
 def check_other_batch(network, traced, inputs):
@@ -112,12 +154,6 @@ def check_other_batch(network, traced, inputs):
     if not same:
         raise ExportError("the trace holds only for the batch size that it was made with: the network computes with it "
                           "as a number; give --batches, e.g. --batches 1,16")
-
-
-def devices_in(traced):
-    """The devices that a TorchScript module names, where it makes tensors of its own."""
-    return sorted({node.output().toIValue().__str__() for node in traced.graph.findAllNodes("prim::Constant")
-                   if str(node.output().type()) == "Device"})
 
 
 def relative_error(found, expected):

@@ -10,7 +10,7 @@ import torch
 from .card import sha256, toml_text
 from .errors import ExportError, command_name, first_line, say
 from .model import DTYPES, Features
-from .package import Frozen, relative_error, runner, with_rows, write_aoti, write_torchscript
+from .package import Frozen, exact, relative_error, runner, with_rows, write_aoti, write_torchscript
 from .tensors import write_tensors
 
 PROBE_ROWS = 4
@@ -100,8 +100,9 @@ def check_code(rows, weights, inputs, expected, options, folder):
                               "numbers; try --kind torchscript")
 
 
-def write_folder(model, options, extra=None):
-    """Writes `model` to options.out. extra: tables of the card beside the model's and [provenance]."""
+@exact()
+def write_folder(model, options):
+    """Writes `model` to options.out."""
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "card.toml").unlink(missing_ok=True)
@@ -133,10 +134,11 @@ def write_folder(model, options, extra=None):
         card["batches"] = options.batches
     if model.conditions:
         card["conditions"] = [condition.table() for condition in model.conditions]
-    (folder / "card.toml").write_text(toml_text({model.table: card, **(extra or {}), "provenance": facts}))
+    (folder / "card.toml").write_text(toml_text({model.table: card, "provenance": facts}))
     return folder
 
 
+@exact()
 def write_features(features: Features, options):
     """A [features] card with a TorchScript trace of a network of images."""
     folder = Path(options.out)

@@ -267,9 +267,20 @@ class Pipelines(ExportCase):
         mine = 0.25 / total * x + sigma * 0.5 / total.sqrt() * -out
         torch.testing.assert_close(mine, scheduler.precondition_outputs(x, out, sigma))
 
+    def export_sd_without_safetensors(self):
+        source = self.folder / "pickled"
+        tiny.sd_pipeline(source)
+        out = self.export("diffusers_folder", source, "--no-decoder", out=self.folder / "pickled-out")
+        self.assertFalse((out / "decoder").exists())
+        for path in (out / "encoders").glob("*/*.safetensors"):
+            path.rename(path.parent / "pytorch_model.bin")
+        return source, out
+
     def test_a_prompt_needs_encoders(self):
         _, out = self.pipeline(tiny.ddpm_pipeline)
         self.refused(3, "holds no prompt encoders", "prompt", out, "a cat", "--out", self.folder / "c")
+        _, out = self.export_sd_without_safetensors()
+        self.refused(3, "--trust-model", "prompt", out, "a cat", "--out", self.folder / "c")
         self.refused(3, "no such folder", "prompt", self.folder / "none", "a cat", "--out", self.folder / "c")
 
 

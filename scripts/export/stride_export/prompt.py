@@ -38,7 +38,7 @@ def encoders_of(folder):
     return inner, read_json(facts) if facts.exists() else {}
 
 
-def load_encoders(folder, index, device, dtype):
+def load_encoders(folder, index, device, dtype, trust):
     """The pipeline with its prompt encoders alone."""
     name = index.get("_class_name")
     cls = getattr(diffusers, name or "", None)
@@ -48,9 +48,11 @@ def load_encoders(folder, index, device, dtype):
     others = {part: None for part, value in index.items()
               if isinstance(value, list) and len(value) == 2 and (value[0] is None or not part.startswith(kept))}
     try:
-        pipeline = cls.from_pretrained(str(folder), local_files_only=True, dtype=dtype, **others)
+        pipeline = cls.from_pretrained(str(folder), local_files_only=True, dtype=dtype,
+                                       use_safetensors=None if trust else True, **others)
     except Exception as error:
-        raise ExportError(f"{folder}: its encoders cannot be loaded: {first_line(error)}") from error
+        hint = "" if trust else " (pickles need --trust-model)"
+        raise ExportError(f"{folder}: its encoders cannot be loaded: {first_line(error)}{hint}") from error
     for part, value in pipeline.components.items():
         if part.startswith("text_encoder") and value is not None:
             value.to(device).eval()
@@ -100,7 +102,7 @@ def encode(options):
     folder, facts = encoders_of(options.folder)
     index = read_json(folder / "model_index.json")
     device = torch.device(options.device)
-    pipeline = load_encoders(folder, index, device, DTYPES[options.dtype])
+    pipeline = load_encoders(folder, index, device, DTYPES[options.dtype], options.trust_model)
     widths = facts.get("conditions", {})
     if hasattr(pipeline, "transformer") and "encoder_hidden_states" in widths:
         # Stable Diffusion 3 asks its network for a width when an encoder was left out.
@@ -133,6 +135,7 @@ def main():
     parser.add_argument("--size", type=integers, metavar="H,W", help="SDXL: the picture's size in pixels (the network's)")
     parser.add_argument("--crop", type=lambda text: [int(each) for each in text.split(",")], default=[0, 0], metavar="Y,X",
                         help="SDXL: where it is cut out of a larger one (0,0)")
+    parser.add_argument("--trust-model", action="store_true", help="open weights that are pickles, which run code")
     options = parser.parse_args()
     positive, negative = encode(options)
     tensors = {**positive, **{f"negative.{name}": each for name, each in negative.items()}}

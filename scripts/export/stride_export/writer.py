@@ -8,14 +8,15 @@ from pathlib import Path
 import torch
 
 from .card import sha256, toml_text
+from .check import answers, difference, difference_apart
 from .errors import ExportError, command_name, first_line, say
 from .model import DTYPES, Features
-from .package import Frozen, exact, relative_error, runner, with_rows, write_aoti, write_torchscript
+from .package import Frozen, exact, with_rows, write_aoti, write_torchscript
 from .tensors import write_tensors
 
 PROBE_ROWS = 4
 PROBE_SEED = 20_240_501
-# What loading allows between the exporter's answers and the package's (docs/models.md).
+# What loading allows between the exporter's answers and the package's (docs/exporting.md).
 ALLOWED = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 
 
@@ -30,18 +31,15 @@ def provenance(options, extra):
     return {**facts, **extra}
 
 
-def answers(network, inputs, rows):
-    """The network's own output, `rows` at a time."""
+def asked(network, inputs, rows):
+    """The network's own output."""
     try:
-        with torch.no_grad():
-            parts = [network(*with_rows(tuple(each[start:start + rows] for each in inputs), rows))
-                     for start in range(0, len(inputs[0]), rows)]
+        return answers(network, inputs, rows)
     except ExportError:
         raise
     except Exception as error:
         shapes = ", ".join(f"{list(each.shape)} {each.dtype}".replace("torch.", "") for each in inputs)
         raise ExportError(f"the network fails on inputs ({shapes}): {first_line(error)}") from error
-    return torch.cat(parts)[:len(inputs[0])]
 
 
 def check_output(model, output, rows, dtype):
@@ -86,13 +84,13 @@ def write_code(network, inputs, options, folder):
     return rows, weights
 
 
-def check_code(rows, weights, inputs, expected, options, folder):
-    """Reloads each package and compares it with the network."""
+def check_code(rows, weights, probe, names, options, folder):
+    """Reloads each package and compares its answers with the network's."""
     for row in rows:
-        size = row.get("batch", options.batches[0] if options.batches != "dynamic" else len(inputs[0]))
-        run = runner(folder / row["file"], options.kind, options.device, weights)
-        found = answers(Frozen(run) if isinstance(run, torch.nn.Module) else run, inputs, size)
-        error = relative_error(found, expected)
+        size = row.get("batch", options.batches[0] if options.batches != "dynamic" else PROBE_ROWS)
+        job = {"file": str(folder / row["file"]), "kind": options.kind, "device": options.device, "dtype": options.dtype,
+               "weights": weights and str(weights), "probe": str(probe), "names": names, "rows": size}
+        error = difference_apart(job) if options.kind == "aoti" else difference(job)
         say(f"{row['file']}: differs from the network by {error:.1e} (allowed {ALLOWED[options.dtype]:.0e})")
         if not error <= ALLOWED[options.dtype]:
             raise ExportError(f"{folder / row['file']}: its answers differ from the network's by {error:.1e}, more than "
@@ -112,16 +110,16 @@ def write_folder(model, options):
     network.eval().requires_grad_(False)
     inputs = tuple(each.to(options.device)
                    for each in model.example(PROBE_ROWS, dtype, torch.Generator().manual_seed(PROBE_SEED)))
-    output = answers(network, inputs, options.batches[0] if options.batches != "dynamic" else PROBE_ROWS)
+    output = asked(network, inputs, options.batches[0] if options.batches != "dynamic" else PROBE_ROWS)
     check_output(model, output, PROBE_ROWS, options.dtype)
     say(f"{'compiling' if options.kind == 'aoti' else 'tracing'} {model.name} for {options.device} in {options.dtype}")
     rows, weights = write_code(network, inputs, options, folder)
-    check_code(rows, weights, inputs, output, options, folder)
     facts = provenance(options, model.provenance)
     probe = folder / "probe.safetensors"
     device = facts.get("gpu", "cpu")
     write_tensors(probe, {**dict(zip(model.names(), map(stored, inputs))), "output": stored(output)},
                   {"torch": torch.__version__, "device": device, "exporter": command_name("export")})
+    check_code(rows, weights, probe, model.names(), options, folder)
     card = {"name": options.name or model.name, "kind": options.kind}
     card.update(rows[0] if len(rows) == 1 else {"packages": rows})
     if options.kind == "aoti":
@@ -148,7 +146,7 @@ def write_features(features: Features, options):
     channels, height, width = features.shape
     generator = torch.Generator().manual_seed(PROBE_SEED)
     images = (2 * torch.rand((2, channels, height, width), generator=generator) - 1).to(options.device)
-    output = answers(network, (images,), 2)
+    output = asked(network, (images,), 2)
     if output.dim() != 2 or not output.isfinite().all():
         raise ExportError(f"the network returns {list(output.shape)}; finite features [N, F] are needed")
     path = folder / "features.pt"

@@ -14,7 +14,7 @@ from commands import ExportCase, run, tensors_of
 from safetensors.torch import save_file
 from stride_export import schedules
 from stride_export.card import toml_text
-from stride_export.check import difference_apart
+from stride_export.check import apart
 from stride_export.errors import ExportError
 from stride_export.model import Condition, parse_condition
 from stride_export.package import runner
@@ -142,7 +142,7 @@ class Modules(ExportCase):
         for code, text, words in ((-11, "", "crashes when it is run (signal 11)"), (1, "a\nRuntimeError: b\n", "RuntimeError: b")):
             done = subprocess.CompletedProcess([], code, "", text)
             with mock.patch.object(subprocess, "run", return_value=done), self.assertRaisesRegex(ExportError, re.escape(words)):
-                difference_apart({"file": "x.pt2"})
+                apart({"file": "x.pt2"})
 
     def test_one_package_a_batch_size(self):
         card, _ = self.check_probe(self.export("module", *self.arguments("load", *LABELLED, "--batches", "4,1")))

@@ -2,6 +2,7 @@
 a package that crashes takes nothing with it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -33,20 +34,34 @@ def difference(job):
     return relative_error(answers(network, inputs, job["rows"]), probe["output"])
 
 
-def difference_apart(job):
-    """The same in a process of its own."""
-    done = subprocess.run([sys.executable, "-B", "-m", "stride_export.check", json.dumps(job)], capture_output=True, text=True)
+def apart(job):
+    """What this module prints of `job` in a process of its own.
+
+    The C++ library of this process comes first there, as it does in Stride: a compiler that puts a copy of its own into
+    every package would give such a process two.
+    """
+    environment = dict(os.environ)
+    with open("/proc/self/maps") as maps:
+        library = next((line.split()[-1] for line in maps if "/libstdc++.so" in line), None)
+    if library is not None:
+        environment["LD_PRELOAD"] = " ".join(filter(None, [library, os.environ.get("LD_PRELOAD")]))
+    done = subprocess.run([sys.executable, "-B", "-m", "stride_export.check", json.dumps(job)], capture_output=True, text=True,
+                          env=environment)
     if done.returncode < 0:
-        raise ExportError(f"{job['file']}: the package crashes when it is run (signal {-done.returncode}): compiled by a "
-                          "compiler whose C++ library is another than torch's, perhaps; set CXX to the system's, or take "
-                          "--kind torchscript")
+        raise ExportError(f"{job['file']}: the package crashes when it is run (signal {-done.returncode}); try another "
+                          "compiler (CXX), or --kind torchscript")
     if done.returncode != 0:
         raise ExportError(f"{job['file']}: the package cannot be run: {done.stderr.strip().splitlines()[-1]}")
-    return float(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def constant_names(job):
+    return torch._inductor.aoti_load_package(job["file"], run_single_threaded=True).get_constant_fqns()
 
 
 if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
     try:
-        print(difference(json.loads(sys.argv[1])))
+        print(json.dumps((difference if "probe" in asked else constant_names)(asked)))
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {first_line(error)}")

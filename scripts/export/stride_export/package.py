@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .errors import ExportError, first_line
-from .tensors import read_tensors, write_tensors
+from .tensors import read_tensors
 
 LARGEST_BATCH = 4096
 
@@ -69,11 +69,11 @@ def exported(network, inputs, dynamic):
         raise ExportError(f"torch.export cannot follow this network: {first_line(error)}{hint}, or --kind torchscript") from error
 
 
-def write_aoti(network, inputs, path, dynamic=True, weights=None, settings=None):
-    """Compiles for the device of `inputs`. weights: the file that holds the weights in place of the package."""
+def write_aoti(network, inputs, path, dynamic=True, weights_apart=False, settings=None):
+    """Compiles for the device of `inputs`; returns the exported program, which holds the weights."""
     program = exported(network, inputs, dynamic)
     settings = dict(settings or {})
-    if weights is not None:
+    if weights_apart:
         settings["aot_inductor.package_constants_in_so"] = False
         settings["always_keep_tensor_constants"] = True  # Inductor would write the smallest into the code
     try:
@@ -81,23 +81,12 @@ def write_aoti(network, inputs, path, dynamic=True, weights=None, settings=None)
             torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=settings)
     except Exception as error:
         raise ExportError(f"AOTInductor cannot compile this network: {first_line(error)}") from error
-    if weights is not None:
-        write_constants(program, path, weights)
+    return program
 
 
 def constants_of(program):
     """Everything that a package may ask for, by name."""
     return {**program.constants, **program.state_dict}
-
-
-def write_constants(program, package, weights):
-    there = constants_of(program)
-    names = torch._inductor.aoti_load_package(str(package), run_single_threaded=True).get_constant_fqns()
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise ExportError(f"{package}: the package has constants of its own ({', '.join(missing[:3])}…), made while it "
-                          "was compiled; export without --weights-apart")
-    write_tensors(weights, {name: there[name] for name in names})
 
 
 def write_torchscript(network, inputs, path, dynamic=True):

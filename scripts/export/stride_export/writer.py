@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from .card import sha256, toml_text
-from .check import answers, difference, difference_apart
+from .check import answers, apart, difference
 from .errors import ExportError, command_name, first_line, say
 from .model import DTYPES, Features
-from .package import Frozen, exact, with_rows, write_aoti, write_torchscript
+from .package import Frozen, constants_of, exact, with_rows, write_aoti, write_torchscript
 from .tensors import write_tensors
 
 PROBE_ROWS = 4
@@ -76,12 +76,25 @@ def write_code(network, inputs, options, folder):
         # An example of one row would make the batch a constant.
         example = with_rows(inputs, size or 2)
         if options.kind == "aoti":
-            write_aoti(network, example, path, size is None, weights, dict(options.inductor))
+            program = write_aoti(network, example, path, size is None, weights is not None, dict(options.inductor))
+            if weights is not None:
+                write_constants(program, path, weights)
         else:
             write_torchscript(network, example, path, size is None)
         row = {"file": path.name, "sha256": sha256(path)}
         rows.append(row if len(sizes) == 1 else {**row, "batch": size})
     return rows, weights
+
+
+def write_constants(program, package, weights):
+    """What the package asks for, by name."""
+    there = constants_of(program)
+    names = apart({"file": str(package)})
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise ExportError(f"{package}: the package has constants of its own ({', '.join(missing[:3])}…), made while it "
+                          "was compiled; export without --weights-apart")
+    write_tensors(weights, {name: there[name] for name in names})
 
 
 def check_code(rows, weights, probe, names, options, folder):
@@ -90,7 +103,7 @@ def check_code(rows, weights, probe, names, options, folder):
         size = row.get("batch", options.batches[0] if options.batches != "dynamic" else PROBE_ROWS)
         job = {"file": str(folder / row["file"]), "kind": options.kind, "device": options.device, "dtype": options.dtype,
                "weights": weights and str(weights), "probe": str(probe), "names": names, "rows": size}
-        error = difference_apart(job) if options.kind == "aoti" else difference(job)
+        error = apart(job) if options.kind == "aoti" else difference(job)
         say(f"{row['file']}: differs from the network by {error:.1e} (allowed {ALLOWED[options.dtype]:.0e})")
         if not error <= ALLOWED[options.dtype]:
             raise ExportError(f"{folder / row['file']}: its answers differ from the network's by {error:.1e}, more than "

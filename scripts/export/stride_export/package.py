@@ -80,7 +80,8 @@ def write_aoti(network, inputs, path, dynamic=True, weights_apart=False, setting
         with torch.no_grad(), quiet():
             torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=settings)
     except Exception as error:
-        raise ExportError(f"AOTInductor cannot compile this network: {first_line(error)}") from error
+        why = next((line.strip() for line in str(error).splitlines() if "error:" in line), first_line(error))
+        raise ExportError(f"AOTInductor cannot compile this network: {why}") from error
     return program
 
 

@@ -9,6 +9,7 @@ import torch
 from commands import ExportCase, run, tensors_of
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, FluxPipeline
 from stride_export import schedules
+from stride_export.writer import grid_of
 
 EXACT = {"atol": 2e-6, "rtol": 2e-5}
 
@@ -254,6 +255,12 @@ class Pipelines(ExportCase):
         n, np, _ = pipeline.encode_prompt("dog", None, device="cpu")
         self.check_prompt(out, card, {"encoder_hidden_states": p[0], "pooled_projections": pp[0]},
                           {"encoder_hidden_states": n[0], "pooled_projections": np[0]})
+
+    def test_what_to_run_next(self):
+        self.assertEqual(grid_of({"kind": "flow", "steps": 1000, "shift": 3.0}), "flow:shift=3.0")
+        self.assertEqual(grid_of({"kind": "flow", "seq_len": 16, "base_shift": 0.5, "max_shift": 1.2}),
+                         "flow:seq_len=16,max_shift=1.2")
+        self.assertEqual((grid_of({"kind": "flow"}), grid_of({"kind": "linear"})), ("flow", "trailing"))
 
     def test_trained_betas_and_edm(self):
         keys = schedules.from_scheduler({"trained_betas": [0.1, 0.2], "_class_name": "DDPMScheduler"}, "here", 1)

@@ -181,6 +181,16 @@ def copy_beside(source, folder):
     return source.name
 
 
+def grid_of(schedule):
+    """A grid on the network's timesteps; of flow times with the shift that it was trained with."""
+    if schedule.get("kind") != "flow":
+        return "trailing"
+    own = {"base_shift": 0.5, "max_shift": 1.15, "base_seq_len": 256, "max_seq_len": 4096, "time_shift": "exponential"}
+    options = [f"{key}={value}" for key, value in schedule.items()
+               if key not in ("kind", "steps") and own.get(key) != value]
+    return "flow:" + ",".join(options) if options else "flow"
+
+
 def next_steps(model, folder, decoder=None, encoder=None):
     """What to run next, on standard output."""
     print(f"wrote {folder / 'card.toml'}; next:")
@@ -193,9 +203,9 @@ def next_steps(model, folder, decoder=None, encoder=None):
     if told and encoder is None:
         values = " ".join(f"{c.name}={'0.5' if c.shape == [1] else f'{c.name}.npy'}" for c in told)
         print(f"  ./scripts/make-cond {values} --out cond.safetensors")
-    flow = model.prediction == "flow"
-    suits = ["--solver", "euler" if flow else "dpmpp_2m", "--steps", "20"]
-    suits += ["--schedule", "flow" if flow else "trailing"] if model.time in ("timestep", "flow_t") else []
+    suits = ["--solver", "euler" if model.prediction == "flow" else "dpmpp_2m", "--steps", "20"]
+    if model.time in ("timestep", "flow_t"):
+        suits += ["--schedule", grid_of(model.noise_schedule or {})]
     words = ["./scripts/stride", "sample", "--model", str(folder / "card.toml"), "--trust-model", "--seeds", "0-3",
              *(model.sampler or suits)]
     words += ["--class", "0"] if any(c.classes is not None for c in model.conditions) else []

@@ -11,7 +11,7 @@ from .wheels import member
 
 ABOUT = """\
 The consistency model of heights that the package adaptive-terrain-diffusion 0.4.2 (MIT) ships as ONNX: an EDM UNet of
-10.46 M parameters, 1 × 128 × 128, told how difficult the terrain is to cross (0 … 1), made for one or two evaluations. Only
+10.46 M parameters, 1 × 128 × 128, told how difficult the terrain is to cross (0 … 1), made for one evaluation. Only
 that one file is taken from the wheel. Other options are export-onnx's."""
 EXAMPLE = """\
 example:
@@ -32,7 +32,7 @@ def main():
         path.write_bytes(content)
         sys.argv[1:] = [str(path), "--prediction", "denoised", "--time", "sigma", "--sigma-min", "0.002", "--sigma-max",
                         "80", "--sigma-data", "0.5", *others]
-        onnx_file.main(["--solver", "lcm", "--sigmas", "80,0.661,0"])
+        onnx_file.main(["--solver", "lcm", "--sigmas", "80,0"])
 
 
 if __name__ == "__main__":

@@ -98,7 +98,6 @@ void add_reference(FeatureSetup& setup, const std::string& reference, const std:
   setup.reference_name = fmt::format("{} (SHA-256 {:.12}…)", images.name, images.sha256);
   if (!setup.features) return;
   setup.reference_features = setup.features(images.x);
-  setup.reference = FeatureStatistics::of(setup.reference_features);
 }
 
 FeatureSetup make_feature_setup(const FeatureRequest& request, const std::string& reference, const ModelInfo& model) {
@@ -109,6 +108,8 @@ FeatureSetup make_feature_setup(const FeatureRequest& request, const std::string
                                  fmt::join(model.shape, "×")));
   }
   if (!reference.empty()) add_reference(choice.setup, reference, model.shape);
+  if (choice.setup.reference_features.defined())
+    choice.setup.reference = FeatureStatistics::of(choice.setup.reference_features);
   return choice.setup;
 }
 

@@ -38,7 +38,8 @@ struct FeatureChoice {
 };
 [[nodiscard]] FeatureChoice choose_features(const FeatureRequest& request);
 
-/// Adds a reference: images as load_samples takes them, or statistics (.npz with `mu` and `sigma`). Throws UsageError
+/// Adds a reference: images as load_samples takes them, or statistics (.npz with `mu` and `sigma`). The covariance of
+/// images' features is left to the metrics that want it: of a perceptual network's it may be too large. Throws UsageError
 /// where statistics are of another network or quantisation rule than `setup`, or there is no network to go with them.
 void add_reference(FeatureSetup& setup, const std::string& reference, const std::vector<int64_t>& shape);
 

@@ -17,11 +17,16 @@ struct Evaluation {
       log_variance;  ///< what the model says of its variance, as it says it: see solvers/methods/ddpm.cpp
 };
 
-/// A condition that a model takes: `classes` > 0 for labels (int64 `[B]`), else a float tensor of `shape`.
+/// A condition that a model takes: labels (`classes` > 0; int64 `[B]`), a scale of guidance that the model was trained
+/// with (`guidance`; float `[B]`), else a float tensor `[B, …]` of `shape`.
 struct ConditionSpec {
   std::string name;
   int64_t classes = 0;
   std::vector<int64_t> shape;
+  std::optional<int64_t> null = -1;  ///< of labels: the one that means "none"; none: the model knows no such thing
+  bool zeros = false;                ///< of tensors: zeros mean "none"
+  bool guidance = false;
+  std::optional<double> standard = {};  ///< of guidance: the scale where nobody says one
 };
 
 /// What is known about a model without running it; the numbers of its card.

@@ -4,6 +4,7 @@
 #include "datasets/images/image_source.h"
 #include "datasets/store/store_index.h"
 #include "datasets/store/trajectory_store.h"
+#include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
@@ -39,8 +40,9 @@ Json inspect_card(const std::string& path) {
               {"sigma_max", card.info.sigma_max},
               {"sigma_data", card.info.sigma_data}};
   for (const ConditionSpec& condition : card.info.conditions) {
-    out["conditions"].push_back(condition.classes > 0
-                                    ? fmt::format("{}: {} classes", condition.name, condition.classes)
+    out["conditions"].push_back(condition.classes > 0 ? fmt::format("{}: {} classes", condition.name, condition.classes)
+                                : condition.guidance
+                                    ? fmt::format("{}: a scale of guidance", condition.name)
                                     : fmt::format("{}: {}", condition.name, shape_text(condition.shape)));
   }
   if (card.file.empty()) {
@@ -49,6 +51,8 @@ Json inspect_card(const std::string& path) {
     out["file"] = card.file;
     out["prediction"] = card.prediction;
     out["time"] = card.time;
+    if (card.foreign) out["dtype"] = dtype_name(card.foreign->dtype);
+    if (!card.probe.empty()) out["probe"] = card.probe;
   }
   out["sha256"] = card.info.sha256;
   return out;

@@ -16,8 +16,7 @@ namespace stride {
 namespace {
 
 constexpr int64_t kMostElements = int64_t{1} << 30;
-const std::vector<std::string> kKinds = {"gaussian_mixture", "unet"};
-const std::vector<std::string> kOtherKinds = {"torchscript", "aoti"};  // of the format, and not in this build
+const std::vector<std::string> kKinds = {"gaussian_mixture", "unet", "torchscript", "aoti"};
 
 std::string needed_text(TomlReader& reader, const std::string& key) {
   auto found = reader.text(key);
@@ -53,21 +52,60 @@ void read_sigmas(TomlReader& reader, ModelInfo& info) {
   if (info.sigma_min >= info.sigma_max) reader.fail("sigma_min", "must be below sigma_max");
 }
 
+// Which of the three it is.
+void read_form(TomlReader& reader, ConditionSpec& condition) {
+  condition.classes = reader.integer("classes").value_or(0);
+  const auto shape = reader.integers("shape");
+  if (const toml::node* node = reader.node("guidance")) {
+    if (!node->is_boolean()) reader.fail("guidance", "must be true or false");
+    condition.guidance = node->value_or(false);
+  }
+  if (condition.classes < 0) reader.fail("classes", "must be positive");
+  if (static_cast<int>(condition.classes > 0) + static_cast<int>(shape.has_value()) +
+          static_cast<int>(condition.guidance) !=
+      1)
+    reader.fail("classes", "or shape, or guidance = true, one of them, says what the condition looks like");
+  condition.shape = shape.value_or(std::vector<int64_t>{});
+  int64_t elements = 1;
+  for (const int64_t extent : condition.shape) {
+    if (extent < 1 || extent > kMostElements / elements)
+      reader.fail("shape", "must hold positive sizes, at most 2^30 values in all");
+    elements *= extent;
+  }
+  if (const auto standard = reader.number("default")) {
+    if (!condition.guidance) reader.fail("default", "is of a condition with guidance = true");
+    condition.standard = *standard;
+  }
+}
+
+// What stands for no condition. Stride's own models have the label −1 for it.
+void read_none(TomlReader& reader, bool foreign, ConditionSpec& condition) {
+  if (foreign) condition.null.reset();
+  const toml::node* node = reader.node("null");
+  if (node == nullptr) return;
+  if (!foreign) reader.fail("null", "is of networks of the kinds torchscript and aoti");
+  if (condition.classes > 0) {
+    const auto label = reader.integer("null");
+    if (*label < 0) reader.fail("null", "must be a label that the network takes for none");
+    condition.null = label;
+  } else {
+    if (condition.guidance || reader.text("null") != "zeros")
+      reader.fail("null", "of a condition with a shape is \"zeros\"");
+    condition.zeros = true;
+  }
+}
+
 void read_conditions(TomlReader& reader, const std::string& where, ModelInfo& info) {
   for (const toml::table* table : reader.tables("conditions")) {
     TomlReader inner(*table, where, "model.conditions");
     ConditionSpec condition;
     condition.name = needed_text(inner, "name");
-    condition.classes = inner.integer("classes").value_or(0);
-    condition.shape = inner.integers("shape").value_or(std::vector<int64_t>{});
-    if (condition.classes < 0) inner.fail("classes", "must be positive");
-    if ((condition.classes > 0) == !condition.shape.empty()) {
-      inner.fail("classes", "or shape, one of the two, says what the condition looks like");
-    }
-    if (std::any_of(condition.shape.begin(), condition.shape.end(), [](int64_t extent) { return extent < 1; })) {
-      inner.fail("shape", "must hold positive sizes");
-    }
+    read_form(inner, condition);
+    read_none(inner, is_foreign(info.kind), condition);
     inner.done();
+    const auto same = [&](const ConditionSpec& other) { return other.name == condition.name; };
+    if (std::any_of(info.conditions.begin(), info.conditions.end(), same))
+      inner.fail("name", fmt::format("is '{}', as that of another condition", condition.name));
     info.conditions.push_back(std::move(condition));
   }
 }
@@ -139,10 +177,6 @@ void read_noise_schedule(TomlReader& reader, const std::string& where, ModelCard
   card.noise_schedule = std::move(spec);
 }
 
-bool is_sha256(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 void read_batches(TomlReader& reader, ModelCard& card) {
   const toml::node* node = reader.node("batches");
   if (node == nullptr) return;
@@ -153,16 +187,24 @@ void read_batches(TomlReader& reader, ModelCard& card) {
   card.batches = reader.integers("batches").value_or(std::vector<int64_t>{});
   if (card.batches.empty()) reader.fail("batches", "is \"dynamic\" or a list of sizes");
   for (const int64_t size : card.batches) {
-    if (size < 1) reader.fail("batches", "must hold positive sizes");
+    if (size < 1 || size > kLargestBatch)
+      reader.fail("batches", fmt::format("must hold positive sizes, at most {}", kLargestBatch));
   }
 }
 
 void read_network(TomlReader& reader, const std::string& where, ModelCard& card) {
-  card.file = needed_text(reader, "file");
-  card.file_sha256 = reader.text("sha256").value_or("");
-  if (!card.file_sha256.empty() && !is_sha256(card.file_sha256)) {
-    reader.fail("sha256", "must be 64 lower-case hexadecimal digits");
+  if (is_foreign(card.info.kind)) {
+    card.foreign = read_foreign_card(reader, where, card.info.kind);
+    card.file = card.foreign->code.front().file;
+    card.file_sha256 = foreign_identity(*card.foreign, card.foreign->weights_sha256);
+  } else {
+    card.file = needed_text(reader, "file");
+    card.file_sha256 = read_sha256(reader, "sha256");
   }
+  card.probe = reader.text("probe").value_or("");
+  card.probe_sha256 = read_sha256(reader, "probe_sha256");
+  if (!card.probe_sha256.empty() && card.probe.empty())
+    reader.fail("probe_sha256", "is of a file `probe`, which is missing");
   card.prediction = reader.text("prediction").value_or(card.prediction);
   const auto& names = parameterisation_names();
   if (std::find(names.begin(), names.end(), card.prediction) == names.end()) {
@@ -175,7 +217,11 @@ void read_network(TomlReader& reader, const std::string& where, ModelCard& card)
     reader.fail("time", fmt::format("is '{}': {}", card.time, error.what()));
   }
   read_batches(reader, card);
+  if (card.foreign && card.foreign->code.front().batch > 0 && reader.node("batches") != nullptr)
+    reader.fail("batches", "follows from `packages`, each of which has its own `batch`");
   read_noise_schedule(reader, where, card);
+  if (card.time == "timestep" && !card.noise_schedule)
+    reader.fail("noise_schedule", "is missing: the network takes timesteps, of which it says what they mean");
 }
 
 }  // namespace
@@ -192,13 +238,8 @@ ModelCard parse_model_card(const std::string& text, const std::string& where) {
   ModelCard card;
   card.info.kind = needed_text(reader, "kind");
   card.info.name = reader.text("name").value_or("");
-  const auto is_of = [&](const std::vector<std::string>& kinds) {
-    return std::find(kinds.begin(), kinds.end(), card.info.kind) != kinds.end();
-  };
-  if (!is_of(kKinds) && !is_of(kOtherKinds))
-    reader.fail("kind", fmt::format("is '{}', but must be one of {} (the format has {} too, which are not built into "
-                                    "this version)",
-                                    card.info.kind, fmt::join(kKinds, ", "), fmt::join(kOtherKinds, ", ")));
+  if (std::find(kKinds.begin(), kKinds.end(), card.info.kind) == kKinds.end())
+    reader.fail("kind", fmt::format("is '{}', but must be one of {}", card.info.kind, fmt::join(kKinds, ", ")));
   read_shape(reader, card.info);
   read_sigmas(reader, card.info);
   read_conditions(reader, where, card.info);

@@ -4,6 +4,7 @@
 #include "framework/denoiser.h"
 #include "framework/grids/noise_schedule.h"
 #include "framework/models/gaussian_mixture.h"
+#include "pipeline/models/foreign_card.h"
 
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ struct ModelCard {
   std::string time = "c_noise";
   std::optional<Spec> noise_schedule;  ///< the card's, if it names one
   std::vector<int64_t> batches;        ///< sizes that the network accepts; empty: any
+  std::string probe, probe_sha256;     ///< what the network answered where it was exported; empty: not known
+  std::optional<ForeignCard> foreign;  ///< of the kinds torchscript and aoti
 };
 
 /// Parses a card. `where` (the file's name) starts every message. Text that is not TOML, a missing key or a
@@ -49,8 +52,10 @@ struct LoadedModel {
   [[nodiscard]] const ModelInfo& info() const noexcept { return denoiser->info(); }
 };
 
-/// Loads the weights (their SHA-256 checked first) in `dtype`, onto `device`. Throws InputError on a file
-/// that is missing or not what the card promises, UsageError on a kind that this build does not have.
-[[nodiscard]] LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype);
+/// Loads the weights (their SHA-256 checked first) in `dtype`, onto `device`, and runs the card's probe. Throws
+/// InputError on a file that is missing or not what the card promises, and where the probe is answered otherwise than
+/// it says; UsageError on a network that is a program (kinds torchscript and aoti) without `trust`.
+[[nodiscard]] LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype,
+                                     bool trust = false);
 
 }  // namespace stride

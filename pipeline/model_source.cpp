@@ -6,6 +6,9 @@
 #include "neural/networks/model_loader.h"
 #include "pipeline/embedded.h"
 #include "pipeline/model_card.h"
+#include "pipeline/models/card_probe.h"
+#include "pipeline/models/foreign_model.h"
+#include "pipeline/models/model_files.h"
 #include "pipeline/shipped_models.h"
 
 #include <fmt/format.h>
@@ -18,8 +21,6 @@ namespace {
 
 constexpr std::string_view kEmbedded = "embedded:";
 constexpr std::string_view kCard = "/card.toml";
-
-bool is_embedded(const ModelSource& source) { return source.where.starts_with(kEmbedded); }
 
 // A feature network has a card too, but is no denoiser.
 bool is_denoiser(std::string_view card) { return card.find("[model]") != std::string_view::npos; }
@@ -73,32 +74,18 @@ ModelSource file_model(const std::string& given) {
   return source;
 }
 
-std::string weights_bytes(const ModelSource& source) {
-  if (!is_embedded(source)) return read_file(source.weights);
-  const auto bytes = embedded_file(source.weights);
-  if (!bytes) throw InputError(fmt::format("{}: the program holds no file {}", source.where, source.weights));
-  return std::string(*bytes);
-}
-
 std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Device device, at::ScalarType dtype) {
   const ModelCard& card = source.card;
-  if (card.info.kind != "unet") {
-    throw UsageError(
-        fmt::format("{}: models of kind '{}' are not built into this version; it runs gaussian_mixture and unet",
-                    source.where, card.info.kind));
-  }
   if (card.prediction != "edm" || card.time != "c_noise") {
     throw UsageError(fmt::format("{}: a native unet has prediction = \"edm\" and time = \"c_noise\"", source.where));
   }
-  const std::string bytes = weights_bytes(source);
+  const std::string bytes = model_bytes(source, card.file, card.file_sha256);
   ModelInfo info = card.info;
   info.sha256 = sha256(bytes);
-  if (!card.file_sha256.empty() && info.sha256 != card.file_sha256) {
-    throw InputError(
-        fmt::format("{}: its SHA-256 is {}, but the card {} promises {}: the file is damaged, or another one",
-                    source.weights, info.sha256, source.where, card.file_sha256));
-  }
-  return make_unet(info, parse_safetensors(bytes, source.weights), source.weights, device, dtype);
+  auto denoiser = make_unet(info, parse_safetensors(bytes, source.weights), source.weights, device, dtype);
+  if (const std::optional<Probe> probe = read_probe(source))
+    require_answer(source, probe, dynamic_cast<const NetworkDenoiser&>(*denoiser), device, dtype);
+  return denoiser;
 }
 
 }  // namespace
@@ -128,7 +115,7 @@ ModelSource find_model(const std::string& name_or_path) {
   return shipped ? file_model(*shipped) : embedded_model(name_or_path);
 }
 
-LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype) {
+LoadedModel load_model(const std::string& name_or_path, at::Device device, at::ScalarType dtype, bool trust) {
   LoadedModel model;
   model.source = find_model(name_or_path);
   const ModelCard& card = model.source.card;
@@ -136,6 +123,8 @@ LoadedModel load_model(const std::string& name_or_path, at::Device device, at::S
     model.denoiser = std::make_shared<GaussianMixture>(card.info, card.mixture, device);
     if (at::elementSize(dtype) < at::elementSize(at::kFloat))
       model.denoiser = std::make_shared<NarrowDenoiser>(std::move(model.denoiser), dtype);
+  } else if (card.foreign) {
+    model.denoiser = load_foreign(model.source, device, dtype, trust);
   } else {
     model.denoiser = load_network(model.source, device, dtype);
   }

@@ -113,6 +113,19 @@ noise_schedule = { kind = "scaled_linear", beta_start = 0.00085, beta_end = 0.01
 classes = [0, 1]
 )";
 
+constexpr const char* kForeignCard = R"([model]
+kind = "aoti"
+packages = [ { file = "a.pt2", sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", batch = 2 } ]
+device = "cpu"
+dtype = "bfloat16"
+weights = "w.safetensors"
+probe = "p.safetensors"
+shape = [1, 8, 8]
+time = "timestep"
+noise_schedule = { kind = "linear" }
+conditions = [ { name = "class", classes = 3, null = 3 }, { name = "e", shape = [2, 3], null = "zeros" }, { name = "g", guidance = true, default = 2 } ]
+)";
+
 std::string small_hdf5() {
   hdf5::ImageWriter image;
   image.attribute("solver", "heun");
@@ -171,7 +184,8 @@ std::vector<Target> all() {
        }},
       {"card", [](std::string_view bytes) { (void)parse_model_card(std::string(bytes), "fuzz"); },
        [] {
-         return std::vector<std::string>{kCard, "[model]\nkind = \"unet\"\nfile = \"x\"\nshape = [1, 8, 8]\n"};
+         return std::vector<std::string>{kCard, "[model]\nkind = \"unet\"\nfile = \"x\"\nshape = [1, 8, 8]\n",
+                                         kForeignCard};
        }},
       {"plan", [](std::string_view bytes) { (void)Plan::from_json(resealed(bytes), "fuzz"); }, one(small_plan)},
       {"manifest", [](std::string_view bytes) { (void)StoreManifest::from_json(resealed(bytes), "fuzz"); },

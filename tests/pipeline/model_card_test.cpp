@@ -124,7 +124,7 @@ TEST_CASE("model card: malformed cards are refused with their place") {
       {network("noise_schedule = { kind = \"square\" }\n"), ErrorKind::input, "square"},
       {network("noise_schedule = { kind = \"linear\", beta_stop = 1 }\n"), ErrorKind::usage, "beta_stop"},
       {network("interpolation = \"cubic\"\n"), ErrorKind::input, "log_linear"},
-      {network("conditions = [ { name = \"class\" } ]\n"), ErrorKind::input, "one of the two"},
+      {network("conditions = [ { name = \"class\" } ]\n"), ErrorKind::input, "one of them"},
       {network("conditions = [ { classes = 3 } ]\n"), ErrorKind::input, "name is missing"},
       {network("conditions = 3\n"), ErrorKind::input, "list of tables"}};
   for (const Row& row : rows) {

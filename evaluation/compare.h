@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,8 @@ struct EvaluateSettings {
   int64_t images = 16;  ///< samples kept to look at, where they are images
   Seeds seeds = "10000-10255";
 
-  std::optional<int64_t> label = {};  ///< the class, where the model takes one
+  LabelChoice label = {};                         ///< the class, where the model takes one: 3, "0-9", "random"
+  std::map<std::string, Tensor> conditions = {};  ///< by name, and as negative.NAME: for all seeds, or a row for each
   std::string guidance = {};
   std::string threshold = {};
   bool clip = false;

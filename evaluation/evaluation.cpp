@@ -60,7 +60,9 @@ class Engine final {
     if (!any_needs(settings, &MetricNeeds::mixture)) return;
     if (card == nullptr || card->info.kind != "gaussian_mixture")
       throw UsageError("the metric exact needs a model whose law is known: a gaussian_mixture");
-    mixture_ = mixture_of_class(card->mixture, settings.draw.label.value_or(-1));
+    if (settings.draw.label && !settings.draw.label.one())
+      throw UsageError("the metric exact is of one law: give one `class` for all seeds");
+    mixture_ = mixture_of_class(card->mixture, settings.draw.label.one().value_or(-1));
   }
 
   EvaluationResult run() {
@@ -159,8 +161,7 @@ class Engine final {
         start_points(first, denoiser_.info(), denoiser_.info().sigma_max, 0, static_cast<int64_t>(first.seeds.size()));
     const Tensor sigma = at::full({x.size(0)}, denoiser_.info().sigma_max, x.options().dtype(at::kDouble));
     const at::NoGradGuard no_grad;
-    (void)denoiser_.evaluate(x, sigma,
-                             make_condition(denoiser_.info(), settings_.draw.label, x.size(0), settings_.draw.device));
+    (void)denoiser_.evaluate(x, sigma, make_condition(denoiser_.info(), first, 0, x.size(0)));
   }
 
   // Results of other seeds, of another model or teacher, or of a plan or a policy's file that has changed since, do not

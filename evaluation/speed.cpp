@@ -237,8 +237,7 @@ class Bench final {
     const int64_t n = settings_.samples;
     const Tensor x = start_points(draw, model_.info(), sampler.grid.start(), 0, n);
     const Tensor ids = at::arange(n, at::TensorOptions().dtype(at::kLong).device(settings_.device));
-    RunConstant own{
-        ids, make_condition(model_.info(), {}, n, settings_.device), sampler.grid.rows(n, settings_.device), {}};
+    RunConstant own{ids, any_condition(model_.info(), n, settings_.device), sampler.grid.rows(n, settings_.device), {}};
     const Times sigma = at::full({n}, sampler.grid.start(), x.options().dtype(at::kDouble));
     return start_run(*sampler.solver, *sampler.controller, std::move(own), x, sigma);
   }
@@ -297,7 +296,7 @@ class Bench final {
   [[nodiscard]] RunConstant constant(const TimeGrid* grid) const {
     const Tensor ids = at::arange(batch_, at::TensorOptions().dtype(at::kLong).device(settings_.device));
     return {ids,
-            make_condition(model_.info(), {}, batch_, settings_.device),
+            any_condition(model_.info(), batch_, settings_.device),
             grid != nullptr ? grid->rows(batch_, settings_.device) : Tensor(),
             {}};
   }

@@ -38,10 +38,4 @@ void PolicyChoice::write(SamplerSpec& spec) const {
 Seeds::Seeds(const char* text) : Seeds(std::string(text)) {}
 Seeds::Seeds(const std::string& text) : numbers_(parse_seeds(text)) {}
 
-void check_condition(const DrawSettings& draw, const ModelInfo& model) {
-  if (draw.guidance.active() && !draw.label)
-    throw UsageError("`guidance` needs a condition to guide towards: give `label`");
-  (void)make_condition(model, draw.label, 1, at::kCPU);
-}
-
 }  // namespace stride

@@ -84,11 +84,8 @@ class Seeds final {
   std::vector<int64_t> numbers_;
 };
 
-/// Throws UsageError where guidance has no label to guide towards, or the label is none of the model's.
-void check_condition(const DrawSettings& draw, const ModelInfo& model);
-
 /// What the settings of sample, fit and evaluate have in common, for the driver. Throws UsageError on a malformed text,
-/// and on guidance without a label to guide towards.
+/// and on conditions that are missing or not the model's (settle_conditions).
 /// A model of Stride's own runs as CUDA graphs; a denoiser of the caller's may do on the host what no graph repeats.
 template <typename Settings>
 [[nodiscard]] DrawSettings common_draw(const Settings& settings, const ModelChoice& model, std::vector<int64_t> seeds) {
@@ -100,7 +97,9 @@ template <typename Settings>
   draw.dtype = settings.dtype;
   draw.label = settings.label;
   draw.guidance = make_guidance({settings.guidance, settings.threshold, settings.clip}, model.info().sigma_data);
-  check_condition(draw, model.info());
+  if (!settings.conditions.empty())
+    draw.conditions = condition_rows(settings.conditions, "`conditions`", model.info(), draw.seeds.size());
+  settle_conditions(draw, model.info(), !settings.guidance.empty());
   return draw;
 }
 

@@ -186,7 +186,9 @@ class Drawing final {
   const Denoiser& model() const { return masked_ ? static_cast<const Denoiser&>(*masked_) : network(); }
 
   BatchState condition(int64_t first, int64_t n, int64_t rows) const {
-    BatchState own = make_condition(denoiser_.info(), settings_.label, rows, settings_.device);
+    std::vector<Tensor> slots = make_condition(denoiser_.info(), settings_, first, n).slots();
+    for (Tensor& slot : slots) slot = pad_rows(slot, rows);
+    BatchState own(std::move(slots));
     if (!masked_) return own;
     const auto part = [&](const Tensor& all) {
       return pad_rows(all.narrow(0, first, n).to(settings_.device, state_dtype(settings_.dtype)), rows);
@@ -274,6 +276,10 @@ DrawSettings with_rows(const DrawSettings& settings, std::vector<int64_t> seeds,
   for (Tensor DrawSettings::*rows : {&DrawSettings::init, &DrawSettings::start, &DrawSettings::mask})
     if ((out.*rows).defined()) out.*rows = take(out.*rows, 0);
   if (out.noise.defined()) out.noise = take(out.noise, 1);
+  if (out.label.list.defined()) out.label.list = take(out.label.list, 0);
+  for (auto* const rows : {&out.conditions.values, &out.conditions.negative})
+    for (auto& [name, all] : *rows)
+      if (all.size(0) > 1) all = take(all, 0);  // one row is for all seeds
   return out;
 }
 
@@ -352,23 +358,6 @@ DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>&
 DrawSettings slice_of(const DrawSettings& settings, int64_t first, int64_t n) {
   return with_rows(settings, {settings.seeds.begin() + first, settings.seeds.begin() + first + n},
                    [&](const Tensor& all, int64_t dim) { return all.narrow(dim, first, n); });
-}
-
-BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n, at::Device device) {
-  if (model.conditions.empty()) {
-    if (label) throw UsageError(fmt::format("`class`: the model '{}' takes no condition", model.name));
-    return {};
-  }
-  if (model.conditions.size() != 1 || model.conditions[0].classes < 1) {
-    throw UsageError(fmt::format(
-        "the model '{}' needs conditions other than one label, which this version cannot give it", model.name));
-  }
-  const int64_t classes = model.conditions[0].classes;
-  if (label && (*label < 0 || *label >= classes)) {
-    throw UsageError(
-        fmt::format("`class` {}: the model '{}' has the classes 0 to {}", *label, model.name, classes - 1));
-  }
-  return BatchState({at::full({n}, label.value_or(-1), at::TensorOptions().dtype(at::kLong).device(device))});
 }
 
 }  // namespace stride

@@ -6,6 +6,8 @@
 #include "framework/models/tiled_denoiser.h"
 #include "framework/progress.h"
 #include "framework/sample.h"
+#include "pipeline/conditions/conditions.h"
+#include "pipeline/conditions/label_choice.h"
 #include "pipeline/graph_runs.h"
 #include "pipeline/sampler.h"
 
@@ -22,27 +24,26 @@ struct DrawSettings {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;  ///< of the network; state and result are in state_dtype of it
   Guidance guidance;
-  std::optional<int64_t> label;  ///< none: the model's null condition where it takes one
-  Tensor init;                   ///< undefined, or unit normals `[N, …]` in the order of seeds
-  bool init_scale_vp = false;    ///< scale by √(1 + σ₀²) in place of σ₀
-  Tensor noise;                  ///< undefined, or unit normals `[M, N, …]`
-  Tensor start;                  ///< undefined, or images `[N, …]`, to which the first noise is added
-  Tensor mask;                   ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
-  std::optional<Tiling> tile;    ///< the network sees images tile by tile
-  bool exact = false;            ///< padded micro-batches of one size, so that bits do not depend on the batch
-  bool graphs = false;           ///< runs on fixed grids as CUDA graphs, where the device and the model have them
-  bool oom_backoff = false;      ///< halve the batch when memory runs out
+  LabelChoice label;                        ///< none: the model's null condition where it takes one
+  ConditionRows conditions;                 ///< other conditions, by name
+  std::optional<double> embedded_guidance;  ///< the scale, of models that take it as a condition
+  Tensor init;                              ///< undefined, or unit normals `[N, …]` in the order of seeds
+  bool init_scale_vp = false;               ///< scale by √(1 + σ₀²) in place of σ₀
+  Tensor noise;                             ///< undefined, or unit normals `[M, N, …]`
+  Tensor start;                             ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor mask;                              ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
+  std::optional<Tiling> tile;               ///< the network sees images tile by tile
+  bool exact = false;        ///< padded micro-batches of one size, so that bits do not depend on the batch
+  bool graphs = false;       ///< runs on fixed grids as CUDA graphs, where the device and the model have them
+  bool oom_backoff = false;  ///< halve the batch when memory runs out
   int64_t max_steps = 10000;
 };
 
-/// The same settings for some of the seeds: the rows of init, noise, start and mask go along. Throws UsageError on a
-/// seed that is not there.
+/// The same settings for some of the seeds: the rows of init, noise, start, mask and conditions go along. Throws
+/// UsageError on a seed that is not there.
 [[nodiscard]] DrawSettings for_seeds(const DrawSettings& settings, const std::vector<int64_t>& seeds);
 /// The same for the n seeds from the `first`-th on: what a loop over batches asks for.
 [[nodiscard]] DrawSettings slice_of(const DrawSettings& settings, int64_t first, int64_t n);
-/// The condition of `n` rows: the label in every row, or "none" where the model knows that.
-[[nodiscard]] BatchState make_condition(const ModelInfo& model, std::optional<int64_t> label, int64_t n,
-                                        at::Device device);
 /// float64 `[n, …]`: unit normals of the seeds [first, first + n), on the device.
 [[nodiscard]] Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n);
 /// The same, scaled for the grid's first σ and added to what the run starts from, in the state's dtype.

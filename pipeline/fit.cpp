@@ -12,7 +12,9 @@ FitTask task_of(const ModelChoice& model, const FitSettings& settings) {
   FitTask task;
   task.seeds = settings.seeds.numbers();
   task.validation_seeds = settings.val_seeds.numbers();
-  task.draw = common_draw(settings, model, {});
+  std::vector<int64_t> both = task.seeds;
+  both.insert(both.end(), task.validation_seeds.begin(), task.validation_seeds.end());
+  task.draw = common_draw(settings, model, std::move(both));
   task.teacher_text = settings.teacher;
   task.teacher = parse_teacher(settings.teacher);
   if (!settings.fit_memory.empty()) task.fit.memory = parse_bytes(settings.fit_memory, "`fit_memory`");

@@ -4,6 +4,7 @@
 #include "pipeline/choices.h"
 #include "pipeline/fitting.h"
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -31,7 +32,9 @@ struct FitSettings {
   std::string fit_memory = {};  ///< "512M"
   std::optional<Plan> init_plan = {};
 
-  std::optional<int64_t> label = {};  ///< the class, where the model takes one
+  LabelChoice label = {};                         ///< the class, where the model takes one: 3, "0-9", "random"
+  std::map<std::string, Tensor> conditions = {};  ///< by name, and as negative.NAME: for all seeds, or a row for each,
+                                                  ///< of `seeds` and then of `val_seeds`
   std::string guidance = {};
   std::string threshold = {};
   bool clip = false;

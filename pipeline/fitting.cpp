@@ -25,19 +25,25 @@ void require_ended_well(const Tensor& status) {
     throw QualityError("the teacher has samples that did not end well; check the model and its sigma range");
 }
 
-PlanFitData rows_of(const FitTask& task, const ModelInfo& model, const std::vector<int64_t>& seeds, Tensor start,
-                    Tensor target) {
-  const auto device = task.draw.device;
-  return {start.to(device), target.to(device),
-          make_condition(model, task.draw.label, static_cast<int64_t>(seeds.size()), device)};
+// The settings of a task for its seeds, and then for those that the plan is chosen on.
+DrawSettings both_of(const FitTask& task) {
+  DrawSettings both = task.draw;
+  both.seeds = task.seeds;
+  both.seeds.insert(both.seeds.end(), task.validation_seeds.begin(), task.validation_seeds.end());
+  return both;
 }
 
-PlanFitData recorded(const TrajectoryStore& store, const ModelInfo& model, const FitTask& task,
+// Of the seeds from the `first`-th on of both.
+PlanFitData rows_of(const DrawSettings& both, const ModelInfo& model, int64_t first, Tensor start, Tensor target) {
+  return {start.to(both.device), target.to(both.device), make_condition(model, both, first, start.size(0))};
+}
+
+PlanFitData recorded(const TrajectoryStore& store, const ModelInfo& model, const FitTask& task, int64_t first,
                      const std::vector<int64_t>& seeds) {
   const TrajectoryBatch batch = store.batch(store.rows_of(seeds), state_dtype(task.draw.dtype));
   require_ended_well(batch.status);
   const int64_t last = batch.x.size(1) - 1;
-  return rows_of(task, model, seeds, batch.x.select(1, 0).contiguous(), batch.x.select(1, last).contiguous());
+  return rows_of(both_of(task), model, first, batch.x.select(1, 0).contiguous(), batch.x.select(1, last).contiguous());
 }
 
 }  // namespace
@@ -112,9 +118,7 @@ Sampler fit_teacher(const FitTask& task, const ModelInfo& model, const ModelCard
 
 std::optional<FitData> teacher_end_points(const Sampler& teacher, const Denoiser& denoiser, const FitTask& task,
                                           const ProgressFn& progress) {
-  DrawSettings both = task.draw;
-  both.seeds = task.seeds;
-  both.seeds.insert(both.seeds.end(), task.validation_seeds.begin(), task.validation_seeds.end());
+  const DrawSettings both = both_of(task);
   DrawHooks hooks;
   hooks.progress = progress;
   const Draws ends = draw(teacher, denoiser, both, hooks);
@@ -122,7 +126,7 @@ std::optional<FitData> teacher_end_points(const Sampler& teacher, const Denoiser
   require_ended_well(ends.status);
   const auto part = [&](int64_t first, const std::vector<int64_t>& seeds) {
     const auto count = static_cast<int64_t>(seeds.size());
-    return rows_of(task, denoiser.info(), seeds, start_points(both, denoiser.info(), task.fit.sigma_max, first, count),
+    return rows_of(both, denoiser.info(), first, start_points(both, denoiser.info(), task.fit.sigma_max, first, count),
                    ends.x.slice(0, first, first + count));
   };
   return FitData{part(0, task.seeds), part(static_cast<int64_t>(task.seeds.size()), task.validation_seeds),
@@ -134,8 +138,9 @@ FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denois
   require_recorded_for({store.folder(), made_with}, denoiser.info(), task.draw);
   made_with.seeds = format_seeds(task.seeds);
   made_with.validation_seeds = format_seeds(task.validation_seeds);
-  return {recorded(store, denoiser.info(), task, task.seeds),
-          recorded(store, denoiser.info(), task, task.validation_seeds), std::move(made_with)};
+  return {recorded(store, denoiser.info(), task, 0, task.seeds),
+          recorded(store, denoiser.info(), task, static_cast<int64_t>(task.seeds.size()), task.validation_seeds),
+          std::move(made_with)};
 }
 
 PlanFitResult fit_to(const FitData& data, const Denoiser& denoiser, const FitTask& task, const ProgressFn& progress) {

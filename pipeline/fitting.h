@@ -31,7 +31,9 @@ struct FitTask {
   SamplerSpec teacher;
   std::string teacher_text;  ///< as the plan's file names it
   std::vector<int64_t> seeds, validation_seeds;
-  DrawSettings draw;  ///< of the teacher's runs, and condition and guidance of the plan's; its own seeds are not used
+  /// Of the teacher's runs, and condition and guidance of the plan's. Its own seeds are not used; what has a row a seed
+  /// has those of `seeds` and then those of `validation_seeds`.
+  DrawSettings draw;
   PlanFitOptions fit;
 
   /// Empty when valid, else what is wrong and how to fix it.

@@ -18,7 +18,7 @@ RunResult invert_chunk(const Sampler& sampler, const Denoiser& denoiser, const D
                        const Tensor& seeds, int64_t first, const InversionOptions& options) {
   const int64_t n = seeds.size(0);
   const RunConstant constant{seeds.to(settings.device),
-                             make_condition(denoiser.info(), settings.label, n, settings.device),
+                             make_condition(denoiser.info(), settings, first, n),
                              sampler.grid.rows(n, settings.device),
                              {}};
   const NoNoise noise;

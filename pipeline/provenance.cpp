@@ -19,6 +19,9 @@ namespace {
 
 using Conditions = std::map<std::string, std::string>;
 
+// Where two runs differ in these they are of two different samplers of the model.
+const std::vector<std::string> kOfSampler = {"class", "guidance", "clip", "threshold"};
+
 // In canonical form, so that "2" and "2.0" are one guidance.
 Conditions conditions_of(const MadeWith& made, const ModelInfo& model) {
   DrawSettings settings;
@@ -27,6 +30,7 @@ Conditions conditions_of(const MadeWith& made, const ModelInfo& model) {
   if (made.clip) settings.guidance.clip = *made.clip;
   Conditions out = conditions_of(settings);
   if (!made.label.empty()) out["class"] = made.label;
+  if (!made.condition.empty()) out["condition"] = made.condition;
   return out;
 }
 
@@ -41,11 +45,11 @@ std::string in_words(const Conditions& conditions, const std::vector<std::string
 }
 
 // "class 3, and this run has class 7"; empty: they are the same.
-std::string difference(const Conditions& made, const Conditions& here) {
+std::string difference(const Conditions& made, const Conditions& here, const std::vector<std::string>& names) {
   std::vector<std::string> differ;
-  for (const char* name : {"class", "guidance", "clip", "threshold"}) {
+  for (const std::string& name : names) {
     if (made.contains(name) != here.contains(name) || (made.contains(name) && made.at(name) != here.at(name)))
-      differ.emplace_back(name);
+      differ.push_back(name);
   }
   return differ.empty() ? std::string()
                         : fmt::format("{}, and this run has {}", in_words(made, differ), in_words(here, differ));
@@ -53,8 +57,7 @@ std::string difference(const Conditions& made, const Conditions& here) {
 
 // What was trained on several classes knows each of them.
 bool is_one_of(const std::string& labels, const Conditions& here) {
-  const std::vector<std::string> all = split_list(labels);
-  return std::find(all.begin(), all.end(), here.contains("class") ? here.at("class") : "none") != all.end();
+  return covers(labels, here.contains("class") ? here.at("class") : "none");
 }
 
 int digits_of(const std::string& dtype) { return dtype == "float64" ? 2 : dtype == "float32" ? 1 : 0; }
@@ -63,7 +66,9 @@ int digits_of(const std::string& dtype) { return dtype == "float64" ? 2 : dtype 
 
 std::map<std::string, std::string> conditions_of(const DrawSettings& settings) {
   std::map<std::string, std::string> out;
-  if (settings.label) out["class"] = fmt::format("{}", *settings.label);
+  if (settings.label) out["class"] = settings.label.text();
+  if (!settings.conditions.sha256.empty()) out["condition"] = settings.conditions.sha256;
+  if (settings.embedded_guidance.value_or(1.0) != 1.0) out["guidance"] = fmt::format("{}", *settings.embedded_guidance);
   if (std::string text = guidance_text(settings.guidance); !text.empty()) out["guidance"] = std::move(text);
   if (std::string text = threshold_text(settings.guidance); !text.empty()) out["threshold"] = std::move(text);
   if (std::isfinite(settings.guidance.clip)) out["clip"] = fmt::format("{}", settings.guidance.clip);
@@ -75,8 +80,10 @@ MadeWith record_of(const Sampler& teacher, const ModelInfo& model, const DrawSet
   MadeWith out;
   out.recorded = true;
   out.model_sha256 = model.sha256;
-  if (settings.label) out.label = fmt::format("{}", *settings.label);
-  out.guidance = guidance_text(settings.guidance);
+  out.label = settings.label.text();
+  out.condition = settings.conditions.sha256;
+  const Conditions conditions = conditions_of(settings);
+  if (const auto found = conditions.find("guidance"); found != conditions.end()) out.guidance = found->second;
   out.threshold = threshold_text(settings.guidance);
   if (std::isfinite(settings.guidance.clip)) out.clip = settings.guidance.clip;
   out.dtype = dtype_name(settings.dtype);
@@ -95,7 +102,7 @@ void require_made_for(const Sampler& sampler, const ModelInfo& model, const Draw
     made.erase("class");
     if (here.contains("class")) made["class"] = here.at("class");
   }
-  if (const std::string what = difference(made, here); !what.empty())
+  if (const std::string what = difference(made, here, kOfSampler); !what.empty())
     throw UsageError(
         fmt::format("{} was made with {}: it belongs to what it was made with; ask for the same, or "
                     "`allow_model_mismatch` runs it all the same",
@@ -103,7 +110,9 @@ void require_made_for(const Sampler& sampler, const ModelInfo& model, const Draw
 }
 
 void require_recorded_for(const MadeFile& store, const ModelInfo& model, const DrawSettings& settings) {
-  if (const std::string what = difference(conditions_of(store.made_with, model), conditions_of(settings));
+  std::vector<std::string> all = kOfSampler;
+  all.emplace_back("condition");
+  if (const std::string what = difference(conditions_of(store.made_with, model), conditions_of(settings), all);
       !what.empty())
     throw UsageError(fmt::format("{} was recorded with {}: ask for the same", store.path, what));
 }
@@ -121,6 +130,10 @@ std::vector<std::string> run_warnings(const Sampler& sampler, const DrawSettings
       out.push_back(fmt::format("{} was made in {} and runs in {}", sampler.made->path, made.dtype, here));
     }
   }
+  if (sampler.made && sampler.made->made_with.recorded && !sampler.made->made_with.condition.empty() &&
+      sampler.made->made_with.condition != settings.conditions.sha256)
+    out.push_back(fmt::format("{} was made with other conditions ({:.12}) than this run has", sampler.made->path,
+                              sampler.made->made_with.condition));
   if (settings.noise.defined() && !sampler.solver->traits().stochastic && !sampler.term->stochastic())
     out.push_back(fmt::format("`noise` has no effect: {} draws none", sampler.spec.solver));
   return out;

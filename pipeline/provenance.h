@@ -14,7 +14,8 @@ namespace stride {
                                  const std::vector<int64_t>& seeds, const std::vector<int64_t>& validation_seeds);
 
 /// Class, guidance and bounds of a run as texts by name ("class", "guidance", "clip", "threshold"), those that it has:
-/// two runs that differ here are of two different samplers of the model.
+/// two runs that differ here are of two different samplers of the model. "condition" is the hash of the file of other
+/// conditions (prompts), by which samplers do not differ.
 [[nodiscard]] std::map<std::string, std::string> conditions_of(const DrawSettings& settings);
 
 /// Throws UsageError, naming what differs, where the sampler comes from a file that was made with another class,
@@ -25,7 +26,8 @@ void require_made_for(const Sampler& sampler, const ModelInfo& model, const Draw
 void require_recorded_for(const MadeFile& store, const ModelInfo& model, const DrawSettings& settings);
 
 /// One sentence for each thing that a reader of the results should know: the sampler's own warnings; a file that does
-/// not say what it was made with, or that was made in a higher precision; noise that nothing draws.
+/// not say what it was made with, or that was made in a higher precision or under other conditions; noise that nothing
+/// draws.
 [[nodiscard]] std::vector<std::string> run_warnings(const Sampler& sampler, const DrawSettings& settings);
 
 /// Those of `seeds` that the sampler's file was fitted, trained or chosen on, as text; empty: none, as far as it says.

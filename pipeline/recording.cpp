@@ -1,10 +1,16 @@
 #include "pipeline/recording.h"
 
+#include "datasets/store/store_index.h"
+#include "framework/error.h"
+#include "framework/spec.h"
 #include "framework/stopwatch.h"
 #include "neural/predictor/trajectory_features.h"
 #include "pipeline/provenance.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace stride {
@@ -49,6 +55,27 @@ std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, i
     share.insert(share.end(), from, from + std::min(block, total - first));
   }
   return share;
+}
+
+Ranks parse_ranks(const std::string& text, const std::string& where) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) throw UsageError(fmt::format("{} {}: write I/N, as in 0/4", where, text));
+  const Ranks ranks{parse_integer(text.substr(0, slash), where), parse_integer(text.substr(slash + 1), where)};
+  if (ranks.count < 1 || ranks.rank < 0 || ranks.rank >= ranks.count)
+    throw UsageError(fmt::format("{} {}: ranks count from 0, below their number", where, text));
+  return ranks;
+}
+
+std::vector<int64_t> missing_seeds(const std::vector<int64_t>& seeds, const TrajectoryWriter& writer,
+                                   const std::string& store) {
+  const StoreIndex index(store);
+  if (const std::string field = index.config().difference(writer.config()); !field.empty())
+    throw UsageError(fmt::format("{} holds trajectories of another kind, they differ in {}: record into another folder",
+                                 store, field));
+  std::vector<int64_t> rest;
+  std::copy_if(seeds.begin(), seeds.end(), std::back_inserter(rest),
+               [&](int64_t seed) { return !index.seeds().contains(seed); });
+  return rest;
 }
 
 std::map<std::string, std::string> store_settings(const DrawSettings& settings) {

@@ -30,6 +30,18 @@ struct Recording {
 /// what is left, whoever recorded the rest. A function of its arguments.
 [[nodiscard]] std::vector<int64_t> share_of(const std::vector<int64_t>& seeds, int64_t rank, int64_t ranks);
 
+/// One of several processes that share a record.
+struct Ranks {
+  int64_t rank = 0, count = 1;
+};
+/// "0/4". Throws UsageError, naming `where`.
+[[nodiscard]] Ranks parse_ranks(const std::string& text, const std::string& where);
+
+/// Those of `seeds` that neither this writer nor another of the same store has. Throws UsageError where the store holds
+/// trajectories of another kind.
+[[nodiscard]] std::vector<int64_t> missing_seeds(const std::vector<int64_t>& seeds, const TrajectoryWriter& writer,
+                                                 const std::string& store);
+
 /// What a store says of the conditions it was recorded under: dtype, and class, guidance and bounds where there are
 /// any.
 [[nodiscard]] std::map<std::string, std::string> store_settings(const DrawSettings& settings);

@@ -3,6 +3,7 @@
 
 #include "pipeline/choices.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct SampleSettings {
   PolicyChoice policy = {};
   std::string term = "ode";
 
-  std::optional<int64_t> label = {};  ///< the class, where the model takes one
-  std::string guidance = {};          ///< "2", "2:interval=0.2-5"
+  LabelChoice label = {};                         ///< the class, where the model takes one: 3, "0-9", "random"
+  std::map<std::string, Tensor> conditions = {};  ///< by name, and as negative.NAME: for all seeds, or a row for each
+  std::string guidance = {};                      ///< "2", "2:interval=0.2-5"
   std::string threshold = {};
   bool clip = false;
 

@@ -74,4 +74,20 @@ ReadInput read_mask(const PictureRequest& from, const ModelInfo& model) {
   return {mask, std::move(read.sha256)};
 }
 
+ReadInput read_normals(const PictureRequest& from, const std::string& dataset, bool draws, const ModelInfo& model) {
+  Tensor values = read_dataset(from.path, dataset);
+  if (!draws) values = rows_of_seeds(values, from.path, from.seeds);
+  if (!values.is_floating_point())
+    throw InputError(fmt::format("`{}` {}: /{} must hold floating-point numbers", from.option, from.path, dataset));
+  const Shape wanted = with_rows(static_cast<int64_t>(from.seeds.size()), model.shape);
+  const std::size_t leading = draws ? 1 : 0;
+  const auto sizes = values.sizes();
+  if (sizes.size() < leading || sizes.slice(leading) != at::IntArrayRef(wanted))
+    throw InputError(
+        fmt::format("`{}`: /{} has the shape [{}], but this run needs [{}{}]: one row per seed, each like "
+                    "the model's sample",
+                    from.option, dataset, fmt::join(sizes, ", "), draws ? "draws, " : "", fmt::join(wanted, ", ")));
+  return {std::move(values), sha256_file(from.path)};
+}
+
 }  // namespace stride

@@ -12,4 +12,9 @@ namespace stride {
 /// The same of `/mask`, in 0 … 1: 1 where the sample is made anew, 0 where the start stays. One channel serves all.
 [[nodiscard]] ReadInput read_mask(const PictureRequest& from, const ModelInfo& model);
 
+/// Unit normals of a run: the dataset of an HDF5 file, `[N, …]` with rows by `/seed` where the file has it, or, with
+/// `draws`, `[M, N, …]`. Throws InputError on what is neither numbers nor of that shape.
+[[nodiscard]] ReadInput read_normals(const PictureRequest& from, const std::string& dataset, bool draws,
+                                     const ModelInfo& model);
+
 }  // namespace stride

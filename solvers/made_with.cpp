@@ -27,6 +27,7 @@ std::string label_from(const JsonPlace<nlohmann::json>& place) {
 std::string to_json(const MadeWith& made_with) {
   nlohmann::ordered_json out = {{"model", made_with.model_sha256}};
   out["class"] = label_json(made_with.label);
+  if (!made_with.condition.empty()) out["condition"] = made_with.condition;
   out["guidance"] = made_with.guidance;
   out["clip"] = made_with.clip ? nlohmann::ordered_json(*made_with.clip) : nlohmann::ordered_json(nullptr);
   out["threshold"] = made_with.threshold;
@@ -45,6 +46,7 @@ MadeWith made_with_from_json(const std::string& text, const std::string& where) 
   const JsonPlace<nlohmann::json> root(json, where + ": 'made_with'");
   out.model_sha256 = root.at("model").text();
   out.label = label_from(root.at("class"));
+  if (json.contains("condition")) out.condition = root.at("condition").text();
   out.guidance = root.at("guidance").text();
   if (!root.at("clip").is_null()) out.clip = root.at("clip").number();
   out.threshold = root.at("threshold").text();

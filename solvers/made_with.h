@@ -11,8 +11,11 @@ namespace stride {
 struct MadeWith {
   /// False for a file from before this record: then at most the model and the seeds are known.
   bool recorded = false;
-  std::string model_sha256 = {};                  ///< empty: not known
-  std::string label = {};                         ///< "3"; of a predictor for several classes "3,1,none"; empty: none
+  std::string model_sha256 = {};  ///< empty: not known
+  /// "3"; "0-9" or "random" where each seed had one of several; of a predictor for several stores "3,1,none"; empty:
+  /// none
+  std::string label = {};
+  std::string condition = {};                     ///< SHA-256 of the file of other conditions; empty: none
   std::string guidance = {};                      ///< as parse_guidance takes it; empty: none
   std::string threshold = {};                     ///< as parse_threshold takes it; empty: none
   std::optional<double> clip = {};                ///< bound on the denoised prediction, in data scale

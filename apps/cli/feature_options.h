@@ -6,6 +6,8 @@
 
 namespace stride {
 
+/// --trust-model, with its key under `section`.
+[[nodiscard]] OptionTable trust_option(const std::string& section, const char* group);
 /// --features, --quantise and --trust-model, with keys under `section`.
 [[nodiscard]] OptionTable feature_options(const std::string& section, const std::string& fallback = "");
 /// --device, for commands that run no sampler.

@@ -1,6 +1,7 @@
 // The sampling options, and what they say.
 #include "apps/cli/sampling_options.h"
 
+#include "apps/cli/feature_options.h"
 #include "apps/cli/guidance_option.h"
 #include "apps/cli/refine_option.h"
 #include "framework/text_list.h"
@@ -106,14 +107,20 @@ OptionTable sampling_options(const SamplingTable& wanted) {
                         .help = "accept a plan or predictor that was made for another model",
                         .group = kModelGroup,
                         .key = "sampling.allow_model_mismatch"}};
+  if (wanted.trust) table = table + trust_option("sampling", kModelGroup);
   if (wanted.condition) {
-    table.push_back({.name = "class",
-                     .kind = ValueKind::integer,
-                     .value = "N",
-                     .help = "condition on this label",
-                     .group = kModelGroup,
-                     .key = "sampling.class"});
-    table = table + guidance_options(kModelGroup);
+    table = table +
+            OptionTable{{.name = "class",
+                         .value = "N|A-B|random|FILE",
+                         .help = "condition on this label, on a range that the seeds go through, or on one a seed",
+                         .group = kModelGroup,
+                         .key = "sampling.class"},
+                        {.name = "cond",
+                         .value = "FILE",
+                         .help = "other conditions by name (safetensors), as ./scripts/encode-prompt writes them",
+                         .group = kModelGroup,
+                         .key = "sampling.cond"}} +
+            guidance_options(kModelGroup);
   }
   if (!wanted.solver.empty()) {
     table.push_back({.name = "solver",

@@ -1,5 +1,6 @@
 // stride bench: what runs cost against the evaluations of their network alone.
 #include "apps/cli/command.h"
+#include "apps/cli/feature_options.h"
 #include "apps/cli/sampling_options.h"
 #include "evaluation/speed.h"
 #include "evaluation/torch_peer.h"
@@ -34,7 +35,7 @@ class BenchCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
-    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
+    const LoadedModel model = model_of(context);
     SpeedSettings settings;
     settings.device = context.device();
     settings.dtype = context.dtype();
@@ -159,7 +160,8 @@ class BenchCommand final : public Command {
                               .value = "N",
                               .help = "measurements of each, network and run in turn",
                               .group = "Bench",
-                              .key = "bench.rounds"}}};
+                              .key = "bench.rounds"}} +
+                 trust_option("bench", "Bench")};
 };
 
 }  // namespace

@@ -27,7 +27,8 @@ class DemoCommand final : public Command {
     const OptionValues& options = context.options();
     DemoSettings settings;
     settings.model = model_of(context);
-    const LoadedModel model = load_model(settings.model, context.device(), context.dtype());
+    const LoadedModel model =
+        load_model(settings.model, context.device(), context.dtype(), context.options().flag("trust-model"));
     settings.nfe = parse_seeds(options.text("nfe"), "nfe");
     settings.fit_seeds = parse_seeds(options.text("fit-seeds"), "fit_seeds");
     settings.validation_seeds = parse_seeds(options.text("val-seeds"), "val_seeds");

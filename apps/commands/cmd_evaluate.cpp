@@ -70,7 +70,7 @@ class EvaluateCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
-    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
+    const LoadedModel model = model_of(context);
     EvaluationSettings settings;
     settings.draw = draw_settings(context, model.info());
     settings.teacher = parse_teacher(options.text("teacher"));
@@ -219,7 +219,7 @@ class EvaluateCommand final : public Command {
           "compares the plan with ipndm at 3 to 6 evaluations",
       .common = {.compute = true, .seeds = true, .run = true},
       .options =
-          sampling_options({.several = true, .grid = false, .policy = false, .starts = true, .solver = ""}) +
+          sampling_options({.several = true, .grid = false, .policy = false, .trust = false, .solver = ""}) +
           OptionTable{{.name = "solver",
                        .fallback = "ipndm",
                        .value = "NAME[:key=value,...]",

@@ -21,7 +21,7 @@ class FitCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     if (const auto code = context.finished({kPlanName})) return *code;
-    const LoadedModel model = load_model(context.options().text("model"), context.device(), context.dtype());
+    const LoadedModel model = model_of(context);
     const FitTask task = fit_task(context, model);
     const Sampler teacher = fit_teacher(task, model.info(), &model.source.card);
     warn(context, run_warnings(teacher, task.draw));

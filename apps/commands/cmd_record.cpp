@@ -4,7 +4,6 @@
 #include "datasets/store/store_share.h"
 #include "datasets/store/trajectory_store.h"
 #include "datasets/store/trajectory_writer.h"
-#include "framework/spec.h"
 #include "pipeline/recording.h"
 #include "pipeline/status_text.h"
 #include "pipeline/store_path.h"
@@ -26,12 +25,12 @@ class RecordCommand final : public Command {
     if (!context.arguments().empty()) return merge(context);
     const OptionValues& options = context.options();
     const Ranks ranks = ranks_of(options);
-    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
+    const LoadedModel model = model_of(context);
     const Sampler sampler =
         make_sampler(sampler_specs(options).at(0), model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
     const auto points = parse_save_at(options.text("save-at"), sampler.grid.steps());
-    const TrajectoryConfig config = config_of(context, model.info(), sampler, points);
+    const TrajectoryConfig config = config_of(context, model.info(), sampler, settings, points);
     if (const std::string reason = config.invalid_reason(); !reason.empty()) throw UsageError(reason);
     WriterOptions writing;
     writing.shard_rows = options.integer("shard-rows");
@@ -55,7 +54,7 @@ class RecordCommand final : public Command {
     for (const std::string& name : writer.adopted())
       context.log().info(fmt::format("listed {}, which an earlier run had sealed", name));
     if (context.resumed_from()) (void)TrajectoryStore(store);  // every shard is whole, or an error
-    const DrawSettings rest = for_seeds(settings, missing(share, writer, store));
+    const DrawSettings rest = for_seeds(settings, missing_seeds(share, writer, store));
     if (rest.seeds.size() < share.size()) {
       context.log().info(
           fmt::format("{} of {} trajectories are there already", share.size() - rest.seeds.size(), share.size()));
@@ -68,55 +67,26 @@ class RecordCommand final : public Command {
   }
 
  private:
-  struct Ranks {
-    int64_t rank = 0, count = 1;
-  };
-
   // --shard, else what launchers of several processes say.
   static Ranks ranks_of(const OptionValues& options) {
-    Ranks ranks;
-    const char* rank = std::getenv("RANK");
-    const char* count = std::getenv("WORLD_SIZE");
-    std::string text = rank != nullptr && count != nullptr ? fmt::format("{}/{}", rank, count) : "0/1";
-    const std::string from = options.has("shard") ? "--shard" : "RANK/WORLD_SIZE";
-    if (options.has("shard")) text = options.text("shard");
-    const std::size_t slash = text.find('/');
-    if (slash == std::string::npos) throw UsageError(fmt::format("{} {}: write I/N, as in 0/4", from, text));
-    ranks.rank = parse_integer(text.substr(0, slash), from);
-    ranks.count = parse_integer(text.substr(slash + 1), from);
-    if (ranks.count < 1 || ranks.rank < 0 || ranks.rank >= ranks.count)
-      throw UsageError(fmt::format("{} {}: ranks count from 0, below their number", from, text));
-    return ranks;
-  }
-
-  // What neither this writer nor another of the same store has.
-  static std::vector<int64_t> missing(const std::vector<int64_t>& seeds, const TrajectoryWriter& writer,
-                                      const std::string& store) {
-    const StoreIndex index(store);
-    if (const std::string field = index.config().difference(writer.config()); !field.empty()) {
-      throw UsageError(fmt::format(
-          "{} holds trajectories of another kind, they differ in {}: record into another folder", store, field));
-    }
-    std::vector<int64_t> rest;
-    for (const int64_t seed : seeds) {
-      if (!index.seeds().contains(seed)) rest.push_back(seed);
-    }
-    return rest;
+    if (options.has("shard")) return parse_ranks(options.text("shard"), "--shard");
+    const char *rank = std::getenv("RANK"), *count = std::getenv("WORLD_SIZE");
+    if (rank == nullptr || count == nullptr) return {};
+    return parse_ranks(fmt::format("{}/{}", rank, count), "RANK/WORLD_SIZE");
   }
 
   static TrajectoryConfig config_of(const Context& context, const ModelInfo& model, const Sampler& sampler,
-                                    const std::vector<int64_t>& points) {
+                                    const DrawSettings& draw, const std::vector<int64_t>& points) {
     const OptionValues& options = context.options();
     if (!sampler.fixed())
       throw UsageError(fmt::format("--policy {}: trajectories are recorded on fixed grids; use --policy fixed",
                                    sampler.spec.policy));
-    std::map<std::string, std::string> settings = {
-        {"term", sampler.spec.term}, {"dtype", at::toString(context.dtype())}, {"save_at", "all"}};
+    std::map<std::string, std::string> settings = store_settings(draw);
+    settings.insert({{"term", sampler.spec.term}, {"save_at", "all"}});
     if (static_cast<int64_t>(points.size()) <= sampler.grid.steps()) settings.erase("save_at");
-    for (const char* name : {"class", "guidance", "threshold", "init", "noise"}) {
+    for (const char* name : {"guidance", "threshold", "init", "noise"}) {
       if (options.has(name)) settings[name] = options.values(name).at(0);
     }
-    if (options.flag("clip")) settings["clip"] = "true";
     at::ScalarType dtype = options.text("store-dtype") == "float16" ? at::kHalf : at::kFloat;
     if (options.flag("features-only")) {
       if (options.given("store-dtype"))

@@ -24,7 +24,7 @@ class SampleCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
     if (const auto code = context.finished({"samples.h5"})) return *code;
-    const LoadedModel model = load_model(options.text("model"), context.device(), context.dtype());
+    const LoadedModel model = model_of(context);
     const bool inverts = options.flag("invert");
     if (inverts && (options.has("mask") || strength_of(options) != 1.0))
       throw UsageError("--invert walks from the whole image to its noise: leave --mask and --strength out");

@@ -53,7 +53,8 @@ class ScheduleCommand final : public Command {
       .summary = "print a grid of noise levels",
       .example =
           "stride schedule --schedule karras:rho=7 --steps 8 --json\nprints {\"sigmas\": [...], \"timesteps\": [...]}",
-      .options = sampling_options({.policy = false, .condition = false, .starts = false, .solver = "euler"})};
+      .options =
+          sampling_options({.policy = false, .condition = false, .starts = false, .trust = false, .solver = "euler"})};
 };
 
 }  // namespace

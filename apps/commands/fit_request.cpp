@@ -32,7 +32,7 @@ FitTask fit_task(Context& context, const LoadedModel& model) {
   FitTask task;
   task.seeds = context.seeds();
   task.validation_seeds = parse_seeds(options.text("val-seeds"), "val_seeds");
-  task.draw = draw_settings(context, model.info());
+  task.draw = draw_settings(context, model.info(), task.validation_seeds);
   task.teacher_text = options.text("teacher");
   task.teacher = parse_teacher(task.teacher_text);
   if (options.has("fit-memory")) task.fit.memory = parse_bytes(options.text("fit-memory"), "--fit-memory");

@@ -60,4 +60,15 @@ Tensor philox_normals(const Tensor& key, const Tensor& high, int64_t low, NoiseS
   return drawn(key, high, {}, static_cast<uint32_t>(low) | word_of(stream), seed, elements);
 }
 
+int64_t philox_below(int64_t key, int64_t bound, NoiseStream stream) {
+  TORCH_INTERNAL_ASSERT(bound > 0);
+  const auto random = philox::integers(key, 0, 0, word_of(stream), 0);
+  const uint64_t bits = (static_cast<uint64_t>(random[1]) << 32) | random[0];
+  // The high half of bits · bound, from halves of 32 bits.
+  const uint64_t b = static_cast<uint64_t>(bound), low = (bits & 0xffffffffU) * (b & 0xffffffffU);
+  const uint64_t cross = (bits >> 32) * (b & 0xffffffffU) + (low >> 32);
+  const uint64_t other = (bits & 0xffffffffU) * (b >> 32) + (cross & 0xffffffffU);
+  return static_cast<int64_t>((bits >> 32) * (b >> 32) + (cross >> 32) + (other >> 32));
+}
+
 }  // namespace stride

@@ -14,7 +14,8 @@ enum class NoiseStream : uint32_t {
   training = 3,
   later_start = 4,  ///< what is added to given data where the run begins
   later_step = 5,
-  later_brownian = 6
+  later_brownian = 6,
+  label = 7  ///< integers, not normals: philox_below
 };
 
 /// Float32 normals `[B, elements]`. Row b, element e is a pure function of (key[b], high[b], low[b], stream,
@@ -27,6 +28,10 @@ enum class NoiseStream : uint32_t {
 /// The same with one `low` for all rows.
 [[nodiscard]] Tensor philox_normals(const Tensor& key, const Tensor& high, int64_t low, NoiseStream stream,
                                     uint32_t seed, int64_t elements);
+
+/// A whole number from 0 to `bound` − 1, each as likely as the others up to bound / 2^64: a pure function of (key,
+/// stream).
+[[nodiscard]] int64_t philox_below(int64_t key, int64_t bound, NoiseStream stream);
 
 /// The CUDA side of philox_normals; `out` float32 `[B, elements]`, contiguous, on the device of the rest. `word` is
 /// or'd to each `low`; where `low` is undefined it stands alone.

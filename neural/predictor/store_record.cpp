@@ -25,6 +25,7 @@ MadeWith made_with_of(const TrajectoryConfig& config) {
   out.recorded = true;
   out.model_sha256 = config.model_sha256;
   out.label = setting("class");
+  out.condition = setting("condition");
   out.guidance = setting("guidance");
   out.threshold = setting("threshold");
   if (setting("clip") == "true") out.clip = 1.0;

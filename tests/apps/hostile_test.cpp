@@ -6,11 +6,13 @@
 #include "evaluation/report/report.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "framework/files/safetensors.h"
 #include "framework/files/seal.h"
 #include "tests/apps/in_process.h"
 #include "tests/catch_torch.h"
 #include "tests/datasets/image_files.h"
+#include "tests/neural/scripted_module.h"
 #include "tests/pipeline/mixture_card.h"
 #include "tests/temporary_folder.h"
 
@@ -112,6 +114,25 @@ class Desk final {
   testing::TemporaryFolder folder_;
 };
 
+// A network of another project, with its probe.
+void write_foreign(const std::string& folder) {
+  make_folders(folder);
+  write_file_atomic(folder + "/network.pt",
+                    testing::scripted("def forward(self, x, t, y):\n  return 0.3 * x + 0.1 * y.view(-1, 1)\n"));
+  const Tensor x = at::ones({2, 2}), y = at::ones({2}, at::kLong);
+  write_safetensors(folder + "/probe.safetensors",
+                    {{"input", x}, {"time", at::ones({2})}, {"condition.class", y}, {"output", 0.3 * x + 0.1}});
+  write_file_atomic(folder + "/card.toml",
+                    "[model]\nname = \"theirs\"\nkind = \"torchscript\"\nfile = \"network.pt\"\nsha256 = \"" +
+                        sha256_file(folder + "/network.pt") +
+                        "\"\ndtype = \"float32\"\nprobe = \"probe.safetensors\"\nprobe_sha256 = \"" +
+                        sha256_file(folder + "/probe.safetensors") +
+                        "\"\nshape = [2]\nsigma_min = 0.02\nsigma_max = 20.0\nsigma_data = 0.5\nprediction = "
+                        "\"epsilon\"\ntime = \"timestep\"\ninterpolation = \"linear\"\nnoise_schedule = { kind = "
+                        "\"scaled_linear\", beta_start = 0.00085, beta_end = 0.012, steps = 1000 }\nbatches = [2, "
+                        "16]\nconditions = [ { name = \"class\", classes = 3, null = 3 } ]\n");
+}
+
 Desk::Desk() {
   write_file_atomic(folder_ / "gm.toml", testing::kMixtureCard);
   make_folders(folder_ / "images");
@@ -130,6 +151,7 @@ Desk::Desk() {
         folder_ / "trained"});
   done({"train-denoiser", "--data", folder_ / "images", "--unconditional", "--out", folder_ / "model", "--channels",
         "8", "--embedding", "8", "--images", "8", "--minibatch", "4", "--outdir", folder_ / "training"});
+  write_foreign(folder_ / "foreign");
   done({"stats", "--data", folder_ / "images", "--features", "features-digits", "--out", folder_ / "stats.npz"});
   std::ofstream(folder_ / "config.json") << R"({"command": "sample", "sampling": {"model": ")" << model
                                          << R"(", "solver": "euler", "steps": 3, "schedule": "karras"},
@@ -365,13 +387,17 @@ void try_toml(const std::function<bool(std::size_t)>& take, bool print) {
          {"sample", "--model", desk / "gm.toml", "--steps", "1", "--seeds", "0", "--outdir", desk / "sampled"}),
       at("card of a network", "model/card.toml",
          {"sample", "--model", desk / "model", "--steps", "1", "--seeds", "0", "--outdir", desk / "sampled"}),
+      at("card of a foreign network", "foreign/card.toml",
+         {"sample", "--model", desk / "foreign", "--trust-model", "--steps", "1", "--seeds", "0", "--outdir",
+          desk / "sampled"}),
       at("configuration", "conf.toml", {"sample", "--config", desk / "conf.toml", "--dry-run"})};
   std::size_t turn = 0;
   for (const Toml& toml : texts) {
     Counts counts;
     // What is wrong with a card may be seen in the weights beside it.
     const fs::path place(toml.path);
-    const std::string named = place.filename() == "card.toml" ? "/model/" : place.filename().string();
+    const std::string named = place.filename() == "card.toml" ? "/" + place.parent_path().filename().string() + "/"
+                                                              : place.filename().string();
     const Document document{toml.name, named, "", false, {}, {}};
     for (std::size_t begin = 0; begin < toml.text.size();) {
       const std::size_t end = std::min(toml.text.find('\n', begin), toml.text.size());

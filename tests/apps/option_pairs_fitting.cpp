@@ -70,6 +70,8 @@ PairCommand fit_pairs(const TemporaryFolder& folder) {
                                        {"val-seeds", "in the base: what plans are chosen on"},
                                        {"dtype", "in the base: precision"},
                                        {"optimiser", "there is one"},
+                                       {"cond", "as class: sample"},
+                                       {"trust-model", "whether a network runs at all: foreign tests"},
                                        {"residual", "features are of images: cli tests"},
                                        {"allow-model-mismatch", "made_with tests"},
                                        {"plan-out", "where the plan goes"}});
@@ -207,6 +209,8 @@ std::vector<PairCommand> fitting_pairs(const TemporaryFolder& folder) {
 std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
   const std::map<std::string, std::string> demo = {{"model", "one option that chooses all"},
                                                    {"class", "goes to sample, record, fit and evaluate as it stands"},
+                                                   {"cond", "as class"},
+                                                   {"trust-model", "whether a network runs at all: foreign tests"},
                                                    {"guidance", "as class"},
                                                    {"clip", "as class"},
                                                    {"threshold", "as class"},
@@ -233,6 +237,7 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
                                   {"rounds", "how often each is measured"},
                                   {"against", "rows of its own"},
                                   {"python", "a warning says where --against is missing: cli"},
+                                  {"trust-model", "whether a network runs at all: foreign tests"},
                                   {"device", "one option for all rows"},
                                   {"dtype", "as device"},
                                   {"tf32", "as device"},

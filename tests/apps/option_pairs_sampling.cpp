@@ -2,6 +2,7 @@
 #include "datasets/files/hdf5.h"
 #include "datasets/files/samples_file.h"
 #include "framework/files/file.h"
+#include "framework/files/safetensors.h"
 #include "solvers/plan.h"
 #include "tests/apps/option_pairs.h"
 #include "tests/pipeline/mixture_card.h"
@@ -69,6 +70,7 @@ void write_files(const TemporaryFolder& folder) {
   write(folder, "start.h5", "x", at::linspace(-1.0, 1.0, 8, at::kDouble).view({4, 2}));
   write(folder, "init.h5", "x", at::linspace(-1.5, 1.2, 8, at::kDouble).view({4, 2}));
   write(folder, "mask.h5", "mask", at::tensor({1.0, 0.0}, at::kDouble).expand({4, 2}));
+  write_safetensors(folder / "cond.safetensors", {{"class", at::tensor({1, 1, 0, 0}, at::kLong)}});
   write(folder, "noise.h5", "eps", at::linspace(-2.0, 2.0, 60 * 8, at::kDouble).view({60, 4, 2}));
 }
 
@@ -81,6 +83,8 @@ Settings operator+(Settings a, const Settings& b) {
 
 Settings condition() {
   return {{"class", "class", {{"--class", "1"}}},
+          {"classes", "class", {{"--class", "0-1"}}},
+          {"conditions", "cond", {{"--cond", "@cond.safetensors"}}},
           {"guidance", "guidance", {{"--class", "1"}, {"--guidance", "2"}}},
           {"clip", "clip", {{"--clip", ""}}},
           {"threshold", "threshold", {{"--threshold", "0.5"}}}};
@@ -146,6 +150,7 @@ PairCommand sample_pairs() {
                                           {"seeds", "in the base: other seeds are other samples"},
                                           {"dtype", "in the base: precision"},
                                           {"allow-model-mismatch", "made_with tests"},
+                                          {"trust-model", "whether a network runs at all: foreign tests"},
                                           {"tile", "images only, and refused of mixtures: tile tests"},
                                           {"save", "which files are written: output tests"}})
     out.aside.emplace(option, why);
@@ -176,6 +181,7 @@ PairCommand record_pairs() {
                                           {"seeds", "in the base: other seeds are other samples"},
                                           {"dtype", "in the base: precision"},
                                           {"allow-model-mismatch", "made_with tests"},
+                                          {"trust-model", "whether a network runs at all: foreign tests"},
                                           {"store", "where results go"}})
     out.aside.emplace(option, why);
   out.known = same_end();

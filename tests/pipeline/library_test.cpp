@@ -66,7 +66,7 @@ TEST_CASE("sample refuses what does not go together, by the name of the field", 
   CHECK_THAT(refusal("heun", {.nfe = 4}), contains("possible are 3 and 5"));
   CHECK_THAT(refusal("heun", {.policy = "pie"}), contains("pi"));
   CHECK_THAT(refusal("heun", {.final = "none"}), contains("none"));
-  CHECK_THAT(refusal("heun", {.guidance = "2"}), contains("`label`"));
+  CHECK_THAT(refusal("heun", {.guidance = "2"}), contains("`class`"));
   CHECK_THAT(refusal("heun", {.label = 3}), contains("takes no condition"));
   CHECK_THAT(refusal("heun", {.threshold = "0.9", .clip = true}), contains("`clip` and `threshold`"));
   CHECK_THAT(refusal("heun", {.init = at::zeros({3, 2})}), contains("[2, 2]"));

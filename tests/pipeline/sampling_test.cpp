@@ -274,12 +274,18 @@ TEST_CASE("sampling: a plan brings its grid, and only to its own model") {
 
 TEST_CASE("sampling: conditions are labels of the model") {
   ModelInfo info = mixture_info();
-  CHECK(make_condition(info, {}, 2, at::kCPU).empty());
-  CHECK_THROWS_AS(make_condition(info, 1, 2, at::kCPU), UsageError);
+  const auto of = [&](const LabelChoice& label) {
+    DrawSettings settings;
+    settings.seeds = {0, 1};
+    settings.label = label;
+    return make_condition(info, settings, 0, 2);
+  };
+  CHECK(of({}).empty());
+  CHECK_THROWS_AS(of(1), UsageError);
   info.conditions = {{.name = "class", .classes = 3, .shape = {}}};
-  CHECK(at::equal(make_condition(info, 2, 2, at::kCPU)[0], at::full({2}, 2, at::kLong)));
-  CHECK(at::equal(make_condition(info, {}, 2, at::kCPU)[0], at::full({2}, -1, at::kLong)));
-  CHECK_THROWS_AS(make_condition(info, 3, 2, at::kCPU), UsageError);
+  CHECK(at::equal(of(2)[0], at::full({2}, 2, at::kLong)));
+  CHECK(at::equal(of({})[0], at::full({2}, -1, at::kLong)));
+  CHECK_THROWS_AS(of(3), UsageError);
 }
 
 }  // namespace stride

@@ -22,7 +22,7 @@ const std::vector<NamedVariant>& table() {
       {"DPM2", "dpm2", {}, true, true},
       {"DPM2 a", "dpm2_ancestral", {}, true},
       {"DPM++ 3M SDE", "dpmpp_3m_sde", {}, true},
-      // diffusers' classes, by the defaults of their constructors (pipeline/diffusers_defaults.def).
+      // diffusers' classes, by the defaults of their constructors (pipeline/familiar/diffusers_defaults.def).
       {"DEISMultistepScheduler", "deis", {{"order", "2"}, {"lower_order_final", "true"}}},
       {"DPMSolverMultistepScheduler", "dpmpp_2m", {{"lower_order_final", "true"}}},
       {"LCMScheduler", "lcm", {{"boundary", "true"}}},

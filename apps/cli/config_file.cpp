@@ -3,7 +3,7 @@
 #include "framework/error.h"
 #include "framework/files/json_text.h"
 #include "framework/spec.h"
-#include "pipeline/familiar_config.h"
+#include "pipeline/familiar/familiar_config.h"
 #include "pipeline/toml_reader.h"
 
 #include <fmt/format.h>

@@ -99,7 +99,7 @@ class OptionValues final {
 
 /// Reads the TOML or JSON text of a `--config` file into `values`. Unknown keys and values of the wrong type are
 /// UsageErrors that name the key and `where`; text that does not parse is an InputError with the line. A configuration
-/// with a key `sampler` or `_class_name` is read as other projects write them: pipeline/familiar_config.h.
+/// with a key `sampler` or `_class_name` is read as other projects write them: pipeline/familiar/familiar_config.h.
 void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command);
 
 /// One `--set key.path=value`, typed by the table.

@@ -1,7 +1,7 @@
 // Configurations of other projects in Stride's words. What they give is compared with diffusers in tests/parity.
-#include "pipeline/familiar_config.h"
+#include "pipeline/familiar/familiar_config.h"
 #include "framework/error.h"
-#include "pipeline/diffusers_config.h"
+#include "pipeline/familiar/diffusers_config.h"
 #include "pipeline/sampler.h"
 #include "solvers/registry.h"
 #include "tests/catch_torch.h"

@@ -1,4 +1,4 @@
-"""Writes pipeline/diffusers_defaults.def: the defaults of the constructors of diffusers' schedulers.
+"""Writes pipeline/familiar/diffusers_defaults.def: the defaults of the constructors of diffusers' schedulers.
 
     with_oracles tests/tools/diffusers_defaults.py            prints the table
     with_oracles tests/tools/diffusers_defaults.py --check    compares it with the committed one
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import diffusers
 
-TABLE = Path(__file__).parents[2] / "pipeline" / "diffusers_defaults.def"
+TABLE = Path(__file__).parents[2] / "pipeline" / "familiar" / "diffusers_defaults.def"
 CLASSES = """
 DDIMParallelScheduler DDIMScheduler DDPMParallelScheduler DDPMScheduler DEISMultistepScheduler
 DPMSolverMultistepScheduler DPMSolverSDEScheduler DPMSolverSinglestepScheduler EDMDPMSolverMultistepScheduler

@@ -22,10 +22,9 @@ struct FamiliarSettings {
 
 /// Reads one. The values are texts: numbers, `true`, `false`, `inf`, lists as `[a, b]`; what is null is left out.
 ///   sampler                       a solver in any project's spelling, or a scheduler class of diffusers
-///   _class_name                   such a class: all else is its own configuration (pipeline/diffusers_config.h)
-///   steps; seed, seeds            of Stride's fields
-///   schedule, scheduler           a grid, or betas (linear, scaled_linear, …), with every (T/N)-th of their timesteps
-///   as
+///   _class_name                   such a class: all else is its own configuration
+///   (pipeline/familiar/diffusers_config.h) steps; seed, seeds            of Stride's fields schedule, scheduler a
+///   grid, or betas (linear, scaled_linear, …), with every (T/N)-th of their timesteps as
 ///                                 DDIM has them; a name of both, `flow`, is the grid, unless the file has settings of
 ///                                 betas
 ///   beta_schedule                 betas

@@ -3,7 +3,7 @@
 
 #include "framework/error.h"
 #include "framework/spec.h"
-#include "pipeline/diffusers_config.h"
+#include "pipeline/familiar/diffusers_config.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

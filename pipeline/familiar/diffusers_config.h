@@ -1,7 +1,7 @@
 // A scheduler class of diffusers with its configuration, as scheduler_config.json holds it.
 #pragma once
 
-#include "pipeline/familiar_config.h"
+#include "pipeline/familiar/familiar_config.h"
 
 #include <map>
 #include <string>

@@ -1,11 +1,11 @@
-#include "pipeline/diffusers_config.h"
+#include "pipeline/familiar/diffusers_config.h"
 
 #include "framework/error.h"
 #include "framework/grids/flow_time.h"
 #include "framework/grids/noise_schedule.h"
 #include "framework/named.h"
 #include "framework/spec.h"
-#include "pipeline/scheduler_settings.h"
+#include "pipeline/familiar/scheduler_settings.h"
 #include "solvers/registry.h"
 
 #include <fmt/format.h>
@@ -464,7 +464,7 @@ void add_others(const SchedulerSettings& from, Made& out, bool published) {
 
 const std::vector<DiffusersClass>& diffusers_classes() {
   static const std::vector<DiffusersClass> table = {
-#include "pipeline/diffusers_defaults.def"
+#include "pipeline/familiar/diffusers_defaults.def"
   };
   return table;
 }

@@ -1,10 +1,10 @@
-#include "pipeline/familiar_config.h"
+#include "pipeline/familiar/familiar_config.h"
 
 #include "framework/error.h"
 #include "framework/grids/time_grid.h"
 #include "framework/named.h"
 #include "framework/spec.h"
-#include "pipeline/diffusers_config.h"
+#include "pipeline/familiar/diffusers_config.h"
 #include "solvers/names.h"
 #include "solvers/registry.h"
 

@@ -57,8 +57,7 @@ const Command& find_command(const std::vector<std::unique_ptr<Command>>& command
 OptionValues settled(const CommandInfo& info, const Words& words, const OptionValues& typed) {
   OptionValues values(full_table(info));
   if (typed.has("config")) {
-    const std::string& path = typed.text("config");
-    apply_config(values, read_file(path), path, info.name);
+    apply_config(values, read_config(typed.text("config")), info.name);
   }
   for (const std::string& assignment : typed.list("set")) apply_set(values, assignment);
   apply_command_line(values, words);
@@ -72,7 +71,7 @@ OptionValues resumed(const CommandInfo& info, const Words& words, const OptionVa
     if (typed.has(name)) throw UsageError(fmt::format("--resume and --{} exclude each other", name));
   }
   OptionValues first(full_table(info));
-  apply_config(first, run_config(path), path + "/config.toml", info.name);
+  apply_config(first, parse_config(run_config(path), path + "/config.toml"), info.name);
   OptionValues values = first;
   for (const std::string& assignment : typed.list("set")) apply_set(values, assignment);
   apply_command_line(values, words);

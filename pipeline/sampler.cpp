@@ -88,6 +88,15 @@ GridRequest grid_request(const SamplerSpec& spec, const ModelInfo& model, const 
   return request;
 }
 
+// The grid that is asked for; flow times whose shift depends on the image's size get the model's, in patches of 2 × 2 as
+// diffusers' pipelines count them.
+Spec grid_of(const SamplerSpec& spec, const ModelInfo& model) {
+  Spec out = Spec::parse(spec.schedule);
+  if (out.options.contains("image") && !out.options.contains("seq_len") && model.shape.size() == 3)
+    out.options["seq_len"] = fmt::format("{}", (model.shape[1] / 2) * (model.shape[2] / 2));
+  return out;
+}
+
 TimeGrid given_levels(const SamplerSpec& spec) {
   TimeGrid grid(spec.sigmas);
   require_agreement(spec, grid, "`sigmas`");
@@ -100,7 +109,7 @@ TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const Mode
   GridRequest request = grid_request(spec, model, schedule);
   request.steps =
       spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
-  TimeGrid grid = make_grid(Spec::parse(spec.schedule), request);
+  TimeGrid grid = make_grid(grid_of(spec, model), request);
   if (!spec.nfe) return grid;
   // Variants with another project's name may have that project's number of steps.
   if (const int64_t cost = solver.traits().nfe(grid.steps(), grid.final_zero()); cost != *spec.nfe) {
@@ -122,7 +131,7 @@ TimeGrid legs_grid(const SamplerSpec& spec, const std::vector<HybridLeg>& legs, 
                                  spec.solver, steps, steps + 1));
   if (spec.policy != "fixed")
     throw UsageError(fmt::format("the hybrid {} counts its steps: it needs `policy` fixed", spec.solver));
-  if (spec.sigmas.empty()) return hybrid_grid(legs, Spec::parse(spec.schedule), grid_request(spec, model, schedule));
+  if (spec.sigmas.empty()) return hybrid_grid(legs, grid_of(spec, model), grid_request(spec, model, schedule));
   if (std::any_of(legs.begin(), legs.end(), [](const HybridLeg& leg) { return leg.high.has_value(); }))
     throw UsageError("`sigmas` gives the levels of all legs: leave out the ranges of the legs");
   return given_levels(spec);

@@ -1,14 +1,14 @@
 // What a subcommand's options look like, and the typed values they end up with.
 #pragma once
 
+#include "pipeline/familiar/config_document.h"
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace stride {
-
-enum class ValueKind { flag, text, integer, number };
 
 /// What an option's value names as a place for results: looked at before the work (apps/cli/outputs.h).
 enum class Writes { nothing, file, folder, new_folder };
@@ -97,10 +97,9 @@ class OptionValues final {
   std::vector<std::string> notes_;
 };
 
-/// Reads the TOML or JSON text of a `--config` file into `values`. Unknown keys and values of the wrong type are
-/// UsageErrors that name the key and `where`; text that does not parse is an InputError with the line. A configuration
-/// with a key `sampler` or `_class_name` is read as other projects write them: pipeline/familiar/familiar_config.h.
-void apply_config(OptionValues& values, const std::string& text, const std::string& where, const std::string& command);
+/// Reads the settings of a `--config` file into `values`. Unknown keys and values of the wrong type are UsageErrors that
+/// name the key and the file. Another project's settings take the place of Stride's keys.
+void apply_config(OptionValues& values, const ConfigDocument& config, const std::string& command);
 
 /// One `--set key.path=value`, typed by the table.
 void apply_set(OptionValues& values, const std::string& assignment);

@@ -1,4 +1,5 @@
 // Grids of flow times, in EDM coordinates.
+#include "framework/error.h"
 #include "framework/grids/flow_time.h"
 #include "framework/grids/grid_builders.h"
 
@@ -10,17 +11,29 @@ namespace {
 struct FlowOptions : FlowShiftOptions {
   int64_t timesteps = 1000;
   double shift_terminal = 0.0;
-  bool once = false;
+  bool once = false, even = false, of_image = false;
 };
+
+FlowShift shift_of(const FlowOptions& options) {
+  if (options.of_image && !options.seq_len)
+    throw UsageError(
+        "schedule 'flow': image takes the shift from the size of the model's images [channels, height, width], which "
+        "this model does not have; give mu or seq_len");
+  return options.made("schedule 'flow'");
+}
 
 // diffusers' FlowMatchEulerDiscreteScheduler: flow times evenly spaced from 1 to 1/T, then shifted (flow_time.h), which
 // multiplies σ. With a fixed shift the end of the even spacing is itself a shifted time, so the end is shifted twice,
-// as in the code of Stable Diffusion 3; variant=once does it once.
+// as in the code of Stable Diffusion 3; variant=once does it once. diffusers' Flux pipelines give the class times that
+// fall by 1/N from 1 in place of its own (pipeline_flux.py): even=true.
 std::vector<double> flow(const FlowOptions& options, const GridRequest& request) {
-  const FlowShift shift = options.made("schedule 'flow'");
+  const FlowShift shift = shift_of(options);
   const double terminal = options.shift_terminal;
   double last = 1.0 / static_cast<double>(options.timesteps);
-  if (!options.once && !shift.dynamic) last = shift.multiplier * last / (1.0 + (shift.multiplier - 1.0) * last);
+  if (options.even)
+    last = 1.0 / static_cast<double>(positive_levels(request));
+  else if (!options.once && !shift.dynamic)
+    last = shift.multiplier * last / (1.0 + (shift.multiplier - 1.0) * last);
   std::vector<double> times = unit_points(positive_levels(request));
   for (double& s : times) s = 1.0 + s * (last - 1.0);
   times.front() = flow_start(times.size() > 1 ? times[1] : 0.0);
@@ -46,12 +59,16 @@ std::vector<GridRow> flow_grids() {
            .differs = "variant=once shifts the end once, not twice",
            .reference = "Esser et al. 2024, arXiv:2403.03206 eq. 23",
            .variants = {"shift=3", "shift=3,variant=once", "mu=0.8", "mu=0.8,time_shift=linear", "seq_len=1024",
-                        "shift=3,shift_terminal=0.1"}},
+                        "shift=3,shift_terminal=0.1", "mu=0.8,even=true"}},
           options<FlowOptions>(integer("timesteps", &FlowOptions::timesteps, at_least(2),
                                        "of the model; the last level is the first of them"),
                                number("shift_terminal", &FlowOptions::shift_terminal, at_least(0).below(1),
                                       "stretch the times to end at this one; 0: do not"),
-                               variant_option(&FlowOptions::once, "diffusers", "once"), FlowShiftOptions::declared()),
+                               variant_option(&FlowOptions::once, "diffusers", "once"),
+                               flag("even", &FlowOptions::even, "times 1, 1 - 1/N, ..., 1/N, whatever the timesteps"),
+                               flag("image", &FlowOptions::of_image,
+                                    "seq_len is the model's: patches of 2 by 2 in an image of its size"),
+                               FlowShiftOptions::declared()),
           flow),
   };
 }

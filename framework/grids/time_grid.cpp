@@ -2,6 +2,7 @@
 
 #include "framework/error.h"
 #include "framework/grids/grid_builders.h"
+#include "framework/grids/grid_part.h"
 #include "framework/grids/number_list.h"
 
 #include <ATen/ATen.h>
@@ -72,7 +73,7 @@ bool takes_drop(Spec& spec) {
   return drop;
 }
 
-TimeGrid without_next_to_last(const Spec& spec, GridRequest request, const GridRow& row) {
+std::vector<double> without_next_to_last(const Spec& spec, GridRequest request, const GridRow& row) {
   if (request.final != Final::zero)
     throw UsageError(
         fmt::format("schedule '{}': {} leaves out the level before the jump to 0, and `final` sigma_min "
@@ -81,8 +82,7 @@ TimeGrid without_next_to_last(const Spec& spec, GridRequest request, const GridR
   ++request.steps;
   std::vector<double> levels = row.value(spec, request);
   if (levels.size() > 2) levels.erase(levels.end() - 2);
-  --request.steps;
-  return checked(spec, request, std::move(levels));
+  return levels;
 }
 
 const GridRow& row_named(const std::string& name) {
@@ -131,8 +131,10 @@ TimeGrid make_grid(const Spec& wanted, const GridRequest& request) {
   const GridRow& row = row_named(spec.name);
   if (row.card.name == "custom") return TimeGrid(row.value(spec, request));
   check_request(request);
-  if (takes_drop(spec)) return without_next_to_last(spec, request, row);
-  return checked(spec, request, row.value(spec, request));
+  const std::optional<GridPart> part = take_grid_part(spec);
+  std::vector<double> levels = takes_drop(spec) ? without_next_to_last(spec, request, row) : row.value(spec, request);
+  if (part) levels = part_of(*part, std::move(levels), fmt::format("schedule '{}'", wanted.text()));
+  return checked(spec, request, std::move(levels));
 }
 
 TimeGrid make_grid(const std::function<double(double)>& sigma, const GridRequest& request) {

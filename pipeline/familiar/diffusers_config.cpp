@@ -345,14 +345,15 @@ void flow_euler(SchedulerSettings& from, Made& out) {
   put_unless(out.grid, "timesteps", from.number("num_train_timesteps"), 1000);
   if (from.flag("use_dynamic_shifting")) {
     const std::string mu = from.take_other("mu"), length = from.take_other("seq_len");
-    if (mu.empty() && length.empty())
-      throw UsageError(
-          fmt::format("{}: use_dynamic_shifting makes the shift depend on the image's size, which the file "
-                      "does not hold; add \"mu\", or \"seq_len\" (the tokens of an image)",
-                      from.where()));
     if (!mu.empty()) out.grid.options["mu"] = mu;
-    if (!length.empty()) {
-      out.grid.options["seq_len"] = length;
+    if (!length.empty()) out.grid.options["seq_len"] = length;
+    if (mu.empty() && length.empty()) {
+      out.grid.options["image"] = "true";
+      out.notes.emplace_back(
+          "use_dynamic_shifting: the shift is that of the model's own size, in patches of 2 by 2; \"seq_len\" or "
+          "\"mu\" in the file say another");
+    }
+    if (mu.empty()) {
       put_unless(out.grid, "base_shift", from.number("base_shift"), 0.5);
       put_unless(out.grid, "max_shift", from.number("max_shift"), 1.15);
       put_unless(out.grid, "base_seq_len", from.number("base_image_seq_len"), 256);
@@ -366,6 +367,7 @@ void flow_euler(SchedulerSettings& from, Made& out) {
       (void)from.text(key);
   }
   if (!from.null("shift_terminal")) out.grid.options["shift_terminal"] = from.text("shift_terminal");
+  if (from.take_other("_pipeline").starts_with("Flux")) out.grid.options["even"] = "true";
 }
 
 void edm(SchedulerSettings& from, Made& out) {

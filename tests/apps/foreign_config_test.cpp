@@ -3,6 +3,8 @@
 #include "tests/apps/place.h"
 #include "tests/catch_torch.h"
 
+#include <ATen/ATen.h>
+
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -107,6 +109,51 @@ TEST_CASE("foreign configurations: a name that leaves out a level does so on eve
   const Outcome plan =
       place({"sample", "--model", "gm.toml", "--solver", "DPM2 a Karras", "--steps", "4", "--dry-run"});
   CHECK(plan.out.find("karras:drop_next_to_last=true") != std::string::npos);
+}
+
+TEST_CASE("foreign configurations: ComfyUI's workflow and A1111's parameters run, and say what is not theirs to say") {
+  const Place place;
+  place.write("workflow.json", R"({
+  "3": {"class_type": "KSampler", "inputs": {"model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0],
+    "latent_image": ["5", 0], "sampler_name": "dpmpp_2m", "scheduler": "karras", "steps": 6, "cfg": 3.0, "seed": 7,
+    "denoise": 1.0}},
+  "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+  "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 2}},
+  "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}}})");
+  const Outcome run =
+      place({"sample", "--config", "workflow.json", "--model", "gm.toml", "--class", "1", "--outdir", "a"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(run.err.find("node 3 (KSampler) is read") != std::string::npos);
+  const Samples theirs = read_samples(place.path("a/samples.h5"));
+  CHECK(theirs.seed.numel() == 2);
+  REQUIRE(place({"sample", "--model", "gm.toml", "--class", "1", "--solver", "dpmpp_2m", "--schedule", "karras",
+                 "--steps", "6", "--guidance", "3", "--seeds", "7-8", "--init-scale", "vp", "--outdir", "b"})
+              .code == 0);
+  CHECK(at::equal(theirs.x, read_samples(place.path("b/samples.h5")).x));
+  // A command that draws nothing has no use for seeds and scales; the command line wins, and the run is reproducible.
+  CHECK(place({"schedule", "--config", "workflow.json", "--model", "gm.toml", "--json"}).code == 0);
+  CHECK(place({"sample", "--config", "a/config.toml", "--outdir", "c"}).code == 0);
+  CHECK(at::equal(theirs.x, read_samples(place.path("c/samples.h5")).x));
+
+  place.write("refined.txt",
+              "a cat\nSteps: 10, Sampler: Euler, Schedule type: Karras, CFG scale: 1, Seed: 3, Size: 64x64, Denoising "
+              "strength: 0.5");
+  const Outcome lost = place({"sample", "--config", "refined.txt", "--model", "gm.toml"});
+  CHECK(lost.code == 2);
+  CHECK(lost.err.find("--start") != std::string::npos);
+  place.write("start.h5", "");
+  const json levels = json::parse(place({"schedule", "--config", "refined.txt", "--model", "gm.toml", "--json"}).out);
+  CHECK(levels.at("sigmas").size() == 7);  // int(0.5·10) + 1 intervals
+
+  place.write("bad.json", R"({"3": {"class_type": "KSampler", "inputs": {"model": ["9", 0]}}})");
+  const Outcome bad = place({"sample", "--config", "bad.json", "--model", "gm.toml"});
+  CHECK(bad.code == 2);
+  CHECK(bad.err.find("bad.json: node 3 (KSampler): model") != std::string::npos);
+  place.write("bad.png", "\x89PNG\r\n\x1a\n");
+  CHECK(place({"sample", "--config", "bad.png", "--model", "gm.toml"}).code == 3);
+  place.make_folder("empty");
+  CHECK(place({"sample", "--config", "empty", "--model", "gm.toml"}).code == 3);
 }
 
 TEST_CASE("foreign configurations: a threshold is above 0, and says so") {

@@ -29,7 +29,7 @@ OptionValues from_line(const std::vector<std::string>& words) {
 
 OptionValues from_config(const std::string& text) {
   OptionValues values(table());
-  apply_config(values, text, "test.toml", "sample");
+  apply_config(values, parse_config(text, "test.toml"), "sample");
   return values;
 }
 
@@ -159,7 +159,7 @@ TEST_CASE("options: the resolved configuration reads back as itself") {
   const std::string toml = values.to_toml("sample");
   INFO(toml);
   OptionValues again(table());
-  apply_config(again, toml, "again", "sample");
+  apply_config(again, parse_config(toml, "again"), "sample");
   CHECK(again.to_toml("sample") == toml);
   CHECK(again.number("rtol") == 2.0);
   CHECK(again.list("solver") == values.list("solver"));
@@ -180,7 +180,7 @@ TEST_CASE("options: every command's table is consistent") {
     CHECK_FALSE(info.summary.empty());
     CHECK(info.example.find("stride " + info.name) != std::string::npos);
     OptionValues again(full_table(info));
-    apply_config(again, values.to_toml(info.name), "again", info.name);
+    apply_config(again, parse_config(values.to_toml(info.name), "again"), info.name);
     CHECK(again.to_toml(info.name) == values.to_toml(info.name));
     const std::string help = command_help(info, 80);
     for (const Option& option : values.table()) CHECK(help.find("--" + option.name) != std::string::npos);

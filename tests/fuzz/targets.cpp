@@ -15,6 +15,8 @@
 #include "framework/files/json_text.h"
 #include "framework/files/safetensors.h"
 #include "framework/files/seal.h"
+#include "pipeline/familiar/config_document.h"
+#include "pipeline/familiar/png_text.h"
 #include "pipeline/model_card.h"
 #include "pipeline/toml_reader.h"
 #include "solvers/plan.h"
@@ -169,6 +171,23 @@ std::string stride_images() {
                             {{"format", "stride-images"}, {"version", "1"}, {"maximum", "255"}, {"classes", "10"}});
 }
 
+constexpr const char* kScheduler =
+    R"({"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": true, "lambda_min_clipped": -Infinity})";
+constexpr const char* kWorkflow = R"({"3": {"class_type": "SamplerCustom", "inputs": {"model": ["4", 0], "cfg": 7,
+"sampler": ["5", 0], "sigmas": ["6", 1], "noise_seed": 3}}, "4": {"class_type": "ModelSamplingFlux", "inputs": {}},
+"5": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}}, "6": {"class_type": "SplitSigmas", "inputs":
+{"sigmas": ["7", 0], "step": 3}}, "7": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 9}}})";
+constexpr const char* kInfotext =
+    "a\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 3, Lora hashes: \"a: 1, b: 2\"";
+
+// A PNG of nothing but text; the checksums of text that is changed no longer hold.
+std::string small_text_png() {
+  const std::string text = std::string("parameters\0", 11) + "Steps: 2, Sampler: Euler";
+  std::string out("\x89PNG\r\n\x1a\n\0\0\0", 11);
+  out += static_cast<char>(text.size());
+  return out + "tEXt" + text + std::string("\x7e\x7d\x0c\x6a\0\0\0\0IEND\xae\x42\x60\x82", 16);
+}
+
 std::vector<Target> all() {
   const auto one = [](std::string (*make)()) { return [make] { return std::vector<std::string>{make()}; }; };
   return {
@@ -187,6 +206,11 @@ std::vector<Target> all() {
          return std::vector<std::string>{kCard, "[model]\nkind = \"unet\"\nfile = \"x\"\nshape = [1, 8, 8]\n",
                                          kForeignCard};
        }},
+      {"config",
+       [](std::string_view bytes) {
+         (void)parse_config(is_png(bytes) ? png_settings_text(bytes, "fuzz") : std::string(bytes), "fuzz");
+       },
+       [] { return std::vector<std::string>{kScheduler, kWorkflow, kInfotext, small_text_png()}; }},
       {"plan", [](std::string_view bytes) { (void)Plan::from_json(resealed(bytes), "fuzz"); }, one(small_plan)},
       {"manifest", [](std::string_view bytes) { (void)StoreManifest::from_json(resealed(bytes), "fuzz"); },
        one(small_manifest)},

@@ -114,6 +114,36 @@ def variations(name, known):
         yield {"sigma_schedule": "exponential"}
 
 
+LATENT = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
+          "trained_betas": None}
+# The scheduler_config.json of models that people have, key for key, also those that the class does not know; then what
+# the pipeline adds: the length of the sequence of an image of 1024 by 1024.
+PUBLISHED = [
+    ("PNDMScheduler", {**LATENT, "clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True,
+                       "steps_offset": 1}, {}),  # Stable Diffusion 1.x
+    ("DDIMScheduler", {**LATENT, "clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True,
+                       "steps_offset": 1, "prediction_type": "v_prediction"}, {}),  # 2-v
+    ("DDIMScheduler", {**LATENT, "clip_sample": False, "set_alpha_to_one": True, "steps_offset": 1,
+                       "prediction_type": "v_prediction", "timestep_spacing": "trailing",
+                       "rescale_betas_zero_snr": True}, {}),  # 2-v with zero terminal SNR
+    ("EulerDiscreteScheduler", {**LATENT, "clip_sample": False, "interpolation_type": "linear",
+                                "prediction_type": "epsilon", "sample_max_value": 1.0, "set_alpha_to_one": False,
+                                "skip_prk_steps": True, "steps_offset": 1, "timestep_spacing": "leading",
+                                "use_karras_sigmas": False}, {}),  # XL
+    ("EulerAncestralDiscreteScheduler", {**LATENT, "clip_sample": False, "interpolation_type": "linear",
+                                         "prediction_type": "epsilon", "sample_max_value": 1.0,
+                                         "set_alpha_to_one": False, "skip_prk_steps": True, "steps_offset": 1,
+                                         "timestep_spacing": "trailing", "use_karras_sigmas": False}, {}),  # XL-Turbo
+    ("EulerDiscreteScheduler", {**LATENT, "clip_sample": False, "interpolation_type": "linear",
+                                "prediction_type": "epsilon", "sample_max_value": 1.0, "set_alpha_to_one": False,
+                                "skip_prk_steps": True, "steps_offset": 1, "timestep_spacing": "trailing",
+                                "use_karras_sigmas": False}, {}),  # XL-Lightning
+    ("FlowMatchEulerDiscreteScheduler", {"num_train_timesteps": 1000, "shift": 3.0}, {}),  # 3
+    ("FlowMatchEulerDiscreteScheduler", {"base_image_seq_len": 256, "base_shift": 0.5, "max_image_seq_len": 4096,
+                                         "max_shift": 1.15, "num_train_timesteps": 1000, "shift": 3.0,
+                                         "use_dynamic_shifting": True}, {"seq_len": 4096}),  # Flux
+]
+
 # What is a row of docs/differences.md: (class, settings that must be among the configuration's); the states differ.
 DIFFERENCES = [
     ("DDIMScheduler", {"timestep_spacing": "linspace"}),
@@ -164,13 +194,16 @@ class Run:
                                "DPMSolverSDEScheduler") or name.startswith("EDM")
         self.space = "flow" if flow else "sigma" if sigma_state else "vp"
 
-    def json(self):
-        return self.scheduler.to_json_string()
+    def json(self, more=None):
+        if more is None:
+            return self.scheduler.to_json_string()
+        return json.dumps({"_class_name": self.name, "_diffusers_version": "0.30.0", **more})
 
-    def prepare(self, steps):
+    def prepare(self, steps, seq_len=None):
+        told = {} if seq_len is None else {"mu": 0.5 + (1.15 - 0.5) * (seq_len - 256) / (4096 - 256)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.scheduler.set_timesteps(steps)
+            self.scheduler.set_timesteps(steps, **told)
         # Thresholds and tables come as tensors of the module's dtype; the state is float64.
         self.timesteps = self.scheduler.timesteps
         self.steps = steps
@@ -312,6 +345,15 @@ def compare() -> int:
                 requests.append({"id": key, "config": run.json(), "steps": steps, "mixture": mixture})
                 inputs[f"x/{key}"], inputs[f"noise/{key}"] = unit.clone(), noise.clone()
                 runs[key] = (label, run, config)
+    for name, config, more in PUBLISHED:
+        known = inspect.signature(load(name)[0].__init__).parameters
+        for steps in STEPS:
+            run = Run(name, {k: v for k, v in config.items() if k in known})
+            run.prepare(steps, **more)
+            key = f"c{len(requests)}"
+            requests.append({"id": key, "config": run.json({**config, **more}), "steps": steps, "mixture": mixture})
+            inputs[f"x/{key}"], inputs[f"noise/{key}"] = unit.clone(), noise.clone()
+            runs[key] = (f"{name} as published N={steps}", run, config)
     outputs, said = run_probe(requests, inputs)
     failed, equal, apart = 0, 0, 0
     seen_apart = [False] * len(DIFFERENCES)

@@ -152,6 +152,7 @@ def cases():
     for length in (256, 1024, 4096):
         mu = 0.5 + (1.15 - 0.5) * (length - 256) / (4096 - 256)
         yield Case(f"flow:seq_len={length}", of.flow(mu=mu, use_dynamic_shifting=True), origin)
+    yield Case("flow:mu=0.8,even=true", of.flow_even(0.8), "diffusers FluxPipeline", finals=("zero",))
     yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=SOME)
     yield Case("flow:shift=3,shift_terminal=0.1", of.flow(shift=3.0, shift_terminal=0.1), origin, steps=(1,),
                finals=("zero",), differs="theirs is NaN with one step")

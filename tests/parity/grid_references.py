@@ -188,6 +188,20 @@ def flow(mu=None, **options):
     return reference
 
 
+def flow_even(mu):
+    """The times that diffusers' FluxPipeline gives its scheduler, from 1 by 1/N, which then shifts them."""
+
+    def reference(n, final):
+        assert final == "zero"
+        scheduler = Flow(use_dynamic_shifting=True)
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / n, n).tolist(), mu=mu)
+        s = scheduler.sigmas.double().numpy()
+        with np.errstate(divide="ignore"):
+            return np.where(s >= 1.0, np.inf, s / (1.0 - s))
+
+    return reference
+
+
 # Formulas of other projects and papers
 
 

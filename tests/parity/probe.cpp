@@ -88,8 +88,10 @@ const Command& sample_command() {
 // The case's configuration as `stride sample` reads it, in place of its solver, levels and bounds; `said` gets words.
 json configured(json wanted, const ModelInfo& model, json& said) {
   OptionValues options(full_table(sample_command().info()));
-  apply_config(options, wanted.at("config"), "config", "sample");
-  options.set("steps", {std::to_string(wanted.at("steps").get<int64_t>())}, ValueSource::command_line, "--steps");
+  apply_config(options, parse_config(wanted.at("config"), "config"), "sample");
+  for (const auto& assignment : wanted.value("set", std::vector<std::string>{})) apply_set(options, assignment);
+  if (wanted.contains("steps"))
+    options.set("steps", {std::to_string(wanted.at("steps").get<int64_t>())}, ValueSource::command_line, "--steps");
   const SamplerSpec spec = sampler_specs(options).at(0);
   const Sampler sampler = make_sampler(spec, model);
   wanted["solver"] = spec.solver;
@@ -101,6 +103,7 @@ json configured(json wanted, const ModelInfo& model, json& said) {
       {"solver", spec.solver},          {"schedule", spec.schedule},    {"noise_schedule", spec.noise_schedule},
       {"final", to_string(spec.final)}, {"clip", options.flag("clip")}, {"threshold", options.text_or("threshold", "")},
       {"notes", options.notes()}};
+  for (const char* name : {"seeds", "guidance", "init-scale"}) said[name] = options.text_or(name, "");
   return wanted;
 }
 

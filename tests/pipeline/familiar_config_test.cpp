@@ -183,7 +183,6 @@ TEST_CASE("familiar: what has no counterpart is named, and what changes nothing 
       {"DDIMScheduler", {{"clip_sample_range", "2"}}, "clip_sample_range 2"},
       {"UniPCMultistepScheduler", {{"disable_corrector", "[0, 1]"}}, "disable_corrector"},
       {"UniPCMultistepScheduler", {{"predict_x0", "false"}}, "predict_x0"},
-      {"FlowMatchEulerDiscreteScheduler", {{"use_dynamic_shifting", "true"}}, "seq_len"},
       {"FlowMatchEulerDiscreteScheduler", {{"invert_sigmas", "true"}}, "invert_sigmas true"},
       {"FlowMatchEulerDiscreteScheduler", {{"use_karras_sigmas", "true"}}, "no counterpart"},
   };
@@ -201,6 +200,8 @@ TEST_CASE("familiar: what has no counterpart is named, and what changes nothing 
   CHECK(notes.find("skip_prk_steps: no settings of EulerDiscreteScheduler") != std::string::npos);
   CHECK(notes.find("prediction_type") != std::string::npos);
   CHECK(notes.find("_diffusers_version") == std::string::npos);
+  CHECK(read(saved("FlowMatchEulerDiscreteScheduler", {{"use_dynamic_shifting", "true"}})).fields.at("schedule") ==
+        "flow:image=true");
   // An image's size with the dynamic shift; an option of the solver; a mistyped one.
   CHECK(read(saved("FlowMatchEulerDiscreteScheduler", {{"use_dynamic_shifting", "true"}, {"mu", "0.8"}}))
             .fields.at("schedule") == "flow:mu=0.8");

@@ -1,6 +1,7 @@
 #include "framework/grids/time_grid.h"
 
 #include "framework/error.h"
+#include "framework/grids/flow_time.h"
 #include "framework/grids/grid_builders.h"
 #include "framework/grids/grid_part.h"
 #include "framework/grids/number_list.h"
@@ -15,15 +16,44 @@
 namespace stride {
 namespace {
 
+enum class Listed { sigma, flow_t, timestep };
+
 struct CustomOptions {
   std::string path;
+  Listed as = Listed::sigma;
 };
+
+// Few-step models come with their levels as a list: noise levels, or flow times or timesteps, which have no end.
+std::vector<double> custom_levels(const CustomOptions& options, const GridRequest& request) {
+  std::vector<double> levels = read_numbers(options.path, "schedule");
+  if (options.as == Listed::sigma) return levels;
+  if (options.as == Listed::timestep) {
+    const NoiseSchedule& schedule = required_schedule(request, "custom:as=timestep");
+    for (double& level : levels) {
+      if (!(level >= 0.0 && level <= static_cast<double>(schedule.size() - 1)))
+        throw UsageError(fmt::format("schedule 'custom': timestep {} of {} is not in 0 ... {}", level, options.path,
+                                     schedule.size() - 1));
+      level = schedule.sigma(level);
+    }
+    return with_end(std::move(levels), request);
+  }
+  for (const double time : levels)
+    if (!(time >= 0.0 && time <= 1.0))
+      throw UsageError(fmt::format("schedule 'custom': flow time {} of {} is not in 0 ... 1", time, options.path));
+  if (levels.front() == 1.0) levels.front() = flow_start(levels.size() > 1 ? levels[1] : 0.0);
+  for (double& level : levels) level = flow_sigma(level);
+  return levels.back() == 0.0 ? levels : with_end(std::move(levels), request);
+}
 
 GridRow custom_grid() {
   return grid_row<CustomOptions>(
       {.name = "custom", .summary = "levels from a file, used as they stand"},
-      options<CustomOptions>(argument("FILE", &CustomOptions::path, "the file with the levels")),
-      [](const CustomOptions& options, const GridRequest&) { return read_numbers(options.path, "schedule"); });
+      options<CustomOptions>(
+          argument("FILE", &CustomOptions::path, "the file with the levels"),
+          choice("as", &CustomOptions::as,
+                 {{"sigma", Listed::sigma}, {"flow_t", Listed::flow_t}, {"timestep", Listed::timestep}},
+                 "what the numbers are; flow times and timesteps end as `final` says")),
+      custom_levels);
 }
 
 const std::vector<GridRow>& rows() {

@@ -156,6 +156,23 @@ TEST_CASE("foreign configurations: ComfyUI's workflow and A1111's parameters run
   CHECK(place({"sample", "--config", "empty", "--model", "gm.toml"}).code == 3);
 }
 
+TEST_CASE("foreign configurations: a grid goes out as a table and comes back as it was") {
+  const Place place;
+  const Outcome out = place({"export", "karras:rho=5", "--steps", "7", "--model", "gm.toml", "--out", "to/levels.txt"});
+  INFO(out.err);
+  REQUIRE(out.code == 0);
+  const json there = json::parse(
+      place({"schedule", "--schedule", "karras:rho=5", "--steps", "7", "--model", "gm.toml", "--json"}).out);
+  const json back =
+      json::parse(place({"schedule", "--schedule", "custom:to/levels.txt", "--model", "gm.toml", "--json"}).out);
+  CHECK(back.at("sigmas") == there.at("sigmas"));
+  CHECK(place({"export", "karras:rho=5", "--steps", "7", "--model", "gm.toml"}).out == place.text("to/levels.txt"));
+  CHECK(place({"export", "plan.json"}).code == 2);
+  CHECK(place({"export", "karras", "--schedule", "exponential"}).code == 2);
+  CHECK(place({"export", "karras", "--to", "tabel"}).code == 2);
+  CHECK(place({"export", "karras", "exponential"}).code == 2);
+}
+
 TEST_CASE("foreign configurations: a threshold is above 0, and says so") {
   const Place place;
   const Outcome zero = place({"sample", "--model", "gm.toml", "--threshold", "0", "--dry-run"});

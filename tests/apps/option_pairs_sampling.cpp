@@ -270,11 +270,20 @@ PairCommand schedule_pairs() {
   return out;
 }
 
+PairCommand export_pairs() {
+  PairCommand out = schedule_pairs();
+  out.name = "export";
+  out.base = {"--model", "@gm.toml", "--quiet"};
+  out.settings.push_back({"to", "to", {{"--to", "numpy"}}});
+  out.aside.emplace("out", "where the text goes");
+  return out;
+}
+
 }  // namespace
 
 std::vector<PairCommand> sampling_pairs(const TemporaryFolder& folder) {
   write_files(folder);
-  return {sample_pairs(), record_pairs(), evaluate_pairs(), schedule_pairs()};
+  return {sample_pairs(), record_pairs(), evaluate_pairs(), schedule_pairs(), export_pairs()};
 }
 
 }  // namespace stride::testing

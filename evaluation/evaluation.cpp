@@ -58,6 +58,8 @@ class Engine final {
     reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
                   "`ref`"};
     if (!any_needs(settings, &MetricNeeds::mixture)) return;
+    if (!settings.pictures.empty())
+      throw UsageError("the metric exact is of the samples, and `decoder` and `post` make pictures of them");
     if (card == nullptr || card->info.kind != "gaussian_mixture")
       throw UsageError("the metric exact needs a model whose law is known: a gaussian_mixture");
     if (settings.draw.label && !settings.draw.label.one())
@@ -129,8 +131,11 @@ class Engine final {
     out.conditions = conditions_of(settings_.draw);
     if (settings_.draw.init.defined()) out.conditions["init"] = "a file's normals";
     if (settings_.draw.noise.defined()) out.conditions["noise"] = "a file's normals";
+    for (const auto& [name, hash] : settings_.pictures.made_with())
+      out.conditions["pictures by " + name] = fmt::format("SHA-256 {:.12}…", hash);
     out.warnings = evaluation_warnings(*teacher_sampler_, samplers_, settings_);
-    out.strip_columns = is_image_shape(model.shape) ? std::min(settings_.images, out.n) : 0;
+    out.strip_columns =
+        is_image_shape(settings_.pictures.out_shape(model.shape)) ? std::min(settings_.images, out.n) : 0;
     const FeatureSetup& features = settings_.features;
     out.reference_floor = std::numeric_limits<double>::quiet_NaN();
     out.reference = features.reference_name;

@@ -4,6 +4,7 @@
 #include "evaluation/evaluation_result.h"
 #include "evaluation/feature_setup.h"
 #include "evaluation/metric_set.h"
+#include "pipeline/decoding/image_stage.h"
 #include "pipeline/draw.h"
 
 #include <functional>
@@ -20,6 +21,7 @@ struct EvaluationSettings {
   int64_t blocks = 8;                           ///< of seeds, for intervals
   std::vector<std::string> metrics = {"rmse"};  ///< names of evaluation/metric_set.h; rmse-p95 comes with rmse
   FeatureSetup features;
+  ImageStages pictures = {};            ///< what samples are turned into before anything compares them
   int64_t images = 16;                  ///< samples kept to look at, where they are images
   int64_t paths = 24;                   ///< samples whose steps are kept, for adaptive policies
   std::vector<std::string> notes = {};  ///< what the caller has to say to a reader, a sentence each: warnings, first

@@ -126,7 +126,7 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     nfe.push_back(draws.nfe);
     model_evals.push_back(draws.model_evals);
   }
-  out.x = at::cat(x);
+  out.x = settings.pictures(at::cat(x));
   const Tensor all_nfe = at::cat(nfe), all_evals = at::cat(model_evals);
   result.cost = cost_of(all_nfe, all_evals);
   result.cost.seconds = quantile(seconds_a_sample, 0.5) * static_cast<double>(result.cost.n);
@@ -143,7 +143,7 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     for (const double value : doubles(all_nfe)) ++counts[static_cast<int64_t>(value)];
     result.nfe_counts.assign(counts.begin(), counts.end());
   }
-  if (is_image_shape(denoiser.info().shape) && settings.images > 0)
+  if (is_image_shape(out.x.sizes().slice(1).vec()) && settings.images > 0)
     result.strip_png = png_strip(out.x, std::min<int64_t>(settings.images, out.x.size(0)));
   return out;
 }

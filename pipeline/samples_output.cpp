@@ -105,20 +105,24 @@ SamplesSummary summarise(const Samples& samples) {
   return out;
 }
 
-void save_pictures(const std::string& folder, const Samples& samples, const std::vector<std::string>& save) {
+void save_pictures(const std::string& folder, const Samples& samples, const std::vector<std::string>& save,
+                   const ImageStages& pictures) {
   const int64_t n = samples.x.size(0);
   if (n == 0 || (!wants(save, "npz") && !wants(save, "png"))) return;
+  const std::vector<int64_t> shape = pictures.out_shape(samples.x.sizes().slice(1).vec());
+  const auto pixels_of = [&](int64_t first, int64_t rows) {
+    return to_pixels(pictures(samples.x.narrow(0, first, rows)));
+  };
   const auto in_pieces = [&](const auto& take) {
     for (int64_t first = 0; first < n; first += kPixelRows)
-      take(first, to_pixels(samples.x.narrow(0, first, std::min(kPixelRows, n - first))));
+      take(first, pixels_of(first, std::min(kPixelRows, n - first)));
   };
   if (wants(save, "npz")) {
-    const NpzArray pixels{
-        "arr_0", at::kByte, {n, samples.x.size(2), samples.x.size(3), samples.x.size(1)}, [&](const NpzSink& sink) {
-          in_pieces([&](int64_t, const Tensor& piece) {
-            sink({reinterpret_cast<const char*>(piece.const_data_ptr<uint8_t>()), piece.nbytes()});
-          });
-        }};
+    const NpzArray pixels{"arr_0", at::kByte, {n, shape[1], shape[2], shape[0]}, [&](const NpzSink& sink) {
+                            in_pieces([&](int64_t, const Tensor& piece) {
+                              sink({reinterpret_cast<const char*>(piece.const_data_ptr<uint8_t>()), piece.nbytes()});
+                            });
+                          }};
     AtomicFile file(folder + "/samples.npz");
     write_npz({pixels}, [&](std::string_view piece) { file.write(piece); });
     file.commit();
@@ -132,7 +136,7 @@ void save_pictures(const std::string& folder, const Samples& samples, const std:
   });
   const int64_t shown = std::min(n, kLargestGrid);
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  const Tensor grid = tile_images(to_pixels(samples.x.narrow(0, 0, shown)), columns);
+  const Tensor grid = tile_images(pixels_of(0, shown), columns);
   write_file_atomic(folder + "/grid.png", encode_png(grid));
 }
 

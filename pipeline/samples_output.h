@@ -2,6 +2,7 @@
 #pragma once
 
 #include "datasets/files/samples_file.h"
+#include "pipeline/decoding/image_stage.h"
 #include "pipeline/draw.h"
 
 #include <string>
@@ -36,8 +37,9 @@ struct SamplesSummary {
 [[nodiscard]] SamplesSummary summarise(const Samples& samples);
 
 /// Writes what `save` names beside samples.h5 into `folder`, which exists: samples.npz, images/{seed:06d}.png and
-/// grid.png.
-void save_pictures(const std::string& folder, const Samples& samples, const std::vector<std::string>& save);
+/// grid.png. `pictures` turns the samples into what is shown; samples.h5 keeps what the model made.
+void save_pictures(const std::string& folder, const Samples& samples, const std::vector<std::string>& save,
+                   const ImageStages& pictures = {});
 /// What that wrote beside samples.h5: "npz", "images" and "grid" with their paths.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> saved_files(const std::string& folder,
                                                                            const Samples& samples,

@@ -1,6 +1,7 @@
 // stride evaluate: samplers and policies on one denoiser, side by side.
 #include "apps/cli/command.h"
 #include "apps/cli/feature_options.h"
+#include "apps/cli/image_options.h"
 #include "apps/cli/sampling_options.h"
 #include "evaluation/evaluation.h"
 #include "evaluation/evaluation_output.h"
@@ -79,7 +80,10 @@ class EvaluateCommand final : public Command {
     settings.blocks = options.integer("blocks");
     settings.metrics = parse_metrics(options.text("metric"));
     settings.images = options.integer("images");
-    settings.features = make_feature_setup(feature_request(context), options.text_or("ref", ""), model.info());
+    settings.pictures = image_stages(context);
+    ModelInfo shown = model.info();
+    shown.shape = settings.pictures.out_shape(shown.shape);
+    settings.features = make_feature_setup(feature_request(context), options.text_or("ref", ""), shown);
     std::vector<std::string> skipped;
     settings.samplers = sweep_specs(sweep_of(options), model.info(), &model.source.card, skipped);
     if (const std::string reason = settings.invalid_reason(); !reason.empty()) throw UsageError(reason);
@@ -308,7 +312,7 @@ class EvaluateCommand final : public Command {
                        .help = "samples shown in the report",
                        .group = "Measuring",
                        .key = "evaluate.images"}} +
-          feature_options("evaluate"),
+          feature_options("evaluate") + image_options("evaluate"),
       .default_seeds = "10000-10255"};
 };
 

@@ -1,6 +1,7 @@
 // stride metrics: samples from anywhere against a reference.
 #include "apps/cli/command.h"
 #include "apps/cli/feature_options.h"
+#include "apps/cli/image_options.h"
 #include "datasets/metrics/intervals.h"
 #include "evaluation/number_text.h"
 #include "evaluation/set_comparison.h"
@@ -37,6 +38,10 @@ class MetricsCommand final : public Command {
     job.metrics = parse_metrics(options.text("metric"));
     job.network = choose_features(feature_request(context));
     job.samples = load_samples("--samples", options.text("samples"));
+    if (const ImageStages pictures = image_stages(context); !pictures.empty()) {
+      (void)pictures.out_shape(job.samples.x.sizes().slice(1).vec());
+      job.samples.x = pictures(job.samples.x);
+    }
     const std::vector<int64_t> shape = job.samples.x.sizes().slice(1).vec();
     if (!job.network.shape.empty() && job.network.shape != shape)
       throw UsageError(fmt::format("--features {}: a network for images of {}, but --samples holds {}",
@@ -137,7 +142,7 @@ class MetricsCommand final : public Command {
                        .help = "blocks of rows behind the intervals",
                        .group = "Measuring",
                        .key = "metrics.blocks"}} +
-          feature_options("metrics") + device_option()};
+          feature_options("metrics") + image_options("metrics") + device_option()};
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 // stride sample: draw samples.
 #include "apps/cli/command.h"
+#include "apps/cli/feature_options.h"
+#include "apps/cli/image_options.h"
 #include "apps/cli/refine_option.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/commands/invert_options.h"
@@ -35,7 +37,12 @@ class SampleCommand final : public Command {
     const SamplerSpec spec = inverts ? inversion_spec(options) : sampler_specs(options).at(0);
     const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, context.device());
     const DrawSettings settings = draw_settings(context, model.info());
-    const auto save = parse_save(options.text("save"), model.info(), settings.seeds.size());
+    const ImageStages pictures = image_stages(context);
+    ModelInfo shown = model.info();
+    shown.shape = pictures.out_shape(shown.shape);
+    const auto save = parse_save(options.text("save"), shown, settings.seeds.size());
+    if (!pictures.empty() && save.size() == 1)
+      throw UsageError("--decoder and --post make pictures, and --save h5 keeps the samples alone: add npz or png");
     if (settings.tile) (void)TiledDenoiser(*model.denoiser, *settings.tile);  // refused before anything is written
     check_run(context, sampler, model.info(), settings);
     if (context.dry_run()) return context.plan(plan_of(context, model, sampler));
@@ -61,7 +68,7 @@ class SampleCommand final : public Command {
     const SamplesSummary summary = summarise(samples.get());
     // Who was told to stop has no time for pictures; --resume draws them from the samples.
     if (draws.stopped) return context.stopped(fmt::format("{} of {} samples are in {}", summary.samples, all, path));
-    save_pictures(run.path(), samples.get(), save);
+    save_pictures(run.path(), samples.get(), save, pictures);
     std::optional<double> round_trip;
     if (options.flag("round-trip")) round_trip = round_trip_error(sampler, *model.denoiser, rest, draws);
     return report(context, run, summary, draws, round_trip, saved_files(run.path(), samples.get(), save));
@@ -157,7 +164,8 @@ class SampleCommand final : public Command {
           "stride sample --solver dpmpp_2m --steps 8 --seeds 0-99 --save h5,png\n"
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
-      .options = sampling_options({.refine = true}) + invert_options() +
+      .options = sampling_options({.refine = true}) + invert_options() + image_options("output") +
+                 trust_option("sampling", "Model") +
                  OptionTable{{.name = "tile",
                               .value = "RxC[:key=value,...]",
                               .help = "images in rows by columns of tiles, to save memory. Keys: overlap, context, "

@@ -175,6 +175,8 @@ PairCommand metrics_pairs(const TemporaryFolder& folder) {
   out.aside = with(common_aside(), {{"samples", "in the base: what is measured"},
                                     {"ref", "in the base: what it is compared with"},
                                     {"features", "in the base: the judge"},
+                                    {"decoder", "images only: decoder tests"},
+                                    {"post", "images only: decoder tests"},
                                     {"device", "speed"},
                                     {"trust-model", "a TorchScript file is run: evaluation tests"}});
   out.result = [](const std::string&, const std::string& printed) { return printed; };

@@ -152,7 +152,10 @@ PairCommand sample_pairs() {
                                           {"allow-model-mismatch", "made_with tests"},
                                           {"trust-model", "whether a network runs at all: foreign tests"},
                                           {"tile", "images only, and refused of mixtures: tile tests"},
-                                          {"save", "which files are written: output tests"}})
+                                          {"save", "which files are written: output tests"},
+                                          {"decoder", "images only: decoder tests"},
+                                          {"post", "images only: decoder tests"},
+                                          {"trust-model", "lets --decoder and --post be run: decoder tests"}})
     out.aside.emplace(option, why);
   out.known = same_end();
   out.result = [](const std::string& folder, const std::string&) {
@@ -244,6 +247,8 @@ PairCommand evaluate_pairs() {
                                           {"teacher", "in the base: what all are measured against"},
                                           {"blocks", "in the base: what intervals are made of"},
                                           {"images", "pictures in the report"},
+                                          {"decoder", "images only: decoder tests"},
+                                          {"post", "images only: decoder tests"},
                                           {"features", "images only: evaluation tests"},
                                           {"quantise", "images only: evaluation tests"},
                                           {"trust-model", "a TorchScript file is run: evaluation tests"},

@@ -88,8 +88,8 @@ GridRequest grid_request(const SamplerSpec& spec, const ModelInfo& model, const 
   return request;
 }
 
-// The grid that is asked for; flow times whose shift depends on the image's size get the model's, in patches of 2 × 2 as
-// diffusers' pipelines count them.
+// The grid that is asked for; flow times whose shift depends on the image's size get the model's, in patches of 2 × 2
+// as diffusers' pipelines count them.
 Spec grid_of(const SamplerSpec& spec, const ModelInfo& model) {
   Spec out = Spec::parse(spec.schedule);
   if (out.options.contains("image") && !out.options.contains("seq_len") && model.shape.size() == 3)

@@ -97,8 +97,8 @@ class OptionValues final {
   std::vector<std::string> notes_;
 };
 
-/// Reads the settings of a `--config` file into `values`. Unknown keys and values of the wrong type are UsageErrors that
-/// name the key and the file. Another project's settings take the place of Stride's keys.
+/// Reads the settings of a `--config` file into `values`. Unknown keys and values of the wrong type are UsageErrors
+/// that name the key and the file. Another project's settings take the place of Stride's keys.
 void apply_config(OptionValues& values, const ConfigDocument& config, const std::string& command);
 
 /// One `--set key.path=value`, typed by the table.

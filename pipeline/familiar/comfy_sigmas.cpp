@@ -17,6 +17,8 @@ namespace stride {
 namespace {
 
 constexpr int64_t kMostSteps = 10'000;
+// The largest level of Stable Diffusion's networks, less the 1e-5 of itself that ComfyUI allows (max_denoise).
+constexpr double kTop = 14.6146412 * (1.0 - 1e-5);
 
 const std::map<std::string, std::string>& schedulers() {
   static const std::map<std::string, std::string> table = {{"normal", "linspace"},
@@ -58,7 +60,9 @@ Maker curve(const std::string& grid, const std::string& power, double power_defa
     if (!power.empty())
       if (const double rho = graph.number(node, power, power_default, 0.0, 100.0); rho != power_default)
         out.grid.options["rho"] = number_text(rho);
-    out.sigma_max = number_text(graph.number(node, "sigma_max", 14.614642, 0.0, 5000.0));
+    const double high = graph.number(node, "sigma_max", 14.614642, 0.0, 5000.0);
+    out.from_the_top = high >= kTop;
+    out.sigma_max = number_text(high);
     out.sigma_min = number_text(graph.number(node, "sigma_min", 0.0291675, 0.0, 5000.0));
     return out;
   };
@@ -129,7 +133,9 @@ ComfySigmas by_hand(const ComfyGraph& graph, const ComfyNode& node, const ComfyM
   ComfySigmas out;
   out.levels = graph.text(node, "sigmas", "1, 0.5");
   try {
-    out.steps = static_cast<int64_t>(parse_numbers(out.levels, "sigmas").size()) - 1;
+    const std::vector<double> levels = parse_numbers(out.levels, "sigmas");
+    out.steps = static_cast<int64_t>(levels.size()) - 1;
+    out.from_the_top = levels.front() >= kTop;
   } catch (const UsageError& error) {
     graph.refuse(node, "sigmas", error.what());
   }

@@ -188,6 +188,9 @@ void finish(const ComfyGraph& graph, const ComfyNode& node, const ComfySigmas& s
   if (model.shift && has(out.fields.at("solver"), "ancestral"))
     graph.refuse(node, "sampler_name",
                  "on flow times ComfyUI's ancestral steps are others, without a counterpart here");
+  // At the model's largest level the noise is multiplied by sqrt(1 + σ²) (max_denoise), but for flow times.
+  if (sigmas.from_the_top && !sigmas.part.last && sigmas.part.from == 0 && !model.shift)
+    out.fields["init_scale"] = "vp";
   if (!sigmas.levels.empty()) {
     out.fields["sigmas"] = sigmas.levels;
     return;
@@ -197,9 +200,6 @@ void finish(const ComfyGraph& graph, const ComfyNode& node, const ComfySigmas& s
   if (!sigmas.sigma_min.empty()) out.fields["sigma_min"] = sigmas.sigma_min;
   if (!sigmas.sigma_max.empty()) out.fields["sigma_max"] = sigmas.sigma_max;
   if (!model.noise_schedule.empty() && sigmas.grid.name != "flow") out.fields["noise_schedule"] = model.noise_schedule;
-  // At the model's largest level the noise is multiplied by sqrt(1 + σ²) (max_denoise), but for flow times.
-  if (sigmas.from_the_top && !sigmas.part.last && sigmas.part.from == 0 && !model.shift)
-    out.fields["init_scale"] = "vp";
 }
 
 // The four samplers

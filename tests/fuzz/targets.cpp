@@ -210,7 +210,9 @@ std::vector<Target> all() {
        [](std::string_view bytes) {
          (void)parse_config(is_png(bytes) ? png_settings_text(bytes, "fuzz") : std::string(bytes), "fuzz");
        },
-       [] { return std::vector<std::string>{kScheduler, kWorkflow, kInfotext, small_text_png()}; }},
+       [] {
+         return std::vector<std::string>{kScheduler, kWorkflow, kInfotext, small_text_png()};
+       }},
       {"plan", [](std::string_view bytes) { (void)Plan::from_json(resealed(bytes), "fuzz"); }, one(small_plan)},
       {"manifest", [](std::string_view bytes) { (void)StoreManifest::from_json(resealed(bytes), "fuzz"); },
        one(small_manifest)},

@@ -280,7 +280,12 @@ def cases():
                ays(kind, steps, denoise), CARD, {})
     yield ("BetaSamplingScheduler", custom("BetaSamplingScheduler", steps=12, alpha=0.5, beta=0.7), beta(12, 0.5, 0.7),
            both, {})
-    yield ("ManualSigmas", custom("ManualSigmas", sigmas="14.6, 3, 1, 0"), np.array([14.6, 3.0, 1.0, 0.0]), CARD, {})
+    yield ("ManualSigmas", custom("ManualSigmas", sigmas="14.6, 3, 1, 0"), np.array([14.6, 3.0, 1.0, 0.0]), CARD,
+           {"init-scale": "sigma"})
+    yield ("ManualSigmas from the top", custom("ManualSigmas", sigmas="14.61464, 1, 0"), np.array([14.61464, 1.0, 0.0]),
+           CARD, {"init-scale": "vp"})
+    yield ("KarrasScheduler below the top", custom("KarrasScheduler", steps=5, sigma_max=10.0),
+           karras(5, 0.0291675, 10.0), CARD, {"init-scale": "sigma"})
     full = basic("karras", 20)
     for label, between, levels in (
             ("high", [("SplitSigmas", 0, {"step": 8})], full[:9]),

@@ -58,8 +58,6 @@ class Engine final {
     reference_ = {settings.features.reference_images, settings.features.reference_features, settings.features.reference,
                   "`ref`"};
     if (!any_needs(settings, &MetricNeeds::mixture)) return;
-    if (!settings.pictures.empty())
-      throw UsageError("the metric exact is of the samples, and `decoder` and `post` make pictures of them");
     if (card == nullptr || card->info.kind != "gaussian_mixture")
       throw UsageError("the metric exact needs a model whose law is known: a gaussian_mixture");
     if (settings.draw.label && !settings.draw.label.one())
@@ -285,6 +283,8 @@ std::string EvaluationSettings::invalid_reason() const {
     } catch (const UsageError& error) {
       return error.what();
     }
+    if (needs.mixture && !pictures.empty())
+      return fmt::format("the metric {} is of the samples, and `decoder` and `post` make pictures of them", metric);
     if (needs.features && !features.features)
       return fmt::format("the metric {} needs a feature network; give `features`", metric);
     if (needs.reference && !features.has_reference())

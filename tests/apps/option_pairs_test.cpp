@@ -47,6 +47,7 @@ TEST_CASE("option pairs: each option of a sampler changes the result, is refused
   const std::vector<PairCommand> commands = testing::sampling_pairs(folder);
   try_pairs({commands.at(0)}, folder, 0, 2);
   try_pairs({commands.at(3)}, folder, 0, 1);
+  try_pairs({commands.at(4)}, folder, 0, 4);
 }
 
 TEST_CASE("option pairs: metrics and statistics") {

@@ -48,9 +48,11 @@ Axis cut(int64_t length, const MapTiles& tiles, int64_t unit) {
   }
   const int64_t around = tiles.overlap + tiles.context;
   const int64_t core = axis.window - 2 * around;
-  if (core < std::max<int64_t>(unit, 2 * tiles.overlap))
-    throw UsageError(fmt::format("tiles of {} pixels have no room beside {} of overlap and {} of context on each side",
-                                 tiles.window, tiles.overlap, tiles.context));
+  const auto no_room = [&] {
+    return UsageError(fmt::format("tiles of {} pixels have no room beside {} of overlap and {} of context on each side",
+                                  tiles.window, tiles.overlap, tiles.context));
+  };
+  if (core < unit) throw no_room();
   for (const int64_t pixels : {length, axis.window, tiles.overlap, tiles.context})
     if (pixels % unit != 0)
       throw UsageError(
@@ -58,6 +60,7 @@ Axis cut(int64_t length, const MapTiles& tiles, int64_t unit) {
                       "are multiples of {0}, not {1}",
                       unit, pixels));
   const int64_t units = length / unit, parts = (length + core - 1) / core;
+  if (units / parts * unit < 2 * tiles.overlap) throw no_room();  // the smallest, between two blends
   for (int64_t i = 0; i < parts; ++i) {
     const int64_t begin = i * units / parts * unit, end = (i + 1) * units / parts * unit;
     axis.tiles.push_back({begin, end, std::clamp<int64_t>(begin - around, 0, length - axis.window)});

@@ -245,7 +245,7 @@ def cases():
                     "init-scale": "sigma" if scheduler == "ddim_uniform" else "vp"})
         yield (f"KSampler {scheduler} denoise", ksampler("dpmpp_2m", scheduler, 20, denoise=0.55),
                ksampler_levels("dpmpp_2m", scheduler, 20, 0.55), both, {"init-scale": "sigma"})
-    for denoise in (0.05, 0.3, 0.87, 0.9999, 0.99999, 1.0):
+    for denoise in (0.05, 0.3, 0.4, 0.6, 0.87, 0.9999, 0.99999, 1.0):
         yield (f"KSampler denoise {denoise}", ksampler("euler", "karras", 7, denoise=denoise),
                ksampler_levels("euler", "karras", 7, denoise), both, {})
     for sampler in ("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"):

@@ -51,18 +51,19 @@ class ExportCommand final : public Command {
       .arguments = "[GRID]",
       .example =
           "stride export karras:rho=7 --steps 8 --to table --out levels.txt\n--schedule custom:levels.txt runs it",
-      .options = sampling_options({.policy = false, .condition = false, .starts = false, .solver = "euler"}) +
-                 OptionTable{{.name = "to",
-                              .fallback = "table",
-                              .value = "FORM",
-                              .help = "table (custom:FILE), numpy, k-diffusion, diffusers or comfyui",
-                              .key = "export.to",
-                              .choices = grid_forms()},
-                             {.name = "out",
-                              .value = "FILE",
-                              .help = "where to (default: standard output)",
-                              .key = "export.out",
-                              .writes = Writes::file}}};
+      .options =
+          sampling_options({.policy = false, .condition = false, .starts = false, .trust = false, .solver = "euler"}) +
+          OptionTable{{.name = "to",
+                       .fallback = "table",
+                       .value = "FORM",
+                       .help = "table (custom:FILE), numpy, k-diffusion, diffusers or comfyui",
+                       .key = "export.to",
+                       .choices = grid_forms()},
+                      {.name = "out",
+                       .value = "FILE",
+                       .help = "where to (default: standard output)",
+                       .key = "export.out",
+                       .writes = Writes::file}}};
 };
 
 }  // namespace

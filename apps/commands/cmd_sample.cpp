@@ -165,7 +165,6 @@ class SampleCommand final : public Command {
           "draws 100 digits with 8 evaluations each and writes runs/…/samples.h5, images/ and grid.png",
       .common = {.compute = true, .seeds = true, .run = true},
       .options = sampling_options({.refine = true}) + invert_options() + image_options("output") +
-                 trust_option("sampling", "Model") +
                  OptionTable{{.name = "tile",
                               .value = "RxC[:key=value,...]",
                               .help = "images in rows by columns of tiles, to save memory. Keys: overlap, context, "

@@ -5,6 +5,7 @@
 #include "framework/files/hash.h"
 #include "framework/files/safetensors.h"
 #include "framework/out_of_memory.h"
+#include "neural/foreign/packaged_images.h"
 #include "pipeline/toml_reader.h"
 
 #include <ATen/ATen.h>
@@ -26,6 +27,7 @@ constexpr double kProbe = 1e-4, kNarrowProbe = 2e-2;
 struct StageCard {
   ImageStage stage = {};
   std::string file, probe;
+  bool packaged = false;
   at::ScalarType dtype = at::kFloat;
 };
 
@@ -67,8 +69,11 @@ StageCard parse_card(const std::string& text, const std::string& name, const std
   TomlReader reader(*table, where, name);
   StageCard card;
   const std::string kind = reader.text("kind").value_or("torchscript");
-  if (kind == "aoti") reader.fail("kind", "is aoti, which is not read for decoders yet: export TorchScript");
-  if (kind != "torchscript") reader.fail("kind", fmt::format("is '{}', but must be torchscript", kind));
+  if (kind != "torchscript" && kind != "aoti")
+    reader.fail("kind", fmt::format("is '{}', but must be torchscript or aoti", kind));
+  card.packaged = kind == "aoti";
+  if (const auto compiled = reader.text("device"); card.packaged && compiled != "cpu" && compiled != "cuda")
+    reader.fail("device", "must be \"cpu\" or \"cuda\": what the package was compiled for");
   ImageStage& stage = card.stage;
   stage.where = where;
   stage.name = reader.text("name").value_or(std::filesystem::path(where).stem());
@@ -181,15 +186,14 @@ ImageStage load_image_stage(const std::string& option, const std::string& table,
   const std::string file = (folder / card.file).string();
   if (!trust)
     throw UsageError(
-        fmt::format("{} {}: {} is TorchScript, a program that this one would run; give `trust_model` if you know where "
-                    "it is from",
+        fmt::format("{} {}: {} is a program, which this one would run; give `trust_model` if you know where it is from",
                     option, given, file));
   const std::string bytes = read_file(file);
   if (const std::string found = sha256(bytes); found != card.stage.sha256)
     throw InputError(fmt::format("{}: has SHA-256 {}, but the card {} promises {}: another file, or a damaged one",
                                  file, found, path, card.stage.sha256));
-  // A network of another kind comes in here: a function from images to images.
-  card.stage.map = scripted_images(bytes, file, card.dtype, device);
+  card.stage.map =
+      card.packaged ? packaged_images(file, card.dtype, device) : scripted_images(bytes, file, card.dtype, device);
   if (!card.probe.empty()) check_probe(card.stage, (folder / card.probe).string(), card.dtype != at::kFloat);
   return card.stage;
 }

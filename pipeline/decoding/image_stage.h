@@ -24,7 +24,7 @@ struct ImageStage {
 
 /// Reads a card with the table [decoder] or [post] (`table`):
 ///
-///   kind = "torchscript"          # a file of code, run only with `trust`
+///   kind = "torchscript"          # or "aoti", with `device`; a file of code, run only with `trust`
 ///   name = "sd-vae"
 ///   file = "decoder.pt"           # relative to the card
 ///   sha256 = "…"                  # of that file; required: code is never opened without it

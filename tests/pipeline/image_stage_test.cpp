@@ -105,7 +105,7 @@ TEST_CASE("image stages: code is opened with trust and the right hash alone, and
   CHECK_THROWS_AS(load(kShapes, true, std::string(64, '0')), InputError);
   CHECK_THROWS_WITH(load(kShapes, true, std::string(64, '0')), contains("has SHA-256"));
   CHECK_THROWS_WITH(load("in_shape = [1, 12]\n"), contains("in_shape"));
-  CHECK_THROWS_WITH(load(kShapes + "kind = \"aoti\"\n"), contains("TorchScript"));
+  CHECK_THROWS_WITH(load(kShapes + "kind = \"aoti\"\n"), contains("compiled for"));
   CHECK_THROWS_WITH(load(kShapes + "dtype = \"int8\"\n"), contains("dtype"));
   CHECK_THROWS_WITH(load(kShapes + "scale = 0\n"), contains("scale"));
   CHECK_THROWS_WITH(load(kShapes + "batches = [0]\n"), contains("batches"));

@@ -1,4 +1,4 @@
-"""Compiles the network of packaged_model_test.cpp into an AOTInductor package: make_package.py FILE.pt2"""
+"""Compiles the networks of packaged_model_test.cpp into AOTInductor packages: make_package.py FILE.pt2 IMAGES.pt2"""
 
 import sys
 import warnings
@@ -17,6 +17,11 @@ class Network(torch.nn.Module):
         return 0.3 * x * self.scale[label].view(-1, 1, 1, 1) + 0.1 * t.view(-1, 1, 1, 1)
 
 
+class Decoder(torch.nn.Module):
+    def forward(self, z):
+        return torch.nn.functional.interpolate(z, scale_factor=2.0) * 0.5
+
+
 rows = torch.export.Dim("rows", min=1, max=65536)
 example = (torch.randn(2, 2, 4, 4), torch.rand(2), torch.tensor([1, 2]))
 with torch.no_grad():
@@ -24,3 +29,5 @@ with torch.no_grad():
     # Else Inductor writes tensors of up to 8 numbers into the code, where no file of weights reaches them.
     settings = {"always_keep_tensor_constants": True}
     torch._inductor.aoti_compile_and_package(program, package_path=sys.argv[1], inductor_configs=settings)
+    program = torch.export.export(Decoder(), (torch.randn(2, 2, 4, 4),), dynamic_shapes=({0: rows},))
+    torch._inductor.aoti_compile_and_package(program, package_path=sys.argv[2])

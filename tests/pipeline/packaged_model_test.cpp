@@ -1,7 +1,10 @@
 // Models compiled by AOTInductor: one package, made here by Python.
 #include "framework/error.h"
+#include "framework/files/file.h"
+#include "framework/files/hash.h"
 #include "framework/models/network_denoiser.h"
 #include "neural/foreign/packaged_network.h"
+#include "pipeline/decoding/image_stage.h"
 #include "pipeline/model_card.h"
 #include "pipeline/sample.h"
 #include "tests/catch_torch.h"
@@ -17,23 +20,29 @@ namespace {
 
 using testing::ForeignFolder;
 
-// The bytes of the package; empty where there is no Python with torch to compile it.
-const std::string& package() {
-  static const std::string bytes = [] {
+struct Packages {
+  std::string network, images;
+};
+
+// The bytes of the packages; empty where there is no Python with torch to compile them.
+const Packages& packages() {
+  static const Packages bytes = [] {
     const char* const python = std::getenv("STRIDE_VENV_PYTHON");
-    if (python == nullptr) return std::string();
+    if (python == nullptr) return Packages();
     const testing::TemporaryFolder folder;
-    const std::string path = folder / "network.pt2";
-    const std::string command =
-        fmt::format("TORCHINDUCTOR_CACHE_DIR='{}' '{}' -W ignore '{}/tests/pipeline/make_package.py' '{}' >'{}' 2>&1",
-                    folder / "cache", python, STRIDE_SOURCE_DIR, path, folder / "log");
+    const std::string path = folder / "network.pt2", images = folder / "images.pt2";
+    const std::string command = fmt::format(
+        "TORCHINDUCTOR_CACHE_DIR='{}' '{}' -W ignore '{}/tests/pipeline/make_package.py' '{}' '{}' >'{}' 2>&1",
+        folder / "cache", python, STRIDE_SOURCE_DIR, path, images, folder / "log");
     const int status = std::system(command.c_str());
     INFO(read_file(folder / "log"));
     REQUIRE(status == 0);
-    return read_file(path);
+    return Packages{read_file(path), read_file(images)};
   }();
   return bytes;
 }
+
+const std::string& package() { return packages().network; }
 
 Tensor network(const Tensor& x, const Tensor& t, const Tensor& label, const Tensor& scale) {
   return 0.3 * x * scale.index_select(0, label).view({-1, 1, 1, 1}) + 0.1 * t.view({-1, 1, 1, 1});
@@ -137,6 +146,30 @@ TEST_CASE("packaged model: batches, conditions, constants from a file, and what 
     model.write();
     CHECK_THAT(refusal(model), contains("input: ") && contains("network.pt2: is no AOTInductor package"));
   }
+}
+
+TEST_CASE("packaged model: a decoder, compiled", "[foreign][decoder]") {
+  if (package().empty()) {
+    WARN("skipped: STRIDE_VENV_PYTHON names no Python to compile a package with");
+    return;
+  }
+  const testing::TemporaryFolder folder;
+  const auto card = [&](const std::string& bytes, const std::string& device) {
+    write_file_atomic(folder / "decoder.pt2", bytes);
+    write_file_atomic(
+        folder / "card.toml",
+        fmt::format("[decoder]\nkind = \"aoti\"\nfile = \"decoder.pt2\"\nsha256 = \"{}\"\ndevice = \"{}\"\n"
+                    "in_shape = [2, 4, 4]\nout_shape = [2, 8, 8]\nscale = 2.0\n",
+                    sha256(bytes), device));
+    return folder / "card.toml";
+  };
+  const auto load = [&](const std::string& path) { return ImageStages(path, "", true, at::kCPU); };
+  const Tensor z = at::randn({3, 2, 4, 4});
+  const Tensor pictures = load(card(packages().images, "cpu"))(z);
+  CHECK(at::allclose(pictures, at::upsample_nearest2d(z, at::IntArrayRef{8, 8}) * 0.25, 1e-6, 1e-6));
+  CHECK_THROWS_WITH(load(card(package(), "cpu")), contains("takes 3 tensors, and the card means 1"));
+  CHECK_THROWS_WITH(load(card(packages().images, "tpu")), contains("device"));
+  CHECK_THROWS_WITH(load(card(packages().images.substr(0, 2000), "cpu")), contains("decoder.pt2"));
 }
 
 }  // namespace stride

@@ -39,8 +39,9 @@ struct FeatureChoice {
 [[nodiscard]] FeatureChoice choose_features(const FeatureRequest& request);
 
 /// Adds a reference: images as load_samples takes them, or statistics (.npz with `mu` and `sigma`). The covariance of
-/// images' features is left to the metrics that want it: of a perceptual network's it may be too large. Throws UsageError
-/// where statistics are of another network or quantisation rule than `setup`, or there is no network to go with them.
+/// images' features is left to the metrics that want it: of a perceptual network's it may be too large. Throws
+/// UsageError where statistics are of another network or quantisation rule than `setup`, or there is no network to go
+/// with them.
 void add_reference(FeatureSetup& setup, const std::string& reference, const std::vector<int64_t>& shape);
 
 /// choose_features and add_reference for samples of `model`. Throws UsageError also where shapes differ.

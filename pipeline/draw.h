@@ -64,7 +64,7 @@ struct Draws {
   double capture_seconds = 0;                ///< what captures took (GraphRuns)
   int64_t batch = 0;                         ///< rows run together in the end (smaller than asked where memory ran out)
   bool stopped = false;                      ///< asked to stop: n is then the number that was finished
-  std::string stepwise;                      ///< why the run was not a CUDA graph; empty: it was, or one batch, or on the CPU
+  std::string stepwise;  ///< why the run was not a CUDA graph; empty: it was, or one batch, or on the CPU
 };
 
 /// Who listens while samples are drawn.

@@ -238,11 +238,10 @@ TEST_CASE("inputs: blanks in lists, and a strength that is what it says") {
 TEST_CASE("inputs: messages say what a value means and what to do") {
   const Place place;
   place.write("kind.toml", "[model]\nkind = \"vae\"\nshape = [2]\n");
-  check(place,
-        {{{"train-predictor", "--store", ".", "--learning-rate", "1e9"}, 2, "between 0 and 10, not 1000000000"},
-         {{"train-denoiser", "--out", "m", "--learning-rate", "1e9"}, 2, "between 0 and 10, not 1000000000"},
-         {{"sample", "--model", "kind.toml"}, 3, "must be one of gaussian_mixture, unet, torchscript, aoti"},
-         {{"sample", "--model", "gm.toml", "--seeds", "0-1", "--policy", "pi:atol=1e-300"}, 4, "(status "}});
+  check(place, {{{"train-predictor", "--store", ".", "--learning-rate", "1e9"}, 2, "between 0 and 10, not 1000000000"},
+                {{"train-denoiser", "--out", "m", "--learning-rate", "1e9"}, 2, "between 0 and 10, not 1000000000"},
+                {{"sample", "--model", "kind.toml"}, 3, "must be one of gaussian_mixture, unet, torchscript, aoti"},
+                {{"sample", "--model", "gm.toml", "--seeds", "0-1", "--policy", "pi:atol=1e-300"}, 4, "(status "}});
 }
 
 }  // namespace stride

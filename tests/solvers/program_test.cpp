@@ -78,10 +78,9 @@ TEST_CASE("program: every linear method, as sums, makes the samples that it make
             const ProgramOrReason made = make_program(
                 {solver, flow, controller, grid.rows(1, at::kCPU)[0], guidance, networks ? &denoiser : nullptr});
             INFO(made.reason);
-            // One step over all levels multiplies a rounding by 199 in each of six iterations: the program that comes
-            // of that is not trusted, and need not be.
-            if (controller.planned_steps() == 1 && name.starts_with("implicit") && name.ends_with("iterations=6") &&
-                !made.program) {
+            // A step over a decade or two multiplies a rounding by up to 199 in each of six iterations: a program that
+            // comes of that is not trusted, and need not be.
+            if (steps <= 2 && name.starts_with("implicit") && name.ends_with("iterations=6") && !made.program) {
               CHECK_THAT(made.reason, contains("apart on a test"));
               continue;
             }

@@ -1,0 +1,83 @@
+"""Flux: flow times whose shift follows from the image's size, an embedded guidance scale, packed latents."""
+
+import sys
+
+import torch
+from harness import Case, Family, main, tiny
+from sd3 import FLOW, ROUNDED, SHIFT, TIME_ONE, from_below_one, level_times
+
+EULER = {"shift": 3.0, "use_dynamic_shifting": True}
+DYNAMIC = {**FLOW, "use_dynamic_shifting": True}
+STATIC = {"use_dynamic_shifting": False, "flow_shift": SHIFT}  # for Stride, which takes these classes' shift as a number
+
+
+class Flux(Family):
+    name = "Flux"
+    space = "flow"
+    pipeline_folder = True
+    first_scheduler = "FlowMatchEulerDiscreteScheduler"
+
+    def make(self):
+        tiny.flux_pipeline(self.source)
+        self.pipeline = self.diffusers.FluxPipeline.from_pretrained(self.source)
+        self.conditions = {"encoder_hidden_states": self.normals(2, 512, 32), "pooled_projections": self.normals(2, 16)}
+
+    def export_options(self):
+        return ("--shape", "4,8,8")
+
+    def class_of(self, case):
+        return self.diffusers.FluxImg2ImgPipeline if case.strength < 1.0 else self.diffusers.FluxPipeline
+
+    def module_of_pipeline(self, case):
+        return sys.modules[self.class_of(case).__module__]
+
+    def packed(self, latents):
+        return self.diffusers.FluxPipeline._pack_latents(latents, len(latents), *self.shape)
+
+    def noise_of_scheduler(self):
+        return [self.packed(each) for each in self.draws]
+
+    def theirs(self, case, scheduler):
+        parts = {name: part for name, part in self.pipeline.components.items() if name not in ("image_encoder", "feature_extractor")}
+        pipeline = self.class_of(case)(**{**parts, "scheduler": scheduler})
+        pipeline.set_progress_bar_config(disable=True)
+        call = {"num_inference_steps": case.steps, "guidance_scale": case.guidance, "output_type": "latent", "height": 16,
+                "width": 16, "prompt_embeds": self.conditions["encoder_hidden_states"],
+                "pooled_prompt_embeds": self.conditions["pooled_projections"]}
+        if case.strength < 1.0:
+            call |= {"image": self.image, "strength": case.strength}
+        return pipeline._unpack_latents(pipeline(**call).images, 16, 16, pipeline.vae_scale_factor)
+
+    def pictures(self, latents):
+        vae, processor = self.pipeline.vae, self.pipeline.image_processor
+        with torch.no_grad():
+            pictures = vae.decode(latents / vae.config.scaling_factor + vae.config.shift_factor).sample
+        return (processor.postprocess(pictures, output_type="np") * 255).round().astype("uint8")
+
+    cases = (
+        Case("Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, row=TIME_ONE, apart=1e-3),
+        Case("Euler, from below 1", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, adjust=from_below_one,
+             quick=True, decode=True),
+        Case("Euler, linear shift, from below 1", "FlowMatchEulerDiscreteScheduler", {**EULER, "time_shift_type": "linear"},
+             guidance=3.5, adjust=from_below_one),
+        Case("Euler, static shift, from below 1", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, guidance=3.5,
+             adjust=from_below_one),
+        Case("Euler, stochastic, from below 1", "FlowMatchEulerDiscreteScheduler", {**EULER, "stochastic_sampling": True},
+             guidance=3.5, adjust=from_below_one),
+        Case("DPM++ 2M", "DPMSolverMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, row=ROUNDED, apart=1e-2),
+        Case("DPM++ 2M, times of its levels", "DPMSolverMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5,
+             adjust=level_times, quick=True),
+        Case("DPM++ 3M, times of its levels", "DPMSolverMultistepScheduler", {**DYNAMIC, "solver_order": 3}, ours=STATIC,
+             guidance=3.5, adjust=level_times),
+        Case("DPM++ 2M SDE, times of its levels", "DPMSolverMultistepScheduler", {**DYNAMIC, "algorithm_type": "sde-dpmsolver++"},
+             ours=STATIC, guidance=3.5, adjust=level_times),
+        Case("UniPC, times of its levels", "UniPCMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times),
+        Case("UniPC, bh1, times of its levels", "UniPCMultistepScheduler", {**DYNAMIC, "solver_type": "bh1", "final_sigmas_type": "sigma_min"}, ours=STATIC,
+             guidance=3.5, adjust=level_times),
+        Case("DEIS, times of its levels", "DEISMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times),
+        Case("img2img, Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, strength=0.5, quick=True),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Flux))

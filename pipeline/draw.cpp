@@ -285,6 +285,13 @@ DrawSettings with_rows(const DrawSettings& settings, std::vector<int64_t> seeds,
 
 }  // namespace
 
+InitScale parse_init_scale(const std::string& text) {
+  if (text == "sigma") return InitScale::sigma;
+  if (text == "vp") return InitScale::vp;
+  if (text == "flow") return InitScale::flow;
+  throw UsageError(fmt::format("`init_scale` {}: there are sigma, vp and flow", text));
+}
+
 Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_t first, int64_t n) {
   if (settings.init.defined()) return settings.init.narrow(0, first, n).to(settings.device, at::kDouble);
   if (const auto keys = data_keys(settings, first, n))
@@ -294,7 +301,10 @@ Tensor unit_normals(const DrawSettings& settings, const ModelInfo& model, int64_
 }
 
 Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first, int64_t n) {
-  const double scale = settings.init_scale_vp ? std::sqrt(1.0 + sigma * sigma) : sigma;
+  const InitScale how = settings.start.defined() ? InitScale::sigma : settings.init_scale;
+  const double scale = how == InitScale::vp     ? std::sqrt(1.0 + sigma * sigma)
+                       : how == InitScale::flow ? 1.0 + sigma
+                                                : sigma;
   Tensor x = unit_normals(settings, model, first, n) * scale;
   if (settings.start.defined()) x = x + settings.start.narrow(0, first, n).to(settings.device, at::kDouble);
   return x.to(state_dtype(settings.dtype));

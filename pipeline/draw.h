@@ -17,6 +17,16 @@
 
 namespace stride {
 
+/// What the unit normals of a run's start are multiplied by at its first level σ₀, where it starts from them alone;
+/// what is added to a start's images is always σ₀ times.
+enum class InitScale {
+  sigma,  ///< σ₀
+  vp,     ///< √(1 + σ₀²): they are the state in variance-preserving scale
+  flow    ///< 1 + σ₀: they are the state in the scale of flow times
+};
+/// Throws UsageError on another word than sigma, vp and flow.
+[[nodiscard]] InitScale parse_init_scale(const std::string& text);
+
 /// What is the same for all samples of a run, whatever the sampler.
 struct DrawSettings {
   std::vector<int64_t> seeds;  ///< one sample each: its id
@@ -28,14 +38,14 @@ struct DrawSettings {
   ConditionRows conditions;                 ///< other conditions, by name
   std::optional<double> embedded_guidance;  ///< the scale, of models that take it as a condition
   Tensor init;                              ///< undefined, or unit normals `[N, …]` in the order of seeds
-  bool init_scale_vp = false;               ///< scale by √(1 + σ₀²) in place of σ₀
-  Tensor noise;                             ///< undefined, or unit normals `[M, N, …]`
-  Tensor start;                             ///< undefined, or images `[N, …]`, to which the first noise is added
-  Tensor mask;                              ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
-  std::optional<Tiling> tile;               ///< the network sees images tile by tile
-  bool exact = false;        ///< padded micro-batches of one size, so that bits do not depend on the batch
-  bool graphs = false;       ///< runs on fixed grids as CUDA graphs, where the device and the model have them
-  bool oom_backoff = false;  ///< halve the batch when memory runs out
+  InitScale init_scale = InitScale::sigma;
+  Tensor noise;                ///< undefined, or unit normals `[M, N, …]`
+  Tensor start;                ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor mask;                 ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
+  std::optional<Tiling> tile;  ///< the network sees images tile by tile
+  bool exact = false;          ///< padded micro-batches of one size, so that bits do not depend on the batch
+  bool graphs = false;         ///< runs on fixed grids as CUDA graphs, where the device and the model have them
+  bool oom_backoff = false;    ///< halve the batch when memory runs out
   int64_t max_steps = 10000;
 };
 

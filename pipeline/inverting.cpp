@@ -89,7 +89,7 @@ double round_trip_error(const Sampler& sampler, const Denoiser& denoiser, const 
   DrawSettings back = settings;
   back.seeds.resize(static_cast<std::size_t>(inverted.seeds.size(0)));
   back.init = inverted.x;
-  back.init_scale_vp = false;
+  back.init_scale = InitScale::sigma;
   const Tensor images = settings.start.narrow(0, 0, inverted.seeds.size(0)).to(at::kDouble);
   back.start = Tensor();
   return (draw(sampler, denoiser, back).x.to(at::kDouble) - images).square().mean().sqrt().item<double>();

@@ -136,6 +136,8 @@ std::vector<std::string> run_warnings(const Sampler& sampler, const DrawSettings
                               sampler.made->made_with.condition));
   if (settings.noise.defined() && !sampler.solver->traits().stochastic && !sampler.term->stochastic())
     out.push_back(fmt::format("`noise` has no effect: {} draws none", sampler.spec.solver));
+  if (settings.start.defined() && settings.init_scale != InitScale::sigma)
+    out.emplace_back("`init_scale` is for noise alone: to the images of `start` it is added times sigma");
   return out;
 }
 

@@ -73,9 +73,7 @@ DrawSettings draw_settings(const ModelChoice& model, const SampleSettings& setti
   draw.mask = settings.mask;
   draw.exact = settings.exact;
   if (!settings.tile.empty()) draw.tile = parse_tiling(settings.tile);
-  draw.init_scale_vp = settings.init_scale == "vp";
-  if (!draw.init_scale_vp && settings.init_scale != "sigma")
-    throw UsageError(fmt::format("`init_scale` {}: there are sigma and vp", settings.init_scale));
+  draw.init_scale = parse_init_scale(settings.init_scale);
   if (!draw.start.defined() && (draw.mask.defined() || settings.strength))
     throw UsageError("`mask` and `strength` are about images to begin from: give `start`");
   require_rows(draw.init, 0, draw, model.info(), "init");

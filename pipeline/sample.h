@@ -32,7 +32,7 @@ struct SampleSettings {
   Tensor init = {}, noise = {};         ///< in place of drawn normals: see DrawSettings
   Tensor start = {}, mask = {};         ///< images to begin from, and what of them is redrawn
   std::optional<double> strength = {};  ///< how much of the grid a start runs; by default all of it
-  std::string init_scale = "sigma";     ///< or "vp"
+  std::string init_scale = "sigma";     ///< or "vp", "flow": draw.h
   std::string tile = {};                ///< "4x4:overlap=8": images tile by tile (framework/models/tiled_denoiser.h)
   int64_t batch = 64;                   ///< samples that run together
   at::Device device = at::kCPU;         ///< where the denoiser is

@@ -58,7 +58,7 @@ DrawSettings draw_settings(Context& context, const ModelInfo& model, const std::
   if (options.knows("start") && options.has("start")) require_listed(context);
   if (options.knows("start")) read_refine(context, model, settings);
   if (options.knows("tile") && options.has("tile")) settings.tile = parse_tiling(options.text("tile"));
-  settings.init_scale_vp = options.knows("init-scale") && options.text("init-scale") == "vp";
+  if (options.knows("init-scale")) settings.init_scale = parse_init_scale(options.text("init-scale"));
   settings.exact = options.text("numerics") == "exact";
   settings.graphs = settings.device.is_cuda();
   settings.oom_backoff = options.text("oom") == "backoff";

@@ -1,6 +1,5 @@
 // stride sample: draw samples.
 #include "apps/cli/command.h"
-#include "apps/cli/feature_options.h"
 #include "apps/cli/image_options.h"
 #include "apps/cli/refine_option.h"
 #include "apps/cli/sampling_options.h"

@@ -26,6 +26,7 @@ struct Made {
   Spec solver, grid, betas;
   bool ends_above_zero = false;  // at the level of timestep 0
   std::string sigma_min = {}, sigma_max = {};
+  std::string init_scale = "vp";  // the classes' init_noise_sigma, in EDM coordinates
   std::vector<std::string> notes = {};
 };
 
@@ -102,6 +103,7 @@ void add_flow(SchedulerSettings& from, Made& out, const std::string& curve) {
     from.refuse("use_dynamic_shifting", "give `schedule` flow:mu=M or flow:seq_len=L, the shift of this image");
   if (!from.null("shift_terminal")) from.refuse("shift_terminal", "give `schedule` flow:shift_terminal=S");
   out.betas = {};  // flow times need none
+  out.init_scale = "flow";
   const bool unipc = from.name() == "UniPCMultistepScheduler";
   if (out.ends_above_zero && !unipc && from.has("final_sigmas_type"))
     from.refuse("final_sigmas_type", "with flow times the class ends at a level of its betas");
@@ -120,6 +122,7 @@ void add_levels(SchedulerSettings& from, Family family, Made& out) {
   const std::string spacing =
       from.has("timestep_spacing") ? from.word("timestep_spacing", {"leading", "trailing", "linspace"}) : "linspace";
   const double clipped = from.has("lambda_min_clipped") ? from.number("lambda_min_clipped") : -INFINITY;
+  if (family == Family::euler && spacing != "leading") out.init_scale = "sigma";
   Spec grid{"diffusers", {}, {}};
   if (family == Family::dpm_solver) grid.options["family"] = "dpm_solver";
   if (spacing != "linspace") grid.options["spacing"] = spacing;
@@ -342,6 +345,7 @@ void flow_euler(SchedulerSettings& from, Made& out) {
                     "here; give `schedule` as it should be",
                     from.where()));
   out.grid = {"flow", {}, {}};
+  out.init_scale = "flow";
   put_unless(out.grid, "timesteps", from.number("num_train_timesteps"), 1000);
   if (from.flag("use_dynamic_shifting")) {
     const std::string mu = from.take_other("mu"), length = from.take_other("seq_len");
@@ -484,6 +488,7 @@ FamiliarSettings diffusers_settings(const std::string& name, Settings given, con
   from.require_all_read();
   out.fields["solver"] = made.solver.text();
   out.fields["schedule"] = made.grid.text();
+  if (made.init_scale != "sigma") out.fields["init_scale"] = made.init_scale;
   if (!made.betas.name.empty()) out.fields["noise_schedule"] = made.betas.text();
   if (made.ends_above_zero) out.fields["final"] = "sigma_min";
   if (!made.sigma_min.empty()) out.fields["sigma_min"] = made.sigma_min;

@@ -90,7 +90,8 @@ TEST_CASE("familiar files: a pipeline's folder leads to its scheduler, and says 
   for (const std::string& path : {place, place + "/model_index.json"}) {
     const ConfigDocument read = read_config(path);
     REQUIRE(read.familiar.has_value());
-    CHECK(read.familiar->fields == Fields{{"solver", "euler"}, {"schedule", "flow:even=true,image=true"}});
+    CHECK(read.familiar->fields ==
+          Fields{{"solver", "euler"}, {"schedule", "flow:even=true,image=true"}, {"init_scale", "flow"}});
     CHECK(read.where.ends_with("scheduler_config.json"));
   }
   // The shift is that of the model's size: 1024 pixels are 128 of its latents, and 64 · 64 patches.

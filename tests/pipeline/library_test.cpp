@@ -71,7 +71,7 @@ TEST_CASE("sample refuses what does not go together, by the name of the field", 
   CHECK_THAT(refusal("heun", {.threshold = "0.9", .clip = true}), contains("`clip` and `threshold`"));
   CHECK_THAT(refusal("heun", {.init = at::zeros({3, 2})}), contains("[2, 2]"));
   CHECK_THAT(refusal("heun", {.strength = 0.5}), contains("`start`"));
-  CHECK_THAT(refusal("heun", {.init_scale = "vq"}), contains("sigma and vp"));
+  CHECK_THAT(refusal("heun", {.init_scale = "vq"}), contains("sigma, vp and flow"));
   CHECK_THAT(refusal("heun", {.steps = 7, .sigmas = {10, 3, 1, 0}}), contains("leave `steps` and `nfe` out"));
   CHECK_THAT(refusal("heun", {.nfe = 7, .sigmas = {10, 3, 1, 0}}), contains("leave `steps` and `nfe` out"));
   CHECK_THAT(refusal("heun", {.sigmas = {10, 3, 1, 0}, .schedule = "exponential"}), contains("leave `schedule` out"));

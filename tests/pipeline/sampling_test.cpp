@@ -223,9 +223,13 @@ TEST_CASE("sampling: given starts and given noise take the place of the seeds' o
   settings.noise = at::stack(eps);
   CHECK(at::equal(draw(sampler, denoiser, settings).x, own.x));
 
-  settings.init_scale_vp = true;
-  const Tensor start = start_points(settings, denoiser.info(), 2.0, 0, 4);
-  CHECK(at::allclose(start, settings.init * std::sqrt(5.0)));
+  settings.init_scale = InitScale::vp;
+  CHECK(at::allclose(start_points(settings, denoiser.info(), 2.0, 0, 4), settings.init * std::sqrt(5.0)));
+  settings.init_scale = InitScale::flow;
+  CHECK(at::allclose(start_points(settings, denoiser.info(), 2.0, 0, 4), settings.init * 3.0));
+  settings.start = at::ones({4, 3});  // to images σ times the noise is added, whatever the scale
+  CHECK(at::allclose(start_points(settings, denoiser.info(), 2.0, 0, 4), settings.init * 2.0 + 1.0));
+  settings.start = Tensor();
 
   const DrawSettings some = for_seeds(settings, {13, 10});
   CHECK(at::equal(some.init[0], settings.init[3]));
@@ -236,7 +240,7 @@ TEST_CASE("sampling: given starts and given noise take the place of the seeds' o
   CHECK(at::equal(middle.init, same.init));
   CHECK(at::equal(middle.noise, same.noise));
 
-  settings.init_scale_vp = false;
+  settings.init_scale = InitScale::sigma;
   for (const int64_t draws : {3, 0}) {
     settings.noise = at::stack(eps).narrow(0, 0, draws);
     CHECK_THROWS_WITH(draw(sampler, denoiser, settings),

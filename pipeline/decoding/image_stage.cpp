@@ -26,7 +26,7 @@ constexpr double kProbe = 1e-4, kNarrowProbe = 2e-2;
 
 struct StageCard {
   ImageStage stage = {};
-  std::string file, probe;
+  std::string file, probe, probe_sha256;
   bool packaged = false;
   at::ScalarType dtype = at::kFloat;
 };
@@ -86,6 +86,7 @@ StageCard parse_card(const std::string& text, const std::string& name, const std
     reader.fail("dtype", fmt::format("is '{}', but must be float32, float16 or bfloat16", dtype));
   card.dtype = dtype == "float32" ? at::kFloat : dtype == "float16" ? at::kHalf : at::kBFloat16;
   card.probe = reader.text("probe").value_or("");
+  card.probe_sha256 = reader.text("probe_sha256").value_or("");
   stage.in_shape = image_shape(reader, "in_shape");
   stage.out_shape = image_shape(reader, "out_shape");
   if (name == "decoder") {
@@ -104,9 +105,19 @@ StageCard parse_card(const std::string& text, const std::string& name, const std
 
 std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-// What the exporter saw must be what this network says.
-void check_probe(const ImageStage& stage, const std::string& path, bool narrow) {
-  const std::map<std::string, Tensor> probe = read_safetensors(path);
+// The content of a file beside the card `by`, which says its hash; none: any content.
+std::string promised(const std::string& file, const std::string& hash, const std::string& by) {
+  std::string bytes = read_file(file);
+  if (hash.empty()) return bytes;
+  if (const std::string found = sha256(bytes); found != hash)
+    throw InputError(fmt::format("{}: has SHA-256 {}, but the card {} promises {}: another file, or a damaged one",
+                                 file, found, by, hash));
+  return bytes;
+}
+
+// What the exporter saw, in the file `path` of these bytes, must be what this network says.
+void check_probe(const ImageStage& stage, const std::string& bytes, const std::string& path, bool narrow) {
+  const std::map<std::string, Tensor> probe = parse_safetensors(bytes, path);
   for (const char* key : {"input", "output"})
     if (!probe.contains(key)) throw InputError(fmt::format("{}: a probe has the tensors input and output", path));
   const Tensor said = stage.map(probe.at("input").to(at::kFloat)).to(at::kCPU, at::kDouble);
@@ -188,13 +199,13 @@ ImageStage load_image_stage(const std::string& option, const std::string& table,
     throw UsageError(
         fmt::format("{} {}: {} is a program, which this one would run; give `trust_model` if you know where it is from",
                     option, given, file));
-  const std::string bytes = read_file(file);
-  if (const std::string found = sha256(bytes); found != card.stage.sha256)
-    throw InputError(fmt::format("{}: has SHA-256 {}, but the card {} promises {}: another file, or a damaged one",
-                                 file, found, path, card.stage.sha256));
+  const std::string bytes = promised(file, card.stage.sha256, path);
   card.stage.map =
       card.packaged ? packaged_images(file, card.dtype, device) : scripted_images(bytes, file, card.dtype, device);
-  if (!card.probe.empty()) check_probe(card.stage, (folder / card.probe).string(), card.dtype != at::kFloat);
+  if (!card.probe.empty()) {
+    const std::string probe = (folder / card.probe).string();
+    check_probe(card.stage, promised(probe, card.probe_sha256, path), probe, card.dtype != at::kFloat);
+  }
   return card.stage;
 }
 

@@ -30,6 +30,7 @@ struct ImageStage {
 ///   sha256 = "…"                  # of that file; required: code is never opened without it
 ///   dtype = "float32"             # of the network: float32, float16 or bfloat16
 ///   probe = "probe.safetensors"   # `input` and `output` as its exporter saw them; loading runs it
+///   probe_sha256 = "…"            # of that file, where the card says it
 ///   in_shape = [4, 64, 64]
 ///   out_shape = [3, 512, 512]     # in [−1, 1]
 ///   scale = 0.18215               # [decoder] alone: the network sees z/scale + shift

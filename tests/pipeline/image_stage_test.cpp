@@ -129,6 +129,14 @@ TEST_CASE("image stages: a probe says whether the network is the one that was ex
   const std::string path = card("decoder", kShapes + "probe = \"probe.safetensors\"\n");
   write_safetensors(card.path("probe.safetensors"), {{"input", z}, {"output", decoded(z)}}, {});
   CHECK_NOTHROW(ImageStages(path, "", true, at::kCPU));
+  const std::string hash = sha256(read_file(card.path("probe.safetensors")));
+  for (const std::string& said : {hash, std::string(64, '0')}) {
+    const std::string with =
+        card("decoder", kShapes + "probe = \"probe.safetensors\"\nprobe_sha256 = \"" + said + "\"\n");
+    if (said == hash) CHECK_NOTHROW(ImageStages(with, "", true, at::kCPU));
+    if (said != hash) CHECK_THROWS_WITH(ImageStages(with, "", true, at::kCPU), contains("promises 0000"));
+  }
+  CHECK_NOTHROW(card("decoder", kShapes + "probe = \"probe.safetensors\"\n"));
   write_safetensors(card.path("probe.safetensors"), {{"input", z}, {"output", decoded(z) * 1.001}}, {});
   CHECK_THROWS_AS(ImageStages(path, "", true, at::kCPU), InputError);
   CHECK_THROWS_WITH(ImageStages(path, "", true, at::kCPU), contains("answer to its probe"));

@@ -4,7 +4,7 @@ import sys
 
 import torch
 from harness import Case, Family, main, tiny
-from sd3 import FLOW, ROUNDED, SHIFT, TIME_ONE, from_below_one, level_times
+from sd3 import FLOW, NO_LENGTH, ROUNDED, SHIFT, TIME_ONE, from_below_one, level_times, level_times_from_below_one
 
 EULER = {"shift": 3.0, "use_dynamic_shifting": True}
 DYNAMIC = {**FLOW, "use_dynamic_shifting": True}
@@ -71,10 +71,10 @@ class Flux(Family):
              guidance=3.5, adjust=level_times),
         Case("DPM++ 2M SDE, times of its levels", "DPMSolverMultistepScheduler", {**DYNAMIC, "algorithm_type": "sde-dpmsolver++"},
              ours=STATIC, guidance=3.5, adjust=level_times),
-        Case("UniPC, times of its levels", "UniPCMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times),
-        Case("UniPC, bh1, times of its levels", "UniPCMultistepScheduler", {**DYNAMIC, "solver_type": "bh1", "final_sigmas_type": "sigma_min"}, ours=STATIC,
-             guidance=3.5, adjust=level_times),
-        Case("DEIS, times of its levels", "DEISMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times),
+        Case("UniPC, times of its levels, from below 1", "UniPCMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times_from_below_one),
+        Case("UniPC, bh1, last step of no length", "UniPCMultistepScheduler", {**DYNAMIC, "solver_type": "bh1", "final_sigmas_type": "sigma_min"}, ours=STATIC,
+             guidance=3.5, row=NO_LENGTH, apart=5e-2),
+        Case("DEIS, times of its levels", "DEISMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times, wide=True),
         Case("img2img, Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, strength=0.5, quick=True),
     )
 

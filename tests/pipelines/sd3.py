@@ -2,13 +2,14 @@
 
 import math
 import sys
-from types import SimpleNamespace
 
 import torch
 from harness import Case, Family, main, tiny
 
 ROUNDED = "which timestep the network is told"
 TIME_ONE = "flow time 1"
+NO_LENGTH = "a last step of no length"
+HEUN = "FlowMatchHeunDiscreteScheduler"
 FLOW = {"use_flow_sigmas": True, "flow_shift": 3.0, "prediction_type": "flow_prediction"}
 
 MU = 0.5 + (1.15 - 0.5) * (16 - 256) / (4096 - 256)  # diffusers' rule, for the 16 tokens of 8 × 8 latents
@@ -18,7 +19,7 @@ SHIFT = math.exp(MU)
 def from_below_one(scheduler):
     """Stride's first level in place of time 1, which is σ = ∞: 1 − 2⁻¹² before the shift."""
     dynamic, linear = (scheduler.config.get(key) for key in ("use_dynamic_shifting", "time_shift_type"))
-    shift = (MU if linear == "linear" else SHIFT) if dynamic else scheduler.config.shift
+    shift = (MU if linear == "linear" else SHIFT) if dynamic else scheduler.config.get("shift", scheduler.config.get("flow_shift"))
     sigma = 4095.0 * shift
     scheduler.sigmas[0] = sigma / (1.0 + sigma)
     scheduler.timesteps[0] = scheduler.config.num_train_timesteps * scheduler.sigmas[0]
@@ -27,6 +28,11 @@ def from_below_one(scheduler):
 def level_times(scheduler):
     """The times of its levels, which the class rounds to timesteps."""
     scheduler.timesteps = (scheduler.config.num_train_timesteps * scheduler.sigmas[:-1].double()).float()
+
+
+def level_times_from_below_one(scheduler):
+    from_below_one(scheduler)
+    level_times(scheduler)
 
 
 class StableDiffusion3(Family):
@@ -41,7 +47,7 @@ class StableDiffusion3(Family):
                            "negative.encoder_hidden_states": negative, "negative.pooled_projections": negative_pooled}
 
     def class_of(self, case):
-        kind = "Inpaint" if case.mask else "Img2Img" if case.strength < 1.0 else ""
+        kind = "Img2Img" if case.strength < 1.0 else ""
         return getattr(self.diffusers, f"StableDiffusion3{kind}Pipeline")
 
     def module_of_pipeline(self, case):
@@ -56,14 +62,8 @@ class StableDiffusion3(Family):
                 "pooled_prompt_embeds": self.conditions["pooled_projections"],
                 "negative_prompt_embeds": self.conditions["negative.encoder_hidden_states"],
                 "negative_pooled_prompt_embeds": self.conditions["negative.pooled_projections"]}
-        if case.strength < 1.0 or case.mask:
+        if case.strength < 1.0:
             call |= {"image": self.image, "strength": case.strength}
-        if case.mask:
-            # This pipeline takes pixels only: its encoder gives the latents.
-            raw = self.image / pipeline.vae.config.scaling_factor + pipeline.vae.config.shift_factor
-            pipeline.vae.encode = lambda _: SimpleNamespace(latents=raw)
-            call |= {"image": torch.zeros(len(raw), 3, 16, 16), "masked_image_latents": torch.zeros_like(raw),
-                     "mask_image": self.mask.repeat_interleave(2, 2).repeat_interleave(2, 3)}
         return pipeline(**call).images
 
     def pictures(self, latents):
@@ -81,7 +81,7 @@ class StableDiffusion3(Family):
              guidance=5.0, adjust=from_below_one),
         Case("Euler, stochastic, from below 1", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0, "stochastic_sampling": True},
              guidance=5.0, adjust=from_below_one),
-        Case("Heun, from below 1", "FlowMatchHeunDiscreteScheduler", {"shift": 3.0}, guidance=5.0, adjust=from_below_one,
+        Case("Heun", "FlowMatchHeunDiscreteScheduler", {"shift": 3.0}, guidance=5.0, row=HEUN, apart=1e3,
              config_file=False, options=("--solver", "heun", "--schedule", "flow:shift=3", "--init-scale", "flow")),
         Case("DPM++ 2M", "DPMSolverMultistepScheduler", FLOW, guidance=5.0, row=ROUNDED, apart=1e-2),
         Case("DPM++ 2M, times of its levels", "DPMSolverMultistepScheduler", FLOW, guidance=5.0, adjust=level_times, quick=True),
@@ -90,12 +90,11 @@ class StableDiffusion3(Family):
         Case("DPM++ 2M SDE, times of its levels", "DPMSolverMultistepScheduler", {**FLOW, "algorithm_type": "sde-dpmsolver++"},
              guidance=5.0, adjust=level_times),
         Case("UniPC", "UniPCMultistepScheduler", FLOW, guidance=5.0, row=ROUNDED, apart=1e-2),
-        Case("UniPC, times of its levels", "UniPCMultistepScheduler", FLOW, guidance=5.0, adjust=level_times),
-        Case("UniPC, bh1, times of its levels", "UniPCMultistepScheduler", {**FLOW, "solver_type": "bh1", "final_sigmas_type": "sigma_min"},
-             guidance=5.0, adjust=level_times),
-        Case("DEIS, times of its levels", "DEISMultistepScheduler", FLOW, guidance=5.0, adjust=level_times),
+        Case("UniPC, times of its levels, from below 1", "UniPCMultistepScheduler", FLOW, guidance=5.0, adjust=level_times_from_below_one),
+        Case("UniPC, bh1, last step of no length", "UniPCMultistepScheduler", {**FLOW, "solver_type": "bh1", "final_sigmas_type": "sigma_min"},
+             guidance=5.0, row=NO_LENGTH, apart=5e-2),
+        Case("DEIS, times of its levels", "DEISMultistepScheduler", FLOW, guidance=5.0, adjust=level_times, wide=True),
         Case("img2img, Euler", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, guidance=5.0, strength=0.5, quick=True),
-        Case("inpainting, Euler", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, guidance=5.0, strength=0.5, mask=True),
     )
 
 

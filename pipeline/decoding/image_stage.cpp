@@ -117,7 +117,7 @@ std::string promised(const std::string& file, const std::string& hash, const std
 
 // What the exporter saw, in the file `path` of these bytes, must be what this network says.
 void check_probe(const ImageStage& stage, const std::string& bytes, const std::string& path, bool narrow) {
-  const std::map<std::string, Tensor> probe = parse_safetensors(bytes, path);
+  const std::map<std::string, Tensor> probe = parse_safetensors(bytes, path).tensors;
   for (const char* key : {"input", "output"})
     if (!probe.contains(key)) throw InputError(fmt::format("{}: a probe has the tensors input and output", path));
   const Tensor said = stage.map(probe.at("input").to(at::kFloat)).to(at::kCPU, at::kDouble);

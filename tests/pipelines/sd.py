@@ -94,6 +94,8 @@ class StableDiffusion(Family):
         Case("inpainting, DDIM", "DDIMScheduler", DDIM, guidance=5.0, strength=0.84, mask=True),
         Case("inpainting, Euler", "EulerDiscreteScheduler", LATENT, guidance=5.0, strength=0.84, mask=True, quick=True),
         Case("inpainting, DPM++ 2M", "DPMSolverMultistepScheduler", LATENT, guidance=5.0, strength=0.84, mask=True, decode=True),
+        Case("inpainting, Euler, strength 1", "EulerDiscreteScheduler", LATENT, guidance=5.0, mask=True,
+             row="img2img at strength 1", apart=0.1),
         Case("inpainting, UniPC", "UniPCMultistepScheduler", LATENT, guidance=5.0, strength=0.84, mask=True),
     )
 

@@ -57,7 +57,7 @@ class ZeroSnr(StableDiffusion):
              adjust=last_level),
         Case("DDPM, last level as in Stride", "DDPMScheduler", {**ZERO, "clip_sample": False}, steps=5, adjust=last_level),
         Case("DDPM", "DDPMScheduler", {**ZERO, "clip_sample": False}, steps=5, row=LAST_LEVEL, apart=1e-3),
-        Case("Euler", "EulerDiscreteScheduler", ZERO, guidance=5.0, rescale=0.7, wide=True, quick=True, decode=True),
+        Case("Euler, tables in float64", "EulerDiscreteScheduler", ZERO, guidance=5.0, rescale=0.7, wide=True, quick=True, decode=True),
         Case("Euler ancestral", "EulerAncestralDiscreteScheduler", ZERO, guidance=5.0),
         Case("DPM++ 2M", "DPMSolverMultistepScheduler", ZERO, guidance=5.0, rescale=0.7),
         Case("DPM++ 3M", "DPMSolverMultistepScheduler", {**ZERO, "solver_order": 3}, guidance=5.0),

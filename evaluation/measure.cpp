@@ -104,7 +104,7 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
   const auto total = static_cast<int64_t>(settings.draw.seeds.size());
   const int64_t batch = std::max<int64_t>(1, rows_at_once(sampler, denoiser.info(), settings.draw));
   GraphRuns graphs(sampler, denoiser, settings.draw.guidance);
-  if (total <= batch && total <= settings.draw.batch) graphs.expect_one();
+  if (is_one_batch(settings.draw)) graphs.expect_one();
   for (int64_t first = 0; first < total; first += batch) {
     const int64_t end = std::min(total, first + batch);
     if (!go_on(first)) return std::nullopt;

@@ -82,8 +82,7 @@ class Drawing final {
       };
     own_graphs_.emplace(sampler, model(), settings.guidance, file_noise_ ? &*file_noise_ : nullptr, std::move(see));
     graphs_ = &*own_graphs_;
-    if (static_cast<int64_t>(settings.seeds.size()) <= (settings.exact ? kExactRows : settings.batch))
-      graphs_->expect_one();
+    if (is_one_batch(settings)) graphs_->expect_one();
   }
 
   // Of the samples that are left, those that run as a pool; else a batch.
@@ -308,6 +307,10 @@ Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double
   Tensor x = unit_normals(settings, model, first, n) * scale;
   if (settings.start.defined()) x = x + settings.start.narrow(0, first, n).to(settings.device, at::kDouble);
   return x.to(state_dtype(settings.dtype));
+}
+
+bool is_one_batch(const DrawSettings& settings) {
+  return static_cast<int64_t>(settings.seeds.size()) <= (settings.exact ? kExactRows : settings.batch);
 }
 
 int64_t rows_at_once(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings) {

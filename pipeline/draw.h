@@ -60,6 +60,9 @@ struct DrawSettings {
 [[nodiscard]] Tensor start_points(const DrawSettings& settings, const ModelInfo& model, double sigma, int64_t first,
                                   int64_t n);
 
+/// Whether all seeds are one batch: what is captured for it would never be run again.
+[[nodiscard]] bool is_one_batch(const DrawSettings& settings);
+
 /// Rows that `draw` works on at a time: a batch, or, where an adaptive policy runs as graphs, a pool of samples of
 /// which a batch runs at once.
 [[nodiscard]] int64_t rows_at_once(const Sampler& sampler, const ModelInfo& model, const DrawSettings& settings);

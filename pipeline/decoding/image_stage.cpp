@@ -6,6 +6,7 @@
 #include "framework/files/safetensors.h"
 #include "framework/out_of_memory.h"
 #include "neural/foreign/packaged_images.h"
+#include "neural/foreign/probe.h"
 #include "pipeline/toml_reader.h"
 
 #include <ATen/ATen.h>
@@ -21,8 +22,6 @@ namespace {
 
 constexpr int64_t kMostValues = int64_t{1} << 30;
 constexpr int64_t kPassBytes = int64_t{64} << 20;
-// The probe's answer in float32, and in 16 bits: relative root mean square, as for networks that denoise.
-constexpr double kProbe = 1e-4, kNarrowProbe = 2e-2;
 
 struct StageCard {
   ImageStage stage = {};
@@ -116,7 +115,7 @@ std::string promised(const std::string& file, const std::string& hash, const std
 }
 
 // What the exporter saw, in the file `path` of these bytes, must be what this network says.
-void check_probe(const ImageStage& stage, const std::string& bytes, const std::string& path, bool narrow) {
+void check_probe(const ImageStage& stage, const std::string& bytes, const std::string& path, at::ScalarType dtype) {
   const std::map<std::string, Tensor> probe = parse_safetensors(bytes, path).tensors;
   for (const char* key : {"input", "output"})
     if (!probe.contains(key)) throw InputError(fmt::format("{}: a probe has the tensors input and output", path));
@@ -126,11 +125,11 @@ void check_probe(const ImageStage& stage, const std::string& bytes, const std::s
     throw InputError(fmt::format("{}: the network makes {} of the probe's input, its exporter saw {}", stage.where,
                                  shape_text(said.sizes()), shape_text(wanted.sizes())));
   const double error = (said - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-300);
-  if (!(error <= (narrow ? kNarrowProbe : kProbe)))
+  if (!(error <= probe_bound(dtype)))
     throw InputError(
         fmt::format("{}: the network's answer to its probe is {:.2g} away from what its exporter saw (at most {:g}): "
                     "another file, or another machine's code",
-                    stage.where, error, narrow ? kNarrowProbe : kProbe));
+                    stage.where, error, probe_bound(dtype)));
 }
 
 // `rows` of x, padded to the card's batch sizes.
@@ -204,7 +203,7 @@ ImageStage load_image_stage(const std::string& option, const std::string& table,
       card.packaged ? packaged_images(file, card.dtype, device) : scripted_images(bytes, file, card.dtype, device);
   if (!card.probe.empty()) {
     const std::string probe = (folder / card.probe).string();
-    check_probe(card.stage, promised(probe, card.probe_sha256, path), probe, card.dtype != at::kFloat);
+    check_probe(card.stage, promised(probe, card.probe_sha256, path), probe, card.dtype);
   }
   return card.stage;
 }

@@ -111,6 +111,7 @@ class Family:
 
         self.diffusers, self.folder = diffusers, folder
         self.source, self.out = folder / "pipeline", folder / "model"
+        torch.manual_seed(20)  # networks draw their weights from the default generator
         generator = torch.Generator().manual_seed(20)
 
         def normals(*shape):

@@ -19,6 +19,12 @@ install(FILES ${PROJECT_SOURCE_DIR}/evaluation/stride.h DESTINATION ${CMAKE_INST
 if(TARGET stride)
   set_target_properties(stride PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS stride RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # What shells and man read, said by the program itself.
+  file(STRINGS ${PROJECT_SOURCE_DIR}/apps/commands/commands.def stride_commands REGEX "^STRIDE_COMMAND")
+  list(TRANSFORM stride_commands REPLACE "^STRIDE_COMMAND.(.+).$" "\\1")
+  list(TRANSFORM stride_commands REPLACE "_" "-")
+  install(CODE "set(STRIDE_PROGRAM \"$<TARGET_FILE:stride>\")\nset(STRIDE_COMMANDS \"${stride_commands}\")")
+  install(SCRIPT ${PROJECT_SOURCE_DIR}/cmake/StrideInstallShell.cmake)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/stride)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

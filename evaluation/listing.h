@@ -24,4 +24,8 @@ struct Listing {
 /// One of them. Throws UsageError, with the nearest name, on others.
 [[nodiscard]] Listing make_listing(const std::string& name, const ListLayout& layout = {});
 
+/// One thing of a kind, by its name or another that it goes by: everything that is known of it. `json` is an object.
+/// Throws UsageError, with the nearest name, on others.
+[[nodiscard]] Listing make_entry(const std::string& kind, const std::string& name, const ListLayout& layout = {});
+
 }  // namespace stride

@@ -18,8 +18,8 @@ class ListCommand final : public Command {
 
   [[nodiscard]] ExitCode run(Context& context) const override {
     const auto& words = context.arguments();
-    if (words.size() > 1)
-      throw UsageError(fmt::format("stride list takes one word: {}", fmt::join(list_names(), ", ")));
+    if (words.size() > 2)
+      throw UsageError(fmt::format("stride list takes one of {}, and a name", fmt::join(list_names(), ", ")));
     if (context.options().flag("markdown")) {
       if (words != std::vector<std::string>{"solvers"})
         throw UsageError("stride list: --markdown is for solvers: stride list solvers --markdown");
@@ -28,6 +28,12 @@ class ListCommand final : public Command {
     }
     const ListLayout layout{static_cast<std::size_t>(std::max(terminal_width(STDOUT_FILENO, 100), 40)),
                             context.options().flag("verbose")};
+    if (words.size() == 2) {
+      const Listing entry = make_entry(words[0], words[1], layout);
+      if (context.json()) write_result(entry.json + "\n");
+      context.print(entry.text);
+      return ExitCode::ok;
+    }
     std::string text, all;
     for (const std::string& name : words.empty() ? list_names() : words) {
       const Listing listing = make_listing(name, layout);
@@ -45,8 +51,9 @@ class ListCommand final : public Command {
   CommandInfo info_{
       .name = "list",
       .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
-      .arguments = "[solvers|schedules|models|policies|noise-schedules]",
-      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper",
+      .arguments = "[solvers|schedules|models|policies|noise-schedules [NAME]]",
+      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper; "
+                 "stride list solvers dpmpp_2m all of one",
       .options = {{.name = "markdown",
                    .kind = ValueKind::flag,
                    .help = "solvers as a page with a table per family, docs/solvers.md"}}};

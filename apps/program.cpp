@@ -95,7 +95,7 @@ std::set<std::string> option_names() {
 }
 
 bool leaves_files(const CommandInfo& info) {
-  return info.common.run || info.arguments.starts_with("OUT ") ||
+  return info.common.run || info.common.saves || info.arguments.starts_with("OUT ") ||
          std::any_of(info.options.begin(), info.options.end(),
                      [](const Option& option) { return option.writes != Writes::nothing; });
 }

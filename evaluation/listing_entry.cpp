@@ -41,8 +41,8 @@ std::string in_words(const Json& value) {
 std::string options_table(const Json& options, const ListLayout& layout) {
   TextTable table({{"option"}, {"default"}, {"allowed"}, {"what it is"}});
   for (const Json& option : options) {
-    const std::string allowed = option.at("choices").empty() ? in_words(option.at("allowed"))
-                                                             : in_words(option.at("choices"));
+    const std::string allowed =
+        option.at("choices").empty() ? in_words(option.at("allowed")) : in_words(option.at("choices"));
     table.add({option.at("name"), in_words(option.at("default")), allowed, in_words(option.at("summary"))});
   }
   return table.text(layout.width, true);

@@ -140,6 +140,20 @@ std::optional<std::string> TomlReader::text(const std::string& key) {
   return text->get();
 }
 
+std::optional<std::vector<std::string>> TomlReader::texts(const std::string& key) {
+  const toml::node* found = node(key);
+  if (found == nullptr) return std::nullopt;
+  const auto* array = found->as_array();
+  if (array == nullptr) fail(key, "must be a list of strings");
+  std::vector<std::string> out;
+  for (const toml::node& element : *array) {
+    const auto* text = element.as_string();
+    if (text == nullptr) fail(key, "must hold strings only");
+    out.push_back(text->get());
+  }
+  return out;
+}
+
 namespace {
 
 std::optional<double> as_number(const toml::node& node) {

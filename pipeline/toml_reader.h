@@ -26,6 +26,7 @@ class TomlReader final {
       : table_(table), where_(std::move(where)), path_(std::move(path)) {}
 
   [[nodiscard]] std::optional<std::string> text(const std::string& key);
+  [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& key);
   [[nodiscard]] std::optional<double> number(const std::string& key);
   [[nodiscard]] std::optional<std::vector<double>> numbers(const std::string& key);
   [[nodiscard]] std::optional<std::vector<int64_t>> integers(const std::string& key);

@@ -49,6 +49,7 @@ struct CommonOptions {
   bool compute = false;  ///< these and --batch --numerics --oom
   bool seeds = false;    ///< --seeds
   bool run = false;      ///< --outdir --resume
+  bool saves = false;    ///< none, but it leaves files: the first signal is its to deal with
 };
 
 struct CommandInfo {

@@ -46,10 +46,12 @@ std::string bash(const CommandSet& set) {
         if (!is_flag(option)) values += fmt::format("    '{} --{}') return ;;\n", info.name, option.name);
         continue;
       }
-      values += fmt::format("    '{} --{}') COMPREPLY=($(compgen {} -- \"$word\")); return ;;\n", info.name, option.name,
-                            words.empty() ? "-f" : fmt::format("-W {}", in_quotes(fmt::format("{}", fmt::join(words, " ")))));
+      values +=
+          fmt::format("    '{} --{}') COMPREPLY=($(compgen {} -- \"$word\")); return ;;\n", info.name, option.name,
+                      words.empty() ? "-f" : fmt::format("-W {}", in_quotes(fmt::format("{}", fmt::join(words, " ")))));
     }
-    options += fmt::format("    {}) COMPREPLY=($(compgen -W {} -- \"$word\")) ;;\n", info.name, in_quotes(names.substr(1)));
+    options +=
+        fmt::format("    {}) COMPREPLY=($(compgen -W {} -- \"$word\")) ;;\n", info.name, in_quotes(names.substr(1)));
   }
   return fmt::format(R"(# Completion of stride in bash.
 _stride() {{

@@ -9,8 +9,8 @@
 
 namespace stride {
 
-/// The commands in the order of `stride --help`, and the names that an option of some name may have as its value, beside
-/// the choices of its table: `{"solver", {"ddim", …}}`.
+/// The commands in the order of `stride --help`, and the names that an option of some name may have as its value,
+/// beside the choices of its table: `{"solver", {"ddim", …}}`.
 struct CommandSet {
   std::vector<CommandInfo> commands;
   std::map<std::string, std::vector<std::string>> values;

@@ -62,7 +62,8 @@ std::string page_of(const CommandInfo& info, const std::string& version) {
   out += fmt::format(".SH NAME\n{} \\- {}\n", roff(name), roff(info.summary));
   out += fmt::format(".SH SYNOPSIS\n\\fBstride {}\\fR [\\fIoptions\\fR]{}\n", roff(info.name),
                      info.arguments.empty() ? "" : " " + roff(info.arguments));
-  out += fmt::format(".SH DESCRIPTION\n{}\n.SH OPTIONS\n", roff(info.description.empty() ? info.summary : info.description));
+  out += fmt::format(".SH DESCRIPTION\n{}\n.SH OPTIONS\n",
+                     roff(info.description.empty() ? info.summary : info.description));
   const OptionTable table = full_table(info);
   std::vector<std::string> groups;
   for (const Option& option : table)

@@ -45,8 +45,9 @@ class CompletionCommand final : public Command {
   CommandInfo info_{
       .name = "completion",
       .summary = "completion for a shell, or manual pages",
-      .description = "Prints what bash, zsh or fish read to complete commands, options and names at the Tab key, or a "
-                     "manual page: all made of the same table as --help. An installation has both in their places.",
+      .description =
+          "Prints what bash, zsh or fish read to complete commands, options and names at the Tab key, or a "
+          "manual page: all made of the same table as --help. An installation has both in their places.",
       .arguments = "bash|zsh|fish|man [COMMAND]",
       .example = "source <(stride completion bash)\nfrom now on the Tab key knows stride in this shell"};
 };

@@ -48,15 +48,15 @@ class ListCommand final : public Command {
   }
 
  private:
-  CommandInfo info_{
-      .name = "list",
-      .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
-      .arguments = "[solvers|schedules|models|policies|noise-schedules [NAME]]",
-      .example = "stride list solvers --json\nprints every solver with its order, costs, options and paper; "
-                 "stride list solvers dpmpp_2m all of one",
-      .options = {{.name = "markdown",
-                   .kind = ValueKind::flag,
-                   .help = "solvers as a page with a table per family, docs/solvers.md"}}};
+  CommandInfo info_{.name = "list",
+                    .summary = "what there is: solvers, schedules, models, policies, noise-schedules",
+                    .arguments = "[solvers|schedules|models|policies|noise-schedules [NAME]]",
+                    .example =
+                        "stride list solvers --json\nprints every solver with its order, costs, options and paper; "
+                        "stride list solvers dpmpp_2m all of one",
+                    .options = {{.name = "markdown",
+                                 .kind = ValueKind::flag,
+                                 .help = "solvers as a page with a table per family, docs/solvers.md"}}};
 };
 
 }  // namespace

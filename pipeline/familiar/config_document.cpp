@@ -7,7 +7,7 @@
 #include "pipeline/familiar/comfy_workflow.h"
 #include "pipeline/familiar/infotext.h"
 #include "pipeline/familiar/png_text.h"
-#include "pipeline/toml_reader.h"
+#include "pipeline/toml_entries.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -20,15 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-std::optional<ConfigValue> scalar(const toml::node& node) {
-  if (const auto* text = node.as_string()) return ConfigValue{ValueKind::text, text->get()};
-  if (const auto* number = node.as_integer()) return ConfigValue{ValueKind::integer, std::to_string(number->get())};
-  if (const auto* number = node.as_floating_point())
-    return ConfigValue{ValueKind::number, fmt::format("{}", number->get())};
-  if (const auto* flag = node.as_boolean()) return ConfigValue{ValueKind::flag, flag->get() ? "true" : "false"};
-  return std::nullopt;
-}
-
 std::optional<ConfigValue> scalar(const json& node) {
   if (node.is_string()) return ConfigValue{ValueKind::text, node.get<std::string>()};
   if (node.is_number_unsigned()) return ConfigValue{ValueKind::integer, std::to_string(node.get<uint64_t>())};
@@ -38,29 +29,12 @@ std::optional<ConfigValue> scalar(const json& node) {
   return std::nullopt;
 }
 
-template <class Node>
-ConfigValue need_scalar(const Node& node, const std::string& key, const std::string& where) {
+ConfigValue need_scalar(const json& node, const std::string& key, const std::string& where) {
   auto found = scalar(node);
   if (!found)
     throw UsageError(
         fmt::format("{}: {} holds something that is no option value", where, printable(key, Lines::escaped)));
   return *std::move(found);
-}
-
-void flatten(const toml::table& table, const std::string& prefix, const std::string& where,
-             std::vector<ConfigEntry>& out) {
-  for (const auto& [name, node] : table) {
-    const std::string key = prefix + std::string(name.str());
-    if (const auto* inner = node.as_table()) {
-      flatten(*inner, key + ".", where, out);
-    } else if (const auto* array = node.as_array()) {
-      ConfigEntry entry{key, {}, true};
-      for (const auto& element : *array) entry.values.push_back(need_scalar(element, key, where));
-      out.push_back(std::move(entry));
-    } else {
-      out.push_back({key, {need_scalar(node, key, where)}, false});
-    }
-  }
 }
 
 void flatten(const json& table, const std::string& prefix, const std::string& where, std::vector<ConfigEntry>& out) {
@@ -171,7 +145,7 @@ bool looks_like_json(const std::string& text) {
 
 std::vector<ConfigEntry> parse_toml_entries(const std::string& text, const std::string& where) {
   std::vector<ConfigEntry> out;
-  flatten(parse_toml_text(text, where), "", where, out);
+  append_entries(parse_toml_text(text, where), "", where, out);
   return out;
 }
 

@@ -250,7 +250,13 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
           without_pairs("merge", {}),
           without_pairs("inspect", {}),
           without_pairs("verify", {}),
-          without_pairs("doctor", {})};
+          without_pairs("doctor", {}),
+          without_pairs("run", {{"jobs", "how many processes"},
+                                {"shard", "which cells it begins"},
+                                {"slurm", "prints a script"},
+                                {"list", "prints the cells"},
+                                {"out", "where results go"}}),
+          without_pairs("completion", {})};
 }
 
 }  // namespace stride::testing

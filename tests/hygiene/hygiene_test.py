@@ -47,7 +47,7 @@ FAULTS = [
     ("layering", "framework/b.cpp", '#include "a.h"\n', "folder/file.h"),
     ("layering", "solvers/b.cpp", '#include "neural/b.h"\n', "does not exist"),
     ("layering", "apps/cli/b.cpp", '#include "apps/commands/b.h"\n', "back edge in apps/"),
-    ("rooms", "apps/cli/long.cpp", "\n" * 7001, "more than 7000"),
+    ("rooms", "apps/cli/long.cpp", "\n" * 9001, "more than 9000"),
     ("rooms", "framework/a/b/c.h", "#pragma once\n", "one level"),
     ("flags", "solvers/b.cpp", 'throw Error("leave --steps out");\n', "--steps"),
     ("flags", "pipeline/b.cpp", "return ExitCode::usage;\n", "ExitCode"),

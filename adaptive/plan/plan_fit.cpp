@@ -221,9 +221,10 @@ void check_data(const PlanFitData& data, const char* which, const ModelInfo& inf
     throw UsageError(fmt::format("plan fit: there are no {} samples", which));
   if (data.start.sizes() != data.target.sizes())
     throw UsageError(fmt::format("plan fit: the {} samples' starts and end points differ in shape", which));
-  if (data.condition.size() != info.conditions.size())
+  const std::size_t conditions = info.conditions.size();
+  if (data.condition.size() != conditions && data.condition.size() != 2 * conditions)
     throw UsageError(fmt::format("plan fit: the model takes {} conditions, but the {} samples bring {}",
-                                 info.conditions.size(), which, data.condition.size()));
+                                 conditions, which, data.condition.size()));
 }
 
 // The same samples, with the targets as they are compared, `rows` at a time.

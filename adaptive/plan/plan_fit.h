@@ -19,7 +19,7 @@ namespace stride {
 struct PlanFitData {
   Tensor start;          ///< `[S, …]`, EDM coordinates at sigma_max
   Tensor target;         ///< `[S, …]`, the teacher's end points from there
-  BatchState condition;  ///< S rows, in the order of the model's conditions
+  BatchState condition;  ///< S rows: the model's conditions, and then what stands for none of each where it is given
 };
 
 struct PlanFitOptions {

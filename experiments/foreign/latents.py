@@ -89,9 +89,9 @@ def measure(commands, table):
     guided = ["--model", card, "--trust-model", "--dtype", options.dtype, "--cond", cond, "--guidance", str(GUIDANCE)]
     ours = []
     for batch in batches:
-        found = commands.json("evaluate", *guided, "--solver", "dpmpp_2m", "--steps", str(STEPS), "--schedule", "leading",
+        found = commands.results("evaluate", *guided, "--solver", "dpmpp_2m", "--steps", str(STEPS), "--schedule", "leading",
                               "--teacher", "dpmpp_2m:steps=1", "--seeds", f"0-{8 * batch - 1}", "--batch", batch, "--blocks", "8",
-                              "--outdir", folder / f"ours-{batch}")
+                              outdir=folder / f"ours-{batch}")
         row = found["samplers"][0]
         taken = sorted(block["seconds"] * 1e3 / STEPS for block in row["blocks"])
         ours.append({"variant": "Stride", "batch": batch, "ms": row["cost"]["seconds"] * 1e3 / 8 / STEPS,
@@ -109,8 +109,8 @@ def measure(commands, table):
     commands.stride("fit", *guided, "--nfe", "5", *seeds, "--teacher", f"dpmpp_2m:steps={STEPS}", "--iterations", "4", "--restarts", "1",
                     "--batch", "4", "--plan-out", plan, "--outdir", folder / "fit")
     fitting = time.perf_counter() - begin
-    found = commands.json("evaluate", *guided, "--solver", f"plan:{plan}", "--solver", "dpmpp_2m", "--solver", "ipndm", "--nfe", "5",
-                          "--teacher", f"dpmpp_2m:steps={STEPS}", "--seeds", "1000-1015", "--batch", "4", "--outdir", folder / "plans")
+    found = commands.results("evaluate", *guided, "--solver", f"plan:{plan}", "--solver", "dpmpp_2m", "--solver", "ipndm", "--nfe", "5",
+                          "--teacher", f"dpmpp_2m:steps={STEPS}", "--seeds", "1000-1015", "--batch", "4", outdir=folder / "plans")
     plans = [[row["sampler"], row["metrics"]["rmse"]] for row in found["samplers"]]
     table(f"5 evaluations, RMSE to dpmpp_2m in {STEPS} steps on other seeds (fitted in {fitting:.0f} s)", ["sampler", "RMSE"],
           [[name.split("/")[-1], f"{each['value']:.4g} ({each['low']:.4g} to {each['high']:.4g})"] for name, each in plans])

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 
 import h5py
 import numpy
@@ -31,10 +32,10 @@ class Compiled:
 def exported(commands, batches):
     """The cards: packages of the run's precision and of float32, a script, a script of 16 bits."""
     options, folder = commands.options, commands.folder
-    shape = ["--shape", "1,8,8", "--sigma-min", "0.02", "--sigma-max", "20"] if options.small else \
-        ["--shape", "3,32,32", "--sigma-min", "0.002", "--sigma-max", "80"]
-    common = ["experiments/foreign/networks.py:twin", "--prediction", "edm", "--time", "c_noise", "--sigma-data", "0.5", *shape,
-              "--device", options.device]
+    card = tomllib.loads((commands.repository / "models" / options.model / "card.toml").read_text())["model"]
+    numbers = [word for key in ("sigma_min", "sigma_max", "sigma_data") for word in (f"--{key.replace('_', '-')}", card[key])]
+    common = ["experiments/foreign/networks.py:twin", "--prediction", card["prediction"], "--time", card["time"],
+              "--shape", ",".join(map(str, card["shape"])), *numbers, "--device", options.device]
     common[0] = str(commands.repository / common[0])
     sizes = ["--batches", ",".join(map(str, batches))]
     # 16 bits on a CPU are for no one: the half network is bfloat16 there, which its convolutions know.
@@ -109,10 +110,11 @@ def plans(commands, models, table):
             commands.stride("fit", "--model", model, "--trust-model", "--nfe", "5", *small, "--dtype", dtype,
                             "--plan-out", files[name], "--outdir", commands.folder / f"fit-{name}")
     words = [word for file in files.values() for word in ("--solver", f"plan:{file}")]
-    found = commands.json("evaluate", "--model", options.model, "--allow-model-mismatch", *words, "--solver", "ipndm", "--nfe", "5",
+    out = commands.folder / "plans"
+    found = commands.results("evaluate", "--model", options.model, "--allow-model-mismatch", *words, "--solver", "ipndm", "--nfe", "5",
                           "--seeds", "20000-20127" if options.small else "20000-24999", "--metric", "rmse,fd",
                           "--features", f"features-{options.model}", "--ref", options.model,
-                          *(["--teacher", "heun:steps=12"] if options.small else []), "--outdir", commands.folder / "plans")
+                          *(["--teacher", "heun:steps=12"] if options.small else []), outdir=out)
     rows = [[name, *(row["metrics"][metric] for metric in ("rmse", "fd"))]
             for name, row in zip([*files, "ipndm (no fit)"], found["samplers"])]
     table("Plans of 5 evaluations fitted through each network, on the native one", ["fitted through", "RMSE to the teacher", "Fréchet distance"],

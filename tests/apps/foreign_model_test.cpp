@@ -119,6 +119,8 @@ TEST_CASE("foreign model cli: record, merge, fit and evaluate carry classes and 
   CHECK(store.dump().find("\"class\":\"0-3,random\"") != std::string::npos);
   good({"fit", "--nfe", "2", "--teacher", "euler:steps=4", "--seeds", "0-3", "--val-seeds", "10-13", "--restarts", "1",
         "--iterations", "1", "--class", "0-8", "--outdir", model / "fitted"});
+  good({"fit", "--nfe", "2", "--teacher", "euler:steps=4", "--seeds", "0-3", "--val-seeds", "10-13", "--restarts", "1",
+        "--iterations", "1", "--class", "0-8", "--guidance", "2", "--outdir", model / "guided"});
   const auto plan = nlohmann::json::parse(read_file(model / "fitted/plan.json"));
   CHECK(plan.at("made_with").at("class") == "0-8");
   CHECK(plan.at("made_with").at("condition") == sha256_file(model / "cond.safetensors"));

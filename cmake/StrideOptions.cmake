@@ -1,5 +1,6 @@
 option(STRIDE_BUILD_TESTS "Build the test programs" ON)
 option(STRIDE_WERROR "Treat warnings as errors" ON)
+option(STRIDE_BUILD_PYTHON "Build the Python module (needs the headers of Python3_EXECUTABLE)" OFF)
 set(STRIDE_SANITIZERS "" CACHE STRING "Sanitizers to build with, for example address;undefined")
 
 # GPU code for Turing, Ampere and Ada, Hopper; later ones compile the PTX at first use. Kept in the cache,

@@ -30,6 +30,7 @@ git
 ca-certificates
 python3
 python3-venv
+python3-dev
 libceres-dev
 libboost-program-options-dev
 libhdf5-dev

@@ -1,0 +1,9 @@
+// stride._stride: the extension behind `import stride`.
+#include "python/bindings/bindings.h"
+
+PYBIND11_MODULE(_stride, module) {
+  module.doc() = "Bindings of Stride's pipeline and evaluation; use the package stride.";
+  module.attr("__version__") = STRIDE_VERSION;
+  stride::bind_errors(module);
+  stride::bind_lists(module);
+}

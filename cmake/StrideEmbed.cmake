@@ -15,6 +15,8 @@ function(stride_embed target folder)
     # What is larger lies in share/stride/models beside an installed program (pipeline/shipped_models.h).
     if(bytes LESS 5000000)
       list(APPEND files ${beside})
+    else()
+      set_property(GLOBAL APPEND PROPERTY STRIDE_MODELS_BESIDE ${directory})
     endif()
   endforeach()
   list(APPEND files ${ARGN})

@@ -1,5 +1,7 @@
 #include "pipeline/shipped_models.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -9,12 +11,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path beside(const fs::path& binary) { return binary.parent_path().parent_path() / "share" / "stride" / "models"; }
+
+/// The file of the library that this function is in, where it is one of its own.
+fs::path this_library() {
+  Dl_info info = {};
+  if (::dladdr(reinterpret_cast<const void*>(&this_library), &info) == 0 || info.dli_fname == nullptr) return {};
+  std::error_code error;
+  const fs::path file = fs::canonical(info.dli_fname, error);
+  return error ? fs::path() : file;
+}
+
 fs::path shipped_folder() {
   const char* given = std::getenv("STRIDE_MODELS");
   if (given != nullptr && *given != '\0') return given;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return error ? fs::path() : program.parent_path().parent_path() / "share" / "stride" / "models";
+  fs::path folder = error ? fs::path() : beside(program);
+  return fs::is_directory(folder, error) ? folder : beside(this_library());
 }
 
 bool is_file(const fs::path& path) {

@@ -75,6 +75,16 @@ stride_install_system_packages() {
     "apt-get could not install: ${missing[*]} (see its message above; without a network, install them by hand)."
 }
 
+# For builds that must not install any: says what is missing, and how to get it.
+stride_expect_system_packages() {
+  [ -z "${STRIDE_SKIP_PACKAGES:-}" ] && command -v dpkg-query >/dev/null || return 0
+  local missing=()
+  # shellcheck disable=SC2046
+  mapfile -t missing < <(stride_missing_packages $(stride_system_packages))
+  [ ${#missing[@]} -eq 0 ] || stride_fail \
+    "packages are missing that the build needs: apt-get install --no-install-recommends ${missing[*]} (docs/building.md)."
+}
+
 # The distribution's own Python rather than a shim that may vanish from under the environment.
 stride_python() {
   if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3; fi
@@ -177,6 +187,11 @@ stride_run_exporter() {
 
 stride_site_packages() { echo "$1"/lib/python3*/site-packages; }
 
+# The same pins and the same Python are the same environment.
+stride_environment_key() {
+  (cat "$stride_root/scripts/lib/pins.sh"; "$(stride_python)" --version) | sha256sum | cut -c1-12
+}
+
 stride_environment() {
   mkdir -p "$STRIDE_CACHE" || stride_fail "cannot make the cache folder $STRIDE_CACHE; set STRIDE_CACHE to one that is writable."
   STRIDE_CACHE=$(cd "$STRIDE_CACHE" && pwd)
@@ -184,7 +199,7 @@ stride_environment() {
   # shellcheck source=pins.sh
   . "$stride_root/scripts/lib/pins.sh"
   local key
-  key=$( (cat "$stride_root/scripts/lib/pins.sh"; "$(stride_python)" --version) | sha256sum | cut -c1-12)
+  key=$(stride_environment_key)
   STRIDE_VENV=$STRIDE_CACHE/env-$key
   # A folder without the stamp was interrupted half-way, and is made again; so is one whose Python is gone.
   if [ ! -e "$STRIDE_VENV/.complete" ] || ! [ -x "$STRIDE_VENV/bin/python" ]; then

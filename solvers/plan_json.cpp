@@ -43,7 +43,10 @@ void check_header(const json& root, const std::string& where) {
   if (format != "stride-plan") malformed(where, "'format' is not \"stride-plan\"");
   const json& version = member(root, "version", where);
   if (version != kVersion)
-    malformed(where, fmt::format("another version of the format; this program reads version {}", kVersion));
+    malformed(where,
+              fmt::format("it is version {} of the format, and this program reads version {}: use the Stride that "
+                          "wrote it, or fit the plan again",
+                          version.is_number() ? version.dump() : "unknown", kVersion));
 }
 
 // Files from before the record name their seeds in the fit report.

@@ -1,12 +1,14 @@
-// stride export: a grid as other tools take one.
+// stride export: a plan, a sampler or a grid as other tools take one.
 #include "apps/cli/command.h"
 #include "apps/cli/outputs.h"
 #include "apps/cli/sampling_options.h"
 #include "apps/cli/streams.h"
 #include "framework/files/file.h"
 #include "pipeline/familiar/grid_export.h"
-#include "pipeline/timesteps.h"
+#include "pipeline/familiar/sampler_export.h"
 
+#include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace stride {
@@ -19,38 +21,40 @@ class ExportCommand final : public Command {
   [[nodiscard]] ExitCode run(Context& context) const override {
     const OptionValues& options = context.options();
     const auto& words = context.arguments();
-    if (words.size() > 1) throw UsageError("stride export takes one grid: NAME[:key=value,...]");
-    if (!words.empty() && (words[0].ends_with(".json") || words[0].starts_with("plan:")))
-      throw UsageError(words[0] + ": a plan is not exported yet: it is more than its grid");
-    if (!words.empty() && options.asked("schedule"))
-      throw UsageError("stride export: the grid is " + words[0] + " already: leave --schedule out");
+    if (words.size() > 1) throw UsageError("stride export takes one plan, sampler or grid: NAME[:key=value,...]");
+    const std::string word = words.empty() ? std::string() : words[0];
+    for (std::string field : said_by(word)) {
+      std::replace(field.begin(), field.end(), '_', '-');
+      if (options.asked(field))
+        throw UsageError(fmt::format("stride export: {} says --{} itself: leave it out", word, field));
+    }
     const ModelSource source = find_model(options.text("model"));
-    SamplerSpec spec = sampler_specs(options).at(0);
-    if (!words.empty()) spec.schedule = words[0];
-    const Sampler sampler = make_sampler(spec, source.card.info, &source.card);
-    warn(context, overruled(options, sampler));
-    warn(context, sampler.warnings);
-    const std::string text = export_grid(options.text("to"), sampler.grid.sigmas(), timesteps_of(sampler, &source.card),
-                                         sampler.spec.schedule);
-    if (context.dry_run()) return context.plan(describe(sampler));
+    const Exported made = export_named(options.text("to"), word, sampler_specs(options).at(0), source.card);
+    if (made.sampler) {
+      warn(context, overruled(options, *made.sampler));
+      warn(context, made.sampler->warnings);
+    }
+    if (context.dry_run()) return context.plan(made.settings);
     if (!options.has("out")) {
-      write_result(text);
+      write_result(made.text);
       return ExitCode::ok;
     }
     const std::string& path = options.text("out");
     make_folder_of(path);
-    write_file_atomic(path, text);
-    context.print("grid  " + path + "\n");
-    return context.done(nlohmann::json{{"out", path}, {"sigmas", sampler.grid.sigmas()}}.dump());
+    write_file_atomic(path, made.text);
+    context.print(fmt::format("{}  {}\n", made.what, path));
+    return context.done(nlohmann::json{{"out", path}, {"sigmas", made.sigmas}}.dump());
   }
 
  private:
   CommandInfo info_{
       .name = "export",
-      .summary = "write a grid of noise levels for other tools",
-      .arguments = "[GRID]",
+      .summary = "write a plan, a sampler or a grid for other tools",
+      .description = "PLAN.json and a sampler's name give one Python file that needs nothing of Stride.",
+      .arguments = "[PLAN.json|SAMPLER|GRID]",
       .example =
-          "stride export karras:rho=7 --steps 8 --to table --out levels.txt\n--schedule custom:levels.txt runs it",
+          "stride export plan5.json --to diffusers --out stride_plan5.py\n"
+          "from stride_plan5 import StrideScheduler; the file says how to go on",
       .options =
           sampling_options({.policy = false, .condition = false, .starts = false, .trust = false, .solver = "euler"}) +
           OptionTable{{.name = "to",

@@ -13,7 +13,8 @@ namespace stride {
 ///   table        a level a line, which `custom:FILE` reads back to the same bits
 ///   numpy        Python: the levels and timesteps as lists, and an array of them
 ///   k-diffusion  Python: get_sigmas(device) for its samplers
-///   diffusers    Python: set_levels(scheduler) for the Euler, Heun, DPM-Solver and UniPC classes, and for flow times
+///   diffusers    Python: set_levels(scheduler) for the Euler, Heun, DPM-Solver and UniPC classes, and for flow times;
+///                arguments(scheduler) for a pipeline's `sigmas=` or `timesteps=`
 ///   comfyui      JSON: a ManualSigmas node of a workflow, for SamplerCustom
 /// `name` says what the grid is, in a comment. Throws UsageError on another form, and on levels that a form cannot
 /// hold.

@@ -68,8 +68,10 @@ json operation(const Program::StepEnd& end) { return {"end", end.x}; }
 json operation(const Program::Watch&) { return nullptr; }
 json operation(const Program::Forward&) { return nullptr; }
 
+}  // namespace
+
 // An operation a line.
-std::string sums_of(const Sampler& sampler, const std::string& name) {
+std::string sampler_table(const Sampler& sampler, const std::string& name) {
   const Tensor grid = at::tensor(sampler.grid.sigmas(), at::kDouble);
   const ProgramOrReason made = make_program(
       {.solver = *sampler.host_solver, .term = *sampler.term, .controller = *sampler.controller, .grid = grid});
@@ -87,8 +89,6 @@ std::string sums_of(const Sampler& sampler, const std::string& name) {
       fmt::join(lines, ",\n"));
 }
 
-}  // namespace
-
 std::string export_plan(const std::string& form, const Plan& plan, const std::string& name) {
   const std::string text = plan.to_json();
   if (form != "table") return python_of(form, text, name);
@@ -102,7 +102,7 @@ std::string export_plan(const std::string& form, const Plan& plan, const std::st
 std::string export_sampler(const std::string& form, const Sampler& sampler, const std::string& name) {
   if (form == "table") return export_grid(form, sampler.grid.sigmas(), sampler.grid.sigmas(), name);
   const std::string full = fmt::format("{} {} {}", name, sampler.spec.schedule, sampler.grid.sigmas().size() - 1);
-  return python_of(form, sums_of(sampler, full), full);
+  return python_of(form, sampler_table(sampler, full), full);
 }
 
 std::vector<std::string> said_by(const std::string& word) {

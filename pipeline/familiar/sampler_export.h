@@ -19,8 +19,12 @@ namespace stride {
 /// `name` says which one it is. Throws UsageError on another form and an invalid plan.
 [[nodiscard]] std::string export_plan(const std::string& form, const Plan& plan, const std::string& name);
 
-/// The same for any sampler whose steps on its grid are sums of what the denoiser said, of the start and of noise, but
-/// for `table`, which is of its grid. Throws UsageError where they are not, saying why.
+/// A sampler whose steps on its grid are sums of what the denoiser said, of the start and of noise, as JSON of the
+/// format `stride-sums`: python/stride/exported/table.py says what is in it and runs it. Throws UsageError where they
+/// are not, saying why.
+[[nodiscard]] std::string sampler_table(const Sampler& sampler, const std::string& name);
+
+/// As export_plan, of sampler_table; the form `table` is of its grid.
 [[nodiscard]] std::string export_sampler(const std::string& form, const Sampler& sampler, const std::string& name);
 
 /// What was exported, and from what.

@@ -12,7 +12,7 @@ def table_of(sampler, **settings):
     if isinstance(sampler, str) and not sampler.lstrip().startswith("{") and not sampler.endswith(".json"):
         from . import _stride
 
-        return read_table(_stride.sampler_table(sampler, **settings))
+        return read_table(_stride.sampler_table(sampler, settings))
     if settings:
         raise TypeError(f"a plan has its own levels: leave {', '.join(settings)} out")
     return read_table(sampler)

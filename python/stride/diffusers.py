@@ -33,7 +33,7 @@ def scheduler(sampler, config=None, prediction_type=None, interpolation=None, **
 def sigmas(grid, scheduler):
     """The argument of a pipeline's call that makes `scheduler` run on `grid`: {"sigmas": […]}, or {"timesteps": […]}.
 
-    grid: levels of σ, the last one 0: a list, a tensor, a plan, what `stride.schedule` gave.
+    grid: levels of σ, the last one 0: a list, a tensor, or what has them as its `sigmas`, as samples have.
     Raises ValueError where a pipeline cannot say them to that class: `set_levels` then replaces its levels.
     """
     levels = getattr(grid, "sigmas", grid)

@@ -80,7 +80,8 @@ class Place:
     def stride(self, *words, code=0):
         done = subprocess.run([STRIDE, *map(str, words)], capture_output=True, text=True, cwd=self.folder, timeout=300)
         if done.returncode != code:
-            raise AssertionError(f"stride {' '.join(map(str, words))}: exit code {done.returncode}, not {code}: {done.stderr.strip()[-600:]}")
+            raise AssertionError(f"stride {' '.join(map(str, words))}: exit code {done.returncode}, not {code}: "
+                                 f"{done.stderr.strip()[-600:]}")
         return done
 
     def write(self, name, data):

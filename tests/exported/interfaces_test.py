@@ -179,7 +179,8 @@ class Interfaces(unittest.TestCase):
             self.assertEqual(list(nodes.iterdir()), [])
             folder = comfyui.install(nodes, self.place.folder / "zero.json")
             comfyui.install(nodes, {"sigma_min": PLANS["sigma_min"]})
-        spec = importlib.util.spec_from_file_location("custom_nodes_stride", folder / "__init__.py", submodule_search_locations=[str(folder)])
+        spec = importlib.util.spec_from_file_location("custom_nodes_stride", folder / "__init__.py",
+                                                      submodule_search_locations=[str(folder)])
         package = importlib.util.module_from_spec(spec)
         with mock.patch.dict(sys.modules, {spec.name: package}):
             spec.loader.exec_module(package)

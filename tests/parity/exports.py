@@ -44,6 +44,8 @@ def diffusers_levels(grid, space, wanted):
             s = scheduler.sigmas.double().numpy()
             # 1 − s in float32 keeps 24 bits of s: below that the level itself is not to be had.
             yield f"flow times with shift {shift:g}", s, np.asarray(wanted) / (1 + np.asarray(wanted)), 1e-6
+            scheduler.set_timesteps(**space["arguments"](scheduler))
+            yield f"sigmas= with shift {shift:g}", scheduler.sigmas.double().numpy(), s, 1e-6
         return
     latent = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
     for name in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler",
@@ -52,11 +54,26 @@ def diffusers_levels(grid, space, wanted):
         scheduler = getattr(diffusers, name)(**latent, **more)
         space["set_levels"](scheduler)
         yield name, scheduler.sigmas.double().numpy(), wanted, 1e-6
+        yield from said_to_a_pipeline(grid, name, getattr(diffusers, name)(**latent, **more), space, wanted)
         x = torch.randn(1, 4, 8, 8)
         for t in scheduler.timesteps:  # its own loop runs on them
             x = scheduler.step(torch.zeros_like(x), t, x).prev_sample
         if not torch.isfinite(x).all():
             yield f"{name}, its steps", np.array([np.nan]), np.array([0.0]), 1e-6
+
+
+def said_to_a_pipeline(grid, name, scheduler, space, wanted):
+    """The levels of a scheduler that is given `arguments`; whole timesteps are what the others can be told."""
+    can = name == "EulerDiscreteScheduler" or grid == "trailing"
+    try:
+        given = space["arguments"](scheduler)
+    except ValueError as error:
+        yield f"{name}: {error}", [can], [False], 0.0
+        return
+    yield f"{name}, said by {list(given)}", [can], [True], 0.0
+    if "sigmas" in given or name == "DPMSolverMultistepScheduler":
+        scheduler.set_timesteps(**given)
+        yield f"{name}, {list(given)}", scheduler.sigmas.double().numpy(), wanted, 1e-5
 
 
 def main():

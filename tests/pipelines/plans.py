@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import types
 import warnings
 from pathlib import Path
 
@@ -141,6 +142,29 @@ def check_interface(family, folder, problems):
         print(f"FAIL {what}")
 
 
+def check_module(family, folder, problems):
+    """stride.diffusers, where the plan is an argument; its Python alone: the extension is not needed for plans."""
+    package = types.ModuleType("stride")
+    package.__path__ = [str(Path(__file__).parents[2] / "python" / "stride")]
+    sys.modules["stride"] = package
+    import stride.diffusers
+
+    own = exported(folder / "zero.json", "diffusers", folder).StrideScheduler.from_config(config_of(family))
+    for plan in (str(folder / "zero.json"), f"plan:{folder / 'zero.json'}", json.loads((folder / "zero.json").read_text())):
+        for config in (config_of(family), family.pipeline.scheduler):
+            made = stride.diffusers.scheduler(plan, config)
+            if not (torch.equal(made.timesteps, own.timesteps) and made.config.prediction_type == own.config.prediction_type):
+                problems.append("stride.diffusers.scheduler is not the exported one")
+    made.save_pretrained(folder / "with_plan")
+    if stride.diffusers.StrideScheduler.from_pretrained(folder / "with_plan").levels != own.levels:
+        problems.append("a saved scheduler without its plan")
+    with refuses("needs a plan", problems, "no plan"):
+        stride.diffusers.StrideScheduler()
+    euler = family.diffusers.EulerDiscreteScheduler()
+    if stride.diffusers.sigmas(torch.tensor([9.0, 1.0, 0.0]), euler) != {"sigmas": [9.0, 1.0, 0.0]}:
+        problems.append("stride.diffusers.sigmas")
+
+
 def main():
     torch.set_num_threads(1)
     problems = []
@@ -153,7 +177,8 @@ def main():
                 check(family, final, 2.0 if guided and final == "zero" else 1.0, folder, problems)
             if made is StableDiffusion:
                 check_interface(family, folder, problems)
-    print(f"{len(problems)} problems")
+                check_module(family, folder, problems)
+    print("\n".join([f"{len(problems)} problems", *problems]))
     return 1 if problems else 0
 
 

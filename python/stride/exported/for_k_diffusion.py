@@ -19,7 +19,10 @@ def sampler_function(plan):
     table = read_table(plan)
 
     def sample_stride(model, x, sigmas=None, extra_args=None, callback=None, disable=None, noise_sampler=None):
-        """Samples [B, …] from x = get_sigmas()[0]·noise. `sigmas`: none, or those of get_sigmas()."""
+        """Samples [B, …] from x = get_sigmas()[0]·noise. `sigmas`: none, or those of get_sigmas().
+
+        noise_sampler(sigma, sigma_next), for samplers that draw noise: unit normals like x, new ones at each call.
+        """
         with torch.no_grad():
             return run_table(table, model, x, sigmas, extra_args, callback, disable, noise_sampler)
 

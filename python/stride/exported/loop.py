@@ -6,12 +6,16 @@ from .table import read_table
 
 
 def run_table(table, model, x, sigmas=None, extra_args=None, callback=None, disable=None, noise_sampler=None, flow=False):
-    """The sample [B, …] from x = sigmas[0]·noise; with `flow` all of it in flow times s = σ/(1 + σ), x = (1 − s)·data + s·noise."""
+    """The sample [B, …] from x = sigmas[0]·noise; with `flow` all of it in flow times s = σ/(1 + σ), x = (1 − s)·data + s·noise.
+
+    noise_sampler(sigma, sigma_next): unit normals like x, new ones at each call; none: torch's, by extra_args["seed"] if it is
+    there.
+    """
     check_sigmas(table, sigmas, flow)
     kind = x.dtype
     wide = torch.float32 if kind in (torch.float16, torch.bfloat16) else kind
     ones = torch.ones(len(x), dtype=wide, device=x.device)
-    draw = noise_sampler or (lambda sigma, sigma_next: torch.randn_like(x))
+    draw = noise_sampler or own_noise(x, (extra_args or {}).get("seed"))
 
     def noise(like, high, low):
         return draw(torch.as_tensor(high, dtype=wide, device=x.device), torch.as_tensor(low, dtype=wide, device=x.device)).to(wide)
@@ -26,6 +30,12 @@ def run_table(table, model, x, sigmas=None, extra_args=None, callback=None, disa
             callback({"x": here, "i": i, "sigma": sigma, "sigma_hat": told * ones[0], "denoised": denoised})
         run.feed(denoised.to(wide))
     return (run.x / scale(table.sigmas[-1], flow)).to(kind)
+
+
+def own_noise(x, seed):
+    """A noise sampler; with a seed not the noise that the same seed gives for a start."""
+    generator = None if seed is None else torch.Generator(x.device).manual_seed(seed + 1)
+    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
 
 
 def scale(sigma, flow):

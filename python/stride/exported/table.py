@@ -81,7 +81,7 @@ class Sums:
         self.operations = data["operations"]
         asked = [operation for operation in self.operations if operation[0] == "denoise"]
         self.levels = self.noise_levels = [float(operation[1]) for operation in asked]
-        self.from_start = bool(asked) and self.operations[0][0] == "denoise"
+        self.from_start = bool(asked) and asked[0][2] == 0
 
     def start(self, x, noise=None):
         """A run from x = σ₀·noise; `noise(x, from, to)` gives unit normals like x."""

@@ -5,6 +5,7 @@
 #   STRIDE_CUDA    CUDA root inside it
 #   STRIDE_ORACLE_PYTHON  after stride_oracles: the Python with the reference implementations
 #   STRIDE_EXPORT_PYTHON  after stride_exporters: the Python with what exporting networks needs
+#   STRIDE_DOCS_PYTHON    after stride_documentation: the Python with what builds the documentation and runs notebooks
 #   STRIDE_CACHE   per-user cache folder that holds it, and ccache
 #
 # Everything is idempotent: a second call asks dpkg once and looks at one stamp file.
@@ -172,6 +173,13 @@ stride_oracles() {
 stride_exporters() {
   stride_borrowing export "$stride_root/scripts/lib/export.txt" "exporters"
   export STRIDE_EXPORT_PYTHON=$stride_borrowed/bin/python
+}
+
+# stride_documentation: what builds the site (scripts/site) and runs its notebooks; leaves its Python in
+# STRIDE_DOCS_PYTHON.
+stride_documentation() {
+  stride_borrowing docs "$stride_root/scripts/lib/site.txt" "documentation and notebooks"
+  export STRIDE_DOCS_PYTHON=$stride_borrowed/bin/python
 }
 
 # stride_run_exporter MODULE ARGUMENTS…: runs stride_export.MODULE in place of this script.

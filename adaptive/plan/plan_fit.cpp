@@ -223,8 +223,8 @@ void check_data(const PlanFitData& data, const char* which, const ModelInfo& inf
     throw UsageError(fmt::format("plan fit: the {} samples' starts and end points differ in shape", which));
   const std::size_t conditions = info.conditions.size();
   if (data.condition.size() != conditions && data.condition.size() != 2 * conditions)
-    throw UsageError(fmt::format("plan fit: the model takes {} conditions, but the {} samples bring {}",
-                                 conditions, which, data.condition.size()));
+    throw UsageError(fmt::format("plan fit: the model takes {} conditions, but the {} samples bring {}", conditions,
+                                 which, data.condition.size()));
 }
 
 // The same samples, with the targets as they are compared, `rows` at a time.

@@ -2,13 +2,13 @@
 #include "apps/cli/outputs.h"
 #include "apps/commands/commands.h"
 #include "apps/experiment/cell_runner.h"
+#include "apps/experiment/child_process.h"
 #include "evaluation/experiment/experiment_output.h"
 #include "evaluation/text_table.h"
 #include "framework/files/file.h"
 #include "pipeline/recording.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -88,7 +88,7 @@ class RunCommand final : public Command {
     const std::string& path = context.arguments().front();
     Experiment experiment = read_experiment(path);
     if (options.has("out")) experiment.out = options.text("out");
-    RunnerSettings settings{std::filesystem::read_symlink("/proc/self/exe").string(), options.integer("jobs"), 0, 1};
+    RunnerSettings settings{own_program(), options.integer("jobs"), 0, 1};
     if (settings.jobs < 1) throw UsageError("--jobs: at least 1");
     if (options.has("shard")) {
       const Ranks share = parse_ranks(options.text("shard"), "--shard");

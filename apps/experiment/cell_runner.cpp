@@ -2,6 +2,7 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/outputs.h"
+#include "apps/experiment/child_process.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "pipeline/run_folder.h"
@@ -12,11 +13,7 @@
 #include <optional>
 #include <thread>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace stride {
 namespace {
@@ -32,29 +29,6 @@ std::optional<int> ended(const PlannedCell& cell) {
 
 bool counts(int exit_code) {
   return exit_code == static_cast<int>(ExitCode::ok) || exit_code == static_cast<int>(ExitCode::non_finite);
-}
-
-// A child that ends with its parent, however that ends: SIGTERM lets it save what it has.
-pid_t start(const std::vector<std::string>& words, const std::string& log_path) {
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const int log = open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const pid_t parent = getpid();
-  const pid_t child = log < 0 || nothing < 0 ? -1 : fork();
-  if (child == 0) {
-    // Its own group: a terminal's Ctrl-C reaches it through this process alone, once.
-    (void)setpgid(0, 0);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) _exit(127);
-    execv(arguments[0], arguments.data());
-    _exit(127);
-  }
-  if (log >= 0) close(log);
-  if (nothing >= 0) close(nothing);
-  if (child < 0) throw ResourceError(fmt::format("{} cannot be started", words[0]));
-  return child;
 }
 
 class Runner final {
@@ -95,9 +69,9 @@ class Runner final {
 
   void look() {
     for (auto at = children_.begin(); at != children_.end();) {
-      int status = 0;
-      const bool over = waitpid(at->second.pid, &status, WNOHANG) == at->second.pid;
-      if (over) finish(at->first, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+      const int code = poll_process(at->second.pid);
+      const bool over = code >= 0;
+      if (over) finish(at->first, code);
       at = over ? children_.erase(at) : std::next(at);
     }
     for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -143,7 +117,7 @@ class Runner final {
       words.insert(words.end(), {"--config", config, "--outdir", cell.folder});
     }
     log_.info(fmt::format("{}: begins ({})", cell.cell.label(), cell.folder));
-    children_[i] = {start(words, cell.folder + ".log"), Clock::now()};
+    children_[i] = {start_process(words, cell.folder + ".log"), Clock::now()};
     report_.states[i] = CellState::running;
   }
 

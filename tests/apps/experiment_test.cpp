@@ -146,6 +146,27 @@ TEST_CASE("run: shares of the cells, together all of them") {
   CHECK(script.out.find("#SBATCH --array=0-3") != std::string::npos);
 }
 
+TEST_CASE("repro: a run again gives the same bits, and what does not is found") {
+  const testing::Place place;
+  const std::vector<std::string> draw = {"sample", "--model", "gm.toml", "--solver", "dpmpp_sde", "--steps",
+                                         "4",      "--seeds", "0-7",     "--outdir", "first"};
+  REQUIRE(place(draw).code == 0);
+  const testing::Outcome same = place({"repro", "first", "--json"});
+  INFO(same.err);
+  CHECK(same.code == 0);
+  const auto result = nlohmann::json::parse(same.out);
+  CHECK(result.at("files").at("samples.h5") == "the same bits");
+  CHECK(result.at("files").at("results.json") == "the same but for times");
+  // Another model behind the same name.
+  std::string card = place.text("gm.toml");
+  place.write("gm.toml", card.replace(card.find("0.3, 0.7"), 8, "0.4, 0.6"));
+  const testing::Outcome other = place({"repro", "first", "--out", "second"});
+  CHECK(other.code == 4);
+  CHECK(other.out.find("samples.h5  ") != std::string::npos);
+  CHECK(other.out.find("NOT reproduced") != std::string::npos);
+  CHECK(place({"repro", "nowhere"}).code == 3);
+}
+
 TEST_CASE("run: a setting or command that is none is refused before anything runs") {
   const testing::Place place;
   std::string text = draws("[2]");

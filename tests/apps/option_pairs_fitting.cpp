@@ -251,6 +251,7 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
           without_pairs("inspect", {}),
           without_pairs("verify", {}),
           without_pairs("doctor", {}),
+          without_pairs("repro", {{"out", "where it runs"}}),
           without_pairs("run", {{"jobs", "how many processes"},
                                 {"shard", "which cells it begins"},
                                 {"slurm", "prints a script"},

@@ -38,6 +38,7 @@ SamplerSweep sweep_of(const Contender& contender, const EvaluateSettings& settin
   sweep.base.sigma_max = settings.sigma_max;
   sweep.base.noise_schedule = settings.noise_schedule;
   sweep.base.allow_model_mismatch = settings.allow_model_mismatch;
+  sweep.base.own_grids = settings.own_grids;
   return sweep;
 }
 
@@ -54,6 +55,7 @@ EvaluationResult evaluate(const ModelChoice& model, const std::vector<Contender>
   full.teacher.sigma_min = settings.sigma_min;
   full.teacher.sigma_max = settings.sigma_max;
   full.blocks = settings.blocks;
+  full.own_metrics = settings.own_metrics;
   full.metrics = parse_metrics(fmt::format("{}", fmt::join(settings.metrics, ",")));
   full.images = settings.images;
   full.features =

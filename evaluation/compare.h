@@ -2,6 +2,7 @@
 #pragma once
 
 #include "evaluation/evaluation_result.h"
+#include "evaluation/metric_set.h"
 #include "pipeline/choices.h"
 
 #include <concepts>
@@ -34,6 +35,7 @@ struct EvaluateSettings {
   std::string noise_schedule = {};
   std::string teacher = "heun:steps=40";
   std::vector<std::string> metrics = {"rmse"};  ///< names of docs/evaluation.md
+  OwnMetrics own_metrics = {};                  ///< the caller's, beside them
   std::string features = {}, ref = {}, quantise = "none";
   int64_t blocks = 8;   ///< of seeds, for intervals
   int64_t images = 16;  ///< samples kept to look at, where they are images
@@ -48,6 +50,7 @@ struct EvaluateSettings {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   bool allow_model_mismatch = false;
+  std::shared_ptr<const OwnGrids> own_grids = {};              ///< the caller's, which `schedule` may name too
   ProgressFn progress = {};                                    ///< in samples
   std::function<void(const std::string& what)> left_out = {};  ///< hears of combinations that cannot be
 };

@@ -249,6 +249,7 @@ class Engine final {
     const MetricSide side = side_of(measured.x, measured.result.sampler);
     pause();
     add(measured.result, paired_metrics(settings_.metrics, side, teacher_, bounds_, stamp_));
+    add(measured.result, own_metrics(settings_.own_metrics, side.x, teacher_.x, bounds_));
     compare_with_reference(measured.result, side);
     add(measured.result, against(side, teacher_, "-teacher"));
   }

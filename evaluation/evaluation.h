@@ -20,6 +20,7 @@ struct EvaluationSettings {
   DrawSettings draw;                            ///< its seeds are the samples of every sampler
   int64_t blocks = 8;                           ///< of seeds, for intervals
   std::vector<std::string> metrics = {"rmse"};  ///< names of evaluation/metric_set.h; rmse-p95 comes with rmse
+  OwnMetrics own_metrics = {};                  ///< the caller's, beside them
   FeatureSetup features;
   ImageStages pictures = {};            ///< what samples are turned into before anything compares them
   int64_t images = 16;                  ///< samples kept to look at, where they are images

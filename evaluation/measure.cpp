@@ -89,7 +89,7 @@ SamplerResult unmeasured(const Sampler& sampler) {
   if (sampler.spec.own_plan) out.plan_json = sampler.spec.own_plan->to_json();
   if (solver.name == "plan" && !solver.argument.empty()) out.plan_json = read_file(solver.argument);
   const Spec policy = Spec::parse(sampler.spec.policy);
-  if (!policy.argument.empty()) out.policy_sha256 = sha256(read_file(policy.argument));
+  if (!policy.argument.empty() && !sampler.spec.own_predictor) out.policy_sha256 = sha256(read_file(policy.argument));
   return out;
 }
 

@@ -140,4 +140,18 @@ std::vector<MetricResult> paired_metrics(const std::vector<std::string>& metrics
   return out;
 }
 
+std::vector<MetricResult> own_metrics(const OwnMetrics& metrics, const Tensor& x, const Tensor& teacher,
+                                      const std::vector<int64_t>& bounds) {
+  std::vector<MetricResult> out;
+  for (const OwnMetric& metric : metrics) {
+    const Tensor values = metric.of(x, teacher);
+    if (!values.defined() || values.dim() != 1 || values.size(0) != x.size(0))
+      throw UsageError(fmt::format("the metric {} must give a number for each of {} samples, not the shape [{}]",
+                                   metric.name, x.size(0),
+                                   values.defined() ? fmt::format("{}", fmt::join(values.sizes(), ", ")) : ""));
+    out.push_back(result(metric.name, sample_mean(values.detach().to(at::kCPU, at::kDouble), bounds)));
+  }
+  return out;
+}
+
 }  // namespace stride

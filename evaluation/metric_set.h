@@ -38,6 +38,18 @@ struct MetricSide {
   std::string name = "the reference";                ///< for messages
 };
 
+/// A metric of the caller's: a figure for each sample, `[N]`, of the samples and the teacher's from the same noise,
+/// both
+/// `[N, …]` in data scale on the CPU. The result is its mean.
+struct OwnMetric {
+  std::string name;
+  std::function<Tensor(const Tensor& x, const Tensor& teacher)> of;
+};
+using OwnMetrics = std::vector<OwnMetric>;
+/// Throws UsageError where one does not give a number a sample.
+[[nodiscard]] std::vector<MetricResult> own_metrics(const OwnMetrics& metrics, const Tensor& x, const Tensor& teacher,
+                                                    const std::vector<int64_t>& bounds);
+
 /// What the features are: kept with each metric that uses them.
 struct FeatureStamp {
   std::string quantisation = "none", sha256;

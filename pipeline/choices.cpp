@@ -30,8 +30,12 @@ void SolverChoice::write_levels(SamplerSpec& spec) const {
   if (levels && !name_.empty()) spec.schedule = levels_of_name(resolve_sampler_name(name_), spec.schedule);
 }
 
+PolicyChoice::PolicyChoice(std::shared_ptr<const StepPredictor> predictor, const std::string& options)
+    : name_(options.empty() ? "predictor:own" : "predictor:own," + options), predictor_(std::move(predictor)) {}
+
 void PolicyChoice::write(SamplerSpec& spec) const {
   spec.own_policy = policy_;
+  spec.own_predictor = predictor_;
   if (!name_.empty()) spec.policy = name_;
 }
 

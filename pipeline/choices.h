@@ -14,18 +14,22 @@
 namespace stride {
 
 /// A denoiser, or a model that came with its card, whose noise schedule then counts. Refers to it: for arguments only.
+/// Models of Stride's own are capturable: they may run as CUDA graphs.
 class ModelChoice final {
  public:
   ModelChoice(const Denoiser& denoiser) : denoiser_(denoiser) {}
-  ModelChoice(const LoadedModel& model) : denoiser_(*model.denoiser), card_(&model.source.card) {}
+  ModelChoice(const LoadedModel& model, bool capturable = true)
+      : denoiser_(*model.denoiser), card_(&model.source.card), capturable_(capturable) {}
 
   [[nodiscard]] const Denoiser& denoiser() const noexcept { return denoiser_; }
   [[nodiscard]] const ModelInfo& info() const noexcept { return denoiser_.info(); }
   [[nodiscard]] const ModelCard* card() const noexcept { return card_; }  ///< nullptr: none
+  [[nodiscard]] bool capturable() const noexcept { return capturable_; }
 
  private:
   const Denoiser& denoiser_;
   const ModelCard* card_ = nullptr;
+  bool capturable_ = false;
 };
 
 /// A solver: `dpmpp_2m`, `ddim:eta=0.5`, "DPM++ 2M Karras", `ddim@10,heun@5`, `plan:FILE`; a Solver; a Plan.
@@ -62,6 +66,8 @@ class PolicyChoice final {
   template <typename Own>
   requires std::derived_from<Own, StepController> PolicyChoice(std::shared_ptr<Own> policy)
       : policy_(std::move(policy)) {}
+  /// A trained predictor; `options` as behind its file's name: "tolerance=0.1".
+  PolicyChoice(std::shared_ptr<const StepPredictor> predictor, const std::string& options = {});
 
   /// Writes policy or own_policy of `spec`, where there is a choice.
   void write(SamplerSpec& spec) const;
@@ -69,6 +75,7 @@ class PolicyChoice final {
  private:
   std::string name_;
   std::shared_ptr<const StepController> policy_;
+  std::shared_ptr<const StepPredictor> predictor_;
 };
 
 /// Seeds, one sample each: a text as parse_seeds takes it ("0-63,100"), or numbers.
@@ -93,7 +100,7 @@ template <typename Settings>
   draw.seeds = std::move(seeds);
   draw.batch = settings.batch;
   draw.device = settings.device;
-  draw.graphs = draw.device.is_cuda() && model.card() != nullptr;
+  draw.graphs = draw.device.is_cuda() && model.capturable();
   draw.dtype = settings.dtype;
   draw.label = settings.label;
   draw.guidance = make_guidance({settings.guidance, settings.threshold, settings.clip}, model.info().sigma_data);

@@ -68,8 +68,8 @@ class Drawing final {
     if (settings.noise.defined()) file_noise_.emplace(settings.noise, settings.seeds, settings.device);
     if (settings.tile) tiled_.emplace(denoiser, *settings.tile);
     if (settings.mask.defined()) masked_.emplace(network());
-    const bool own =
-        file_noise_ || tiled_ || masked_ || hooks.trajectory;  // what outlives this call knows nothing of those
+    const bool own = file_noise_ || settings.own_noise || tiled_ || masked_ ||
+                     hooks.trajectory;  // what outlives this call knows nothing of those
     if (hooks.graphs != nullptr && !own) {
       graphs_ = hooks.graphs;
       return;
@@ -80,7 +80,7 @@ class Drawing final {
         if (step == 0) tap_.emplace(hooks_.points, sampler_.grid.steps());
         tap_->see(before, after, denoised);
       };
-    own_graphs_.emplace(sampler, model(), settings.guidance, file_noise_ ? &*file_noise_ : nullptr, std::move(see));
+    own_graphs_.emplace(sampler, model(), settings.guidance, given_noise(), std::move(see));
     graphs_ = &*own_graphs_;
     if (is_one_batch(settings)) graphs_->expect_one();
   }
@@ -180,7 +180,8 @@ class Drawing final {
     }
   }
 
-  const NoiseSource& noise() const { return file_noise_ ? static_cast<const NoiseSource&>(*file_noise_) : philox_; }
+  const NoiseSource* given_noise() const { return file_noise_ ? &*file_noise_ : settings_.own_noise.get(); }
+  const NoiseSource& noise() const { return given_noise() != nullptr ? *given_noise() : philox_; }
   const Denoiser& network() const { return tiled_ ? static_cast<const Denoiser&>(*tiled_) : denoiser_; }
   const Denoiser& model() const { return masked_ ? static_cast<const Denoiser&>(*masked_) : network(); }
 

@@ -12,6 +12,7 @@
 #include "pipeline/sampler.h"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -39,8 +40,9 @@ struct DrawSettings {
   std::optional<double> embedded_guidance;  ///< the scale, of models that take it as a condition
   Tensor init;                              ///< undefined, or unit normals `[N, …]` in the order of seeds
   InitScale init_scale = InitScale::sigma;
-  Tensor noise;                ///< undefined, or unit normals `[M, N, …]`
-  Tensor start;                ///< undefined, or images `[N, …]`, to which the first noise is added
+  Tensor noise;                                  ///< undefined, or unit normals `[M, N, …]`
+  std::shared_ptr<const NoiseSource> own_noise;  ///< of the steps' draws, where `noise` is undefined; none: PhiloxNoise
+  Tensor start;                                  ///< undefined, or images `[N, …]`, to which the first noise is added
   Tensor mask;                 ///< undefined, or `[N, …]` in [0, 1]: where 0, the start stays as it is
   std::optional<Tiling> tile;  ///< the network sees images tile by tile
   bool exact = false;          ///< padded micro-batches of one size, so that bits do not depend on the batch

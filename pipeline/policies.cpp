@@ -79,7 +79,7 @@ std::unique_ptr<const StepController> make_error_control(Options options, const 
 
 std::unique_ptr<const StepController> make_predictor(const PredictorRequest& read, const PolicyRequest& request) {
   const std::string& path = read.path;
-  const StepPredictor predictor = StepPredictor::load(path);
+  const StepPredictor predictor = request.spec.own_predictor ? *request.spec.own_predictor : StepPredictor::load(path);
   const PredictorInfo& info = predictor.info();
   if (const std::string solver = canonical_solver(request.spec.solver); info.base != solver) {
     throw UsageError(fmt::format("`policy` predictor: {} knows the steps of {}, not of {}; add `solver` {}", path,

@@ -49,6 +49,7 @@ Sampler make_sampler(const ModelChoice& model, const SolverChoice& solver, const
     throw UsageError("`sigmas` is the grid itself: leave `steps` and `nfe` out");
   SamplerSpec spec;
   spec.schedule = settings.schedule;
+  spec.own_grids = settings.own_grids;
   spec.final = parse_final(settings.final);
   spec.steps = settings.steps;
   spec.nfe = settings.nfe;
@@ -69,6 +70,7 @@ DrawSettings draw_settings(const ModelChoice& model, const SampleSettings& setti
   DrawSettings draw = common_draw(settings, model, seeds.numbers());
   draw.init = settings.init;
   draw.noise = settings.noise;
+  draw.own_noise = settings.own_noise;
   draw.start = settings.start;
   draw.mask = settings.mask;
   draw.exact = settings.exact;

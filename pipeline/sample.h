@@ -29,17 +29,19 @@ struct SampleSettings {
   std::string threshold = {};
   bool clip = false;
 
-  Tensor init = {}, noise = {};         ///< in place of drawn normals: see DrawSettings
-  Tensor start = {}, mask = {};         ///< images to begin from, and what of them is redrawn
-  std::optional<double> strength = {};  ///< how much of the grid a start runs; by default all of it
-  std::string init_scale = "sigma";     ///< or "vp", "flow": draw.h
-  std::string tile = {};                ///< "4x4:overlap=8": images tile by tile (framework/models/tiled_denoiser.h)
-  int64_t batch = 64;                   ///< samples that run together
-  at::Device device = at::kCPU;         ///< where the denoiser is
-  at::ScalarType dtype = at::kFloat;    ///< of the network; at 16 bits the rest is float32; times are float64
-  bool exact = false;                   ///< the same bits whatever the batch
-  bool allow_model_mismatch = false;    ///< run a plan or predictor that was made otherwise
-  ProgressFn progress = {};             ///< in samples
+  Tensor init = {}, noise = {};                       ///< in place of drawn normals: see DrawSettings
+  std::shared_ptr<const NoiseSource> own_noise = {};  ///< of the steps' draws, in place of PhiloxNoise
+  std::shared_ptr<const OwnGrids> own_grids = {};     ///< the caller's, which `schedule` may name too
+  Tensor start = {}, mask = {};                       ///< images to begin from, and what of them is redrawn
+  std::optional<double> strength = {};                ///< how much of the grid a start runs; by default all of it
+  std::string init_scale = "sigma";                   ///< or "vp", "flow": draw.h
+  std::string tile = {};              ///< "4x4:overlap=8": images tile by tile (framework/models/tiled_denoiser.h)
+  int64_t batch = 64;                 ///< samples that run together
+  at::Device device = at::kCPU;       ///< where the denoiser is
+  at::ScalarType dtype = at::kFloat;  ///< of the network; at 16 bits the rest is float32; times are float64
+  bool exact = false;                 ///< the same bits whatever the batch
+  bool allow_model_mismatch = false;  ///< run a plan or predictor that was made otherwise
+  ProgressFn progress = {};           ///< in samples
 };
 
 /// What became of the samples: see Draws for x, seeds, status, nfe and the other tensors, one row per sample.

@@ -109,7 +109,7 @@ TimeGrid ordinary_grid(const SamplerSpec& spec, const Solver& solver, const Mode
   GridRequest request = grid_request(spec, model, schedule);
   request.steps =
       spec.nfe ? steps_for_nfe(solver, *spec.nfe, spec.final == Final::zero) : spec.steps.value_or(kDefaultSteps);
-  TimeGrid grid = make_grid(grid_of(spec, model), request);
+  TimeGrid grid = make_grid(grid_of(spec, model), request, spec.own_grids.get());
   if (!spec.nfe) return grid;
   // Variants with another project's name may have that project's number of steps.
   if (const int64_t cost = solver.traits().nfe(grid.steps(), grid.final_zero()); cost != *spec.nfe) {

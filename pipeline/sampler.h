@@ -4,6 +4,7 @@
 #include "framework/controller.h"
 #include "framework/denoiser.h"
 #include "framework/grids/noise_schedule.h"
+#include "framework/grids/own_grids.h"
 #include "framework/grids/time_grid.h"
 #include "framework/solver.h"
 #include "framework/term.h"
@@ -18,6 +19,8 @@
 #include <vector>
 
 namespace stride {
+
+class StepPredictor;
 
 inline constexpr int64_t kDefaultSteps = 18;
 
@@ -40,6 +43,8 @@ struct SamplerSpec {
   std::shared_ptr<const Solver> own_solver = {};
   std::shared_ptr<const Plan> own_plan = {};
   std::shared_ptr<const StepController> own_policy = {};
+  std::shared_ptr<const OwnGrids> own_grids = {};           ///< which `schedule` may name too
+  std::shared_ptr<const StepPredictor> own_predictor = {};  ///< of a `policy` predictor, whose file's name is then any
   bool operator==(const SamplerSpec&) const = default;
 };
 

@@ -4,6 +4,7 @@
 #include "framework/error.h"
 #include "framework/stopped.h"
 
+#include <c10/util/Exception.h>
 #include <array>
 #include <utility>
 
@@ -34,6 +35,11 @@ void bind_errors(py::module_& /*module*/) {
       throw;
     } catch (const Stopped&) {
       raise("Interrupted", "stopped before there was anything to give back");
+    } catch (const c10::OutOfMemoryError& error) {
+      const py::object type = py::module_::import("torch").attr("OutOfMemoryError");
+      PyErr_SetString(type.ptr(), error.what_without_backtrace());
+    } catch (const c10::Error& error) {
+      PyErr_SetString(PyExc_RuntimeError, error.what_without_backtrace());
     }
   });
 }

@@ -6,4 +6,12 @@ PYBIND11_MODULE(_stride, module) {
   module.attr("__version__") = STRIDE_VERSION;
   stride::bind_errors(module);
   stride::bind_lists(module);
+  stride::bind_field_list(module);
+  stride::bind_model(module);
+  stride::bind_own_solver(module);
+  stride::bind_own_policy(module);
+  stride::bind_results(module);
+  stride::bind_run(module);
+  stride::bind_gradients(module);
+  stride::bind_checks(module);
 }

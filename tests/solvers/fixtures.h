@@ -2,8 +2,9 @@
 #pragma once
 
 #include "framework/fixed_grid.h"
-#include "framework/models/gaussian_mixture.h"
 #include "framework/sample.h"
+#include "solvers/checks/checked_run.h"
+#include "solvers/checks/exact_flows.h"
 #include "solvers/registry.h"
 
 #include "tests/catch_torch.h"
@@ -14,18 +15,18 @@
 
 namespace stride::fixtures {
 
-/// N(μ, s²) in `dimensions` dimensions: the probability flow is x(σ) = μ + (x₀ − μ)·√((s² + σ²)/(s² + σ₀²)).
-struct GaussianFlow {
-  explicit GaussianFlow(int64_t dimensions = 3);
-  [[nodiscard]] Tensor exact(const Tensor& x, double from, double to) const;
+/// Where the suites run: cpu, or what STRIDE_TEST_DEVICE says (ctest's cuda entries set it).
+[[nodiscard]] at::Device device();
 
-  Tensor mean;
-  double std = 0.5;
-  std::unique_ptr<GaussianMixture> denoiser;
+/// The flow of a Gaussian, there.
+struct GaussianFlow : ExactGaussian {
+  explicit GaussianFlow(int64_t dimensions = 3) : ExactGaussian(dimensions, device()) {}
 };
 
 /// Three components in `dimensions` dimensions, classes 0, 1, 0: nonlinear, and conditional.
-[[nodiscard]] std::unique_ptr<GaussianMixture> three_components(int64_t dimensions = 3);
+[[nodiscard]] inline std::unique_ptr<GaussianMixture> three_components(int64_t dimensions = 3) {
+  return mixture_of_three(dimensions, device());
+}
 
 /// The text of `name` with what it needs to run in a test: a plan gets a file.
 [[nodiscard]] std::string runnable(const std::string& name);
@@ -51,32 +52,22 @@ void each_solver(Body body) {
     }
 }
 
-/// Where the suites run: cpu, or what STRIDE_TEST_DEVICE says (ctest's cuda entries set it).
-[[nodiscard]] at::Device device();
 [[nodiscard]] Tensor ids(int64_t batch, int64_t first = 0);
 [[nodiscard]] Tensor index(const std::vector<int64_t>& rows);
 
-struct Setup {
-  const Denoiser& denoiser;
-  const Solver& solver;
-  const NoiseSource& noise;
-  const TimeGrid& grid;
-};
+using Setup = CheckedRun;
 
 /// The start of a run on a fixed grid: unit normals of the ids times the first level.
-[[nodiscard]] RunState start(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble);
-[[nodiscard]] RunResult run(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble,
-                            const SampleOptions& options = {});
+[[nodiscard]] inline RunState start(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble) {
+  return checked_start(setup, ids, dtype);
+}
+[[nodiscard]] inline RunResult run(const Setup& setup, const Tensor& ids, at::ScalarType dtype = at::kDouble,
+                                   const SampleOptions& options = {}) {
+  return checked_run(setup, ids, dtype, options);
+}
 /// The same under another controller, from the grid's first level.
 [[nodiscard]] RunState start(const Setup& setup, const StepController& controller, const Tensor& ids);
 [[nodiscard]] RunResult run(const Setup& setup, const StepController& controller, const Tensor& ids,
                             const SampleOptions& options = {});
-
-/// Bit for bit, NaN equal to NaN.
-[[nodiscard]] bool same_bits(const Tensor& a, const Tensor& b);
-[[nodiscard]] bool same_bits(const RunState& a, const RunState& b);
-
-/// Least-squares slope of log(error) against log(1/N).
-[[nodiscard]] double measured_order(const std::vector<int64_t>& steps, const std::vector<double>& errors);
 
 }  // namespace stride::fixtures

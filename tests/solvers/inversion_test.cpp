@@ -2,6 +2,7 @@
 #include "solvers/inversion.h"
 
 #include "framework/error.h"
+#include "solvers/checks/orders.h"
 #include "tests/solvers/fixtures.h"
 
 namespace stride {
@@ -48,7 +49,7 @@ TEST_CASE("inversion: the round trip's error is of first order in the step", "[i
     CHECK(trip.up.ok());
   }
   CAPTURE(errors);
-  CHECK(measured_order(steps, errors) == Approx(1.0).margin(0.15));
+  CHECK(slope_of(steps, errors) == Approx(1.0).margin(0.15));
 }
 
 TEST_CASE("inversion: the noise is the flow's own, to first order", "[inversion]") {
@@ -59,7 +60,7 @@ TEST_CASE("inversion: the noise is the flow's own, to first order", "[inversion]
     const Trip trip = round_trip(*flow.denoiser, smooth(n, Final::sigma_min), 0);
     errors.push_back(largest(trip.noise - flow.exact(trip.clean, 0.05, 10.0)));
   }
-  CHECK(measured_order(steps, errors) == Approx(1.0).margin(0.15));
+  CHECK(slope_of(steps, errors) == Approx(1.0).margin(0.15));
 }
 
 TEST_CASE("inversion: fixed-point iterations make it DDIM's exact inverse, the last jump included", "[inversion]") {

@@ -4,6 +4,7 @@
 #include "adaptive/control/pi_controller.h"
 #include "framework/error.h"
 #include "framework/files/safetensors.h"
+#include "solvers/checks/properties.h"
 
 #include <filesystem>
 
@@ -26,12 +27,7 @@ TimeGrid grid_of(int64_t steps, Final final) {
 // A plan brings its own number of steps.
 int64_t natural_steps(const std::string& name) { return name == "plan" ? 5 : 6; }
 
-// Keeps the bits of a state that a step must not change.
-RunState deep_copy(const RunState& state) {
-  std::map<std::string, Tensor> copy;
-  for (const auto& [name, tensor] : state.tensors()) copy.emplace(name, tensor.clone());
-  return RunState::from_tensors(copy);
-}
+PropertyRun looked_at(const std::string& name) { return {device(), natural_steps(name)}; }
 
 }  // namespace
 
@@ -83,25 +79,7 @@ TEST_CASE("registry: every option is read as it is listed, and refused outside o
 }
 
 TEST_CASE("registry: counted evaluations are the claimed ones", "[registry]") {
-  const auto model = three_components();
-  const PhiloxNoise noise;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    for (const Final final : {Final::zero, Final::sigma_min})
-      for (const int64_t steps : {1, 2, 5}) {
-        if (name == "plan" && steps != 5) continue;
-        const TimeGrid grid = grid_of(steps, final);
-        const RunResult result = run({*model, solver, noise, grid}, ids(3));
-        CAPTURE(steps, to_string(final));
-        CHECK(result.nfe.eq(solver.traits().nfe(steps, final == Final::zero)).all().item<bool>());
-        // A masked method makes passes that only some rows of a batch have a use for.
-        if (solver.traits().masked)
-          CHECK(result.nfe.le(result.model_evals).all().item<bool>());
-        else
-          CHECK(same_bits(result.nfe, result.model_evals));
-        CHECK(result.steps.eq(steps).all().item<bool>());
-        CHECK(ended(result));
-      }
-  });
+  each_solver([](const std::string& name, const Solver& solver) { CHECK(check_nfe(solver, looked_at(name)) == ""); });
 }
 
 TEST_CASE("registry: guidance makes two passes of one evaluation", "[registry]") {
@@ -120,27 +98,8 @@ TEST_CASE("registry: guidance makes two passes of one evaluation", "[registry]")
 }
 
 TEST_CASE("registry: a step is pure", "[registry]") {
-  const auto model = three_components();
-  const PhiloxNoise noise;
-  const ProbabilityFlow flow;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const Problem problem{*model, flow, noise};
-    const FixedGrid controller(grid);
-    RunState state = start({*model, solver, noise, grid}, ids(4));
-    for (int64_t i = 0; i < 4; ++i) {
-      const RunState before = deep_copy(state);
-      const RunState once = advance(problem, solver, controller, state);
-      CHECK(same_bits(state, before));
-      const RunState again = advance(problem, solver, controller, state);
-      CHECK(same_bits(once, again));
-      state = once;
-    }
-    const RunState before = deep_copy(state);
-    const RunState once = finish(problem, solver, state);
-    CHECK(same_bits(state, before));
-    CHECK(same_bits(once, finish(problem, solver, state)));
-  });
+  each_solver(
+      [](const std::string& name, const Solver& solver) { CHECK(check_purity(solver, looked_at(name)) == ""); });
 }
 
 TEST_CASE("registry: a run repeats bit for bit, with one solver object and with two", "[registry]") {
@@ -154,37 +113,9 @@ TEST_CASE("registry: a run repeats bit for bit, with one solver object and with 
   });
 }
 
-TEST_CASE("registry: a sample does not depend on batch size, position or order", "[registry]") {
-  const auto model = three_components();
-  const PhiloxNoise noise;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const Tensor batch = run({*model, solver, noise, grid}, ids(7)).x;
-    for (int64_t i = 0; i < 7; ++i)
-      CHECK(same_bits(batch.narrow(0, i, 1), run({*model, solver, noise, grid}, ids(1, i)).x));
-    const Tensor turned = index({5, 2, 6, 0});
-    CHECK(same_bits(batch.index_select(0, turned), run({*model, solver, noise, grid}, turned).x));
-  });
-}
-
-TEST_CASE("registry: rows selected in the middle of a run end as they would have", "[registry]") {
-  const auto model = three_components();
-  const PhiloxNoise noise;
-  const ProbabilityFlow flow;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const Problem problem{*model, flow, noise};
-    const FixedGrid controller(grid);
-    const Tensor whole = run({*model, solver, noise, grid}, ids(6)).x;
-    const Tensor rows = index({4, 1, 3});
-    for (int64_t cut = 0; cut < *controller.planned_steps(); ++cut) {
-      RunState state = start({*model, solver, noise, grid}, ids(6));
-      for (int64_t i = 0; i < cut; ++i) state = advance(problem, solver, controller, state);
-      state = state.select(rows);
-      for (int64_t i = cut; i < *controller.planned_steps(); ++i) state = advance(problem, solver, controller, state);
-      CHECK(same_bits(finish(problem, solver, state).x, whole.index_select(0, rows)));
-    }
-  });
+TEST_CASE("registry: a sample does not depend on batch size, position, order or rows that leave", "[registry]") {
+  each_solver(
+      [](const std::string& name, const Solver& solver) { CHECK(check_batches(solver, looked_at(name)) == ""); });
 }
 
 TEST_CASE("registry: fresh rows may join a running batch", "[registry]") {
@@ -232,41 +163,15 @@ TEST_CASE("registry: a run resumes from its saved state bit for bit", "[registry
 TEST_CASE("registry: time stays float64 and data keeps its dtype", "[registry]") {
   const auto model = three_components();
   const PhiloxNoise noise;
-  const ProbabilityFlow flow;
   each_solver([&](const std::string& name, const Solver& solver) {
+    CHECK(check_dtypes(solver, looked_at(name)) == "");
     const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const Tensor exact = run({*model, solver, noise, grid}, ids(4)).x;
-    RunState state = start({*model, solver, noise, grid}, ids(4), at::kFloat);
-    for (int64_t i = 0; i < 3; ++i) state = advance({*model, flow, noise}, solver, FixedGrid(grid), state);
-    CHECK(state.x.scalar_type() == at::kFloat);
-    CHECK(state.sigma.scalar_type() == at::kDouble);
-    const Tensor levels = at::tensor(grid.sigmas(), at::kDouble).to(device());
-    CHECK(same_bits(state.sigma, levels[3].expand({4}).contiguous()));
-    for (const Tensor& slot : state.history.slots())
-      CHECK((slot.scalar_type() == at::kFloat) == (slot.sizes() == state.x.sizes()));
-    const Tensor single = run({*model, solver, noise, grid}, ids(4), at::kFloat).x;
-    CHECK(single.scalar_type() == at::kFloat);
-    CHECK((single - exact).abs().max().item<double>() < 2e-5 * grid.start());
     CHECK(run({*model, solver, noise, grid}, ids(4), at::kBFloat16).x.scalar_type() == at::kBFloat16);
   });
 }
 
 TEST_CASE("registry: a NaN row leaves its neighbours alone and is named", "[registry]") {
-  const auto model = three_components();
-  const PhiloxNoise noise;
-  const ProbabilityFlow flow;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const Tensor whole = run({*model, solver, noise, grid}, ids(5)).x;
-    RunState state = start({*model, solver, noise, grid}, ids(5));
-    state.x = state.x.clone();
-    state.x[2].fill_(std::numeric_limits<double>::quiet_NaN());
-    const RunResult result = sample({*model, flow, noise}, solver, FixedGrid(grid), state);
-    const Tensor others = index({0, 1, 3, 4});
-    CHECK(same_bits(result.x.index_select(0, others), whole.index_select(0, others)));
-    CHECK(result.status.eq(static_cast<int8_t>(Status::non_finite)).equal(index({0, 0, 1, 0, 0}).to(at::kBool)));
-    CHECK_FALSE(result.ok());
-  });
+  each_solver([](const std::string& name, const Solver& solver) { CHECK(check_nan(solver, looked_at(name)) == ""); });
 }
 
 TEST_CASE("registry: with an error estimate a solver runs adaptively, without one it refuses", "[registry]") {
@@ -317,19 +222,7 @@ TEST_CASE("registry: an ODE method refuses a stochastic term", "[registry]") {
 }
 
 TEST_CASE("registry: noise is drawn by stochastic solvers only", "[registry]") {
-  const auto model = three_components();
-  const NoNoise none;
-  const ProbabilityFlow flow;
-  each_solver([&](const std::string& name, const Solver& solver) {
-    const TimeGrid grid = grid_of(natural_steps(name), Final::zero);
-    const auto go = [&] {
-      return sample({*model, flow, none}, solver, FixedGrid(grid), start({*model, solver, none, grid}, ids(2)));
-    };
-    if (solver.traits().stochastic)
-      CHECK_THROWS_WITH(go(), contains("noise source"));
-    else
-      CHECK(ended(go()));
-  });
+  each_solver([](const std::string& name, const Solver& solver) { CHECK(check_noise(solver, looked_at(name)) == ""); });
 }
 
 }  // namespace stride

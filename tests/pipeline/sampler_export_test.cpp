@@ -25,7 +25,9 @@ Sampler built(const std::string& solver, int64_t steps) {
   SamplerSpec spec;
   spec.solver = solver;
   spec.steps = steps;
-  return make_sampler(spec, {.shape = {1}});
+  ModelInfo model;
+  model.shape = {1};
+  return make_sampler(spec, model);
 }
 
 std::size_t count(const std::string& text, const std::string& word) {

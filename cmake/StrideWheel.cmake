@@ -26,7 +26,9 @@ set_target_properties(stride_command PROPERTIES OUTPUT_NAME stride)
 
 set(stride_extension $<TARGET_OBJECTS:stride_python>)
 set(stride_suffix .${Python3_SOABI}.so)
-if(STRIDE_WHEEL_PYTHON)
+if(STRIDE_WHEEL_PYTHON AND NOT EXISTS "${STRIDE_WHEEL_PYTHON}")
+  message(STATUS "Stride: ${STRIDE_WHEEL_PYTHON} is gone; the wheel's extension is for the build's Python")
+elseif(STRIDE_WHEEL_PYTHON)
   # Torch's headers are the same for each CPython; the extension alone is compiled again.
   execute_process(COMMAND ${STRIDE_WHEEL_PYTHON} -c
       "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'), sep=';', end='')"

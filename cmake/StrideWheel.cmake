@@ -29,7 +29,8 @@ set(stride_suffix .${Python3_SOABI}.so)
 if(STRIDE_WHEEL_PYTHON AND NOT EXISTS "${STRIDE_WHEEL_PYTHON}")
   message(STATUS "Stride: ${STRIDE_WHEEL_PYTHON} is gone; the wheel's extension is for the build's Python")
 elseif(STRIDE_WHEEL_PYTHON)
-  # Torch's headers are the same for each CPython; the extension alone is compiled again.
+  # Torch's headers are the same for each CPython, and so are the names in its libtorch_python: the extension alone is
+  # compiled again.
   execute_process(COMMAND ${STRIDE_WHEEL_PYTHON} -c
       "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'), sep=';', end='')"
     OUTPUT_VARIABLE stride_told COMMAND_ERROR_IS_FATAL ANY)
@@ -40,13 +41,14 @@ elseif(STRIDE_WHEEL_PYTHON)
   target_include_directories(stride_python_objects SYSTEM PRIVATE ${stride_headers})
   target_link_libraries(stride_python_objects PRIVATE stride_evaluation stride_flags)
   target_compile_definitions(stride_python_objects PRIVATE $<TARGET_PROPERTY:stride_python,COMPILE_DEFINITIONS>)
+  target_compile_options(stride_python_objects PRIVATE $<TARGET_PROPERTY:stride_python,COMPILE_OPTIONS>)
+  target_precompile_headers(stride_python_objects PRIVATE ${PROJECT_SOURCE_DIR}/python/bindings/pch.h)
   set_target_properties(stride_python_objects PROPERTIES CXX_VISIBILITY_PRESET hidden)
   set(stride_extension $<TARGET_OBJECTS:stride_python_objects>)
 endif()
 add_library(stride_extension MODULE EXCLUDE_FROM_ALL ${stride_extension})
 target_link_options(stride_extension PRIVATE ${STRIDE_TORCH_FIRST} $<TARGET_PROPERTY:stride_python,LINK_OPTIONS>)
-# Not to libtorch_python, which is of one CPython: `import torch` has it in the process.
-target_link_libraries(stride_extension PRIVATE stride_shared ${TORCH_LIBRARIES})
+target_link_libraries(stride_extension PRIVATE stride_shared ${TORCH_LIBRARIES} ${STRIDE_TORCH_PYTHON})
 set_target_properties(stride_extension PROPERTIES OUTPUT_NAME _stride PREFIX "" SUFFIX "${stride_suffix}")
 
 # wheel_part(TARGET PATHS…): built into one folder, found from where it is installed.

@@ -93,6 +93,14 @@ class Wheel(unittest.TestCase):
         said = run(self.bin / "python", "-c", "import stride; print(stride.__version__, stride.__file__)")
         self.assertIn(str(WORK / "environment"), said)
 
+    def test_modules_tests(self):
+        """What tests/python holds of the module, of the one installed; libraries_test.py needs libraries that are not there."""
+        files = sorted(file for file in (SOURCE / "tests/python").glob("*_test.py") if file.name != "libraries_test.py")
+        self.assertTrue(files)
+        for file in files:
+            with self.subTest(file.name):
+                run(self.bin / "python", "-B", file, STRIDE_EXECUTABLE=str(self.bin / "stride"))
+
     def test_one_openmp(self):
         said = run(self.bin / "python", "-c", "import stride; print({line.split()[-1] for line in open('/proc/self/maps') if 'gomp' in line})")
         self.assertEqual(said.count("libgomp"), 1, said)

@@ -25,9 +25,9 @@ Sampler built(const std::string& solver, int64_t steps) {
   SamplerSpec spec;
   spec.solver = solver;
   spec.steps = steps;
-  ModelInfo model;
-  model.shape = {1};
-  return make_sampler(spec, model);
+  ModelInfo info;
+  info.shape = {1};
+  return make_sampler(spec, info);
 }
 
 std::size_t count(const std::string& text, const std::string& word) {
@@ -58,7 +58,8 @@ TEST_CASE("sampler export: what a word means", "[export]") {
   const testing::TemporaryFolder folder;
   const std::string file = folder / "few.json";
   two_steps().save(file);
-  const ModelCard card{.info = {.shape = {1}}};
+  ModelCard card;
+  card.info.shape = {1};
   for (const std::string& word : {file, "plan:" + file}) {
     const Exported made = export_named("numpy", word, {}, card);
     CHECK(made.what == "plan");

@@ -248,6 +248,8 @@ class Engine final {
   void compare(Measured& measured) const {
     const MetricSide side = side_of(measured.x, measured.result.sampler);
     pause();
+    if (settings_.measured_from_teacher()) measured.seeds.rmse = rmse_per_sample(side.x, teacher_.x);
+    measured.result.seeds_npz = seed_values_npz(measured.seeds);
     add(measured.result, paired_metrics(settings_.metrics, side, teacher_, bounds_, stamp_));
     add(measured.result, own_metrics(settings_.own_metrics, side.x, teacher_.x, bounds_));
     compare_with_reference(measured.result, side);

@@ -1,5 +1,6 @@
 #include "evaluation/evaluation_result.h"
 
+#include "evaluation/csv_text.h"
 #include "evaluation/labels.h"
 #include "evaluation/metric_facts.h"
 #include "framework/error.h"
@@ -7,7 +8,6 @@
 #include "framework/files/hash.h"
 #include "framework/files/json_place.h"
 #include "framework/files/json_text.h"
-#include "framework/files/printable.h"
 #include "framework/files/seal.h"
 
 #include <cmath>
@@ -32,23 +32,14 @@ constexpr const char* kFormat = "stride-evaluation";
 constexpr int kVersion = 1;
 constexpr const char* kTeacherStrip = "strip-teacher.png";
 constexpr const char* kStripSum = "strip_xxh3_128";
+constexpr const char* kSeedsSum = "seeds_xxh3_128";
 // What counts can be, so that nothing that is computed from them overflows.
 constexpr int64_t kMost = int64_t{1} << 52;
 
-std::string quoted(const std::string& written) {
-  const std::string text = printable(written, Lines::escaped);
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
-
-std::string csv_number(double value) { return std::isnan(value) ? std::string() : fmt::format("{}", value); }
-
 void add_row(std::string& out, const SamplerResult& sampler, const SampleCost& cost, const std::string& metric,
              const Estimate& value, const std::string& block) {
-  out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(sampler.sampler),
-                     quoted(sampler.schedule), sampler.final, quoted(sampler.policy),
+  out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(sampler.sampler),
+                     csv_text(sampler.schedule), sampler.final, csv_text(sampler.policy),
                      sampler.steps > 0 ? fmt::format("{}", sampler.steps) : "", csv_number(cost.nfe_mean),
                      csv_number(cost.nfe_p95), cost.nfe_max, csv_number(cost.model_evals_mean), metric,
                      csv_number(value.value), csv_number(value.low), csv_number(value.high), cost.n, block,
@@ -146,6 +137,7 @@ Json sampler_json(const SamplerResult& sampler) {
   if (!sampler.policy_sha256.empty()) out["policy_sha256"] = sampler.policy_sha256;
   if (!sampler.seeds_seen.empty()) out["seeds_seen"] = sampler.seeds_seen;
   if (!sampler.strip_png.empty()) out[kStripSum] = xxh3_128(sampler.strip_png);
+  if (!sampler.seeds_npz.empty()) out[kSeedsSum] = xxh3_128(sampler.seeds_npz);
   return out;
 }
 
@@ -178,11 +170,12 @@ SamplerResult sampler_from(const Place& place) {
   if (const auto plan = place.find("plan")) out.plan_json = plan->value().dump(2);
   out.policy_sha256 = place.text_or("policy_sha256", "");
   out.seeds_seen = place.text_or("seeds_seen", "");
-  (void)place.text_or(kStripSum, "");
+  for (const char* sum : {kStripSum, kSeedsSum}) (void)place.text_or(sum, "");
   return out;
 }
 
 std::string strip_name(std::size_t index) { return fmt::format("strip-{:03}.png", index); }
+std::string seeds_name(std::size_t index) { return fmt::format("seeds-{:03}.npz", index); }
 
 }  // namespace
 
@@ -271,6 +264,7 @@ std::vector<std::pair<std::string, std::string>> evaluation_files(const Evaluati
   if (!result.teacher.strip_png.empty()) files.emplace_back(kTeacherStrip, result.teacher.strip_png);
   for (std::size_t i = 0; i < result.samplers.size(); ++i) {
     if (!result.samplers[i].strip_png.empty()) files.emplace_back(strip_name(i), result.samplers[i].strip_png);
+    if (!result.samplers[i].seeds_npz.empty()) files.emplace_back(seeds_name(i), result.samplers[i].seeds_npz);
   }
   files.emplace_back("results.csv", to_csv(result));
   files.emplace_back("results.json", to_json(result));
@@ -288,15 +282,19 @@ EvaluationResult load_evaluation(const std::string& folder) {
   const std::string text = read_file(path);
   EvaluationResult out = evaluation_from_json(text, path);
   const Json json = parse_ordered_json_text(text, path);
-  const auto read_strip = [&](SamplerResult& sampler, const Json& entry, const std::string& name) {
-    const std::string file = folder + "/" + name, sum = Place(entry, path).text_or(kStripSum, "");
-    if (file_exists(file)) sampler.strip_png = read_file(file);
-    if (!sum.empty() && xxh3_128(sampler.strip_png) != sum)
+  // A picture may stand there without a sum, as earlier versions left it.
+  const auto read_beside = [&](std::string& bytes, const Json& entry, const char* key, const std::string& name) {
+    const std::string file = folder + "/" + name, sum = Place(entry, path).text_or(key, "");
+    if (file_exists(file) && (!sum.empty() || name.ends_with(".png"))) bytes = read_file(file);
+    if (!sum.empty() && xxh3_128(bytes) != sum)
       throw InputError(fmt::format("{}: is {}; run the evaluation again", file,
-                                   sampler.strip_png.empty() ? "missing" : "not the image that results.json lists"));
+                                   bytes.empty() ? "missing" : "not the one that results.json lists"));
   };
-  read_strip(out.teacher, json["teacher"], kTeacherStrip);
-  for (std::size_t i = 0; i < out.samplers.size(); ++i) read_strip(out.samplers[i], json["samplers"][i], strip_name(i));
+  read_beside(out.teacher.strip_png, json["teacher"], kStripSum, kTeacherStrip);
+  for (std::size_t i = 0; i < out.samplers.size(); ++i) {
+    read_beside(out.samplers[i].strip_png, json["samplers"][i], kStripSum, strip_name(i));
+    read_beside(out.samplers[i].seeds_npz, json["samplers"][i], kSeedsSum, seeds_name(i));
+  }
   return out;
 }
 

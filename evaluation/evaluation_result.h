@@ -52,6 +52,7 @@ struct SamplerResult {
   std::string tag;         ///< what tells it from rows of the same label (evaluation/labels.h); not kept in files
   std::size_t part = 0;    ///< of a report of several runs: which of EvaluationResult::parts; not kept in files
   std::string strip_png;   ///< the first samples side by side, PNG bytes; empty: not images
+  std::string seeds_npz;   ///< what each seed came to (evaluation/seed_values.h); empty: results of earlier versions
 
   [[nodiscard]] bool is_plan() const { return sampler.rfind("plan", 0) == 0; }
   [[nodiscard]] bool adaptive() const { return policy != "fixed"; }
@@ -106,7 +107,7 @@ extern const char* const kResultsCsvHeader;
 [[nodiscard]] EvaluationResult evaluation_from_json(const std::string& text, const std::string& where);
 
 /// File names and bytes of a result, images included, to be written into a run folder in this order: strip-teacher.png,
-/// strip-000.png, …, results.csv and, last, results.json: a sampler that it names is not measured again.
+/// strip-000.png, seeds-000.npz, …, results.csv and, last, results.json: a sampler that it names is not measured again.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> evaluation_files(const EvaluationResult& result);
 /// Reads them back. Throws InputError when the folder holds no results or something else.
 [[nodiscard]] EvaluationResult load_evaluation(const std::string& folder);

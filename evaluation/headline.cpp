@@ -1,5 +1,6 @@
 // An evaluation in a sentence. It claims no more than was run: what it compares with is counted and named.
 #include "evaluation/evaluation_summary.h"
+#include "evaluation/metric_facts.h"
 #include "evaluation/winners.h"
 
 #include <algorithm>
@@ -78,13 +79,6 @@ std::string plan_headline(const std::vector<PlanComparison>& comparisons) {
   return out;
 }
 
-std::string name_of(const std::string& metric) {
-  if (metric == "rmse") return "RMSE to the teacher";
-  if (metric == "fd") return "Fréchet distance to the real data";
-  if (metric == "fd-teacher") return "Fréchet distance to the teacher";
-  return metric;
-}
-
 // "at 4 network evaluations ipndm · karras · zero (0.102; the intervals of 2 others reach its own)".
 std::string lowest_text(int64_t nfe, const Rows& rows, const std::string& metric) {
   const Winners found = winners(rows, metric);
@@ -120,7 +114,7 @@ std::string headline(const EvaluationResult& result) {
     return fmt::format(
         "{} run; none on a fixed grid has a metric to compare.",
         result.samplers.size() == 1 ? "1 sampler was" : fmt::format("{} samplers were", result.samplers.size()));
-  std::string out = fmt::format("Lowest {}{}: {}", name_of(metric), all.size() > 1 ? " of " + runs_text(all) : "",
+  std::string out = fmt::format("Lowest {}{}: {}", metric_words(metric), all.size() > 1 ? " of " + runs_text(all) : "",
                                 lowest_text(by_nfe.begin()->first, by_nfe.begin()->second, metric));
   if (by_nfe.size() > 1) out += ", " + lowest_text(by_nfe.rbegin()->first, by_nfe.rbegin()->second, metric);
   return out + ".";

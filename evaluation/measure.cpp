@@ -96,9 +96,9 @@ SamplerResult unmeasured(const Sampler& sampler) {
 std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& denoiser,
                                         const EvaluationSettings& settings, const std::vector<int64_t>& bounds,
                                         const std::function<bool(int64_t done)>& go_on) {
-  Measured out = {unmeasured(sampler), {}};
+  Measured out = {unmeasured(sampler), {}, {}};
   SamplerResult& result = out.result;
-  std::vector<Tensor> x, nfe, model_evals;
+  std::vector<Tensor> x, nfe, model_evals, status;
   std::vector<BatchCost> batches;
   std::vector<double> seconds_a_sample;
   const auto total = static_cast<int64_t>(settings.draw.seeds.size());
@@ -125,9 +125,11 @@ std::optional<Measured> measure_sampler(const Sampler& sampler, const Denoiser& 
     x.push_back(draws.x);
     nfe.push_back(draws.nfe);
     model_evals.push_back(draws.model_evals);
+    status.push_back(draws.status);
   }
   out.x = settings.pictures(at::cat(x));
   const Tensor all_nfe = at::cat(nfe), all_evals = at::cat(model_evals);
+  out.seeds = {{}, all_nfe, at::cat(status)};
   result.cost = cost_of(all_nfe, all_evals);
   result.cost.seconds = quantile(seconds_a_sample, 0.5) * static_cast<double>(result.cost.n);
   for (const BatchCost& one : batches) result.cost.peak_bytes = std::max(result.cost.peak_bytes, one.peak_bytes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "evaluation/evaluation.h"
+#include "evaluation/seed_values.h"
 
 #include <functional>
 #include <optional>
@@ -12,6 +13,7 @@ namespace stride {
 struct Measured {
   SamplerResult result;  ///< without metrics
   Tensor x;              ///< `[n, …]` in the order of the seeds
+  SeedValues seeds;      ///< without errors
 };
 
 /// Draws batch by batch; `bounds` are the blocks' ends among the seeds, and a block's seconds are its share of its

@@ -17,6 +17,13 @@ bool higher_is_better(const std::string& metric) {
   return starts_with_any(metric, {"psnr", "precision", "recall", "density", "coverage"});
 }
 
+std::string metric_words(const std::string& metric) {
+  if (metric == "rmse") return "RMSE to the teacher";
+  if (metric == "fd") return "Fréchet distance to the real data";
+  if (metric == "fd-teacher") return "Fréchet distance to the teacher";
+  return metric;
+}
+
 Estimate within_range(const std::string& metric, Estimate estimate) {
   const bool any_sign = starts_with_any(metric, {"psnr", "kid", "fd-inf", "exact-nll"});
   // NaN stays: it is no number to compare with.

@@ -40,6 +40,12 @@ class ReportCommand final : public Command {
     make_folder_of(path);
     write_file_atomic(path, page);
     relist(path);
+    if (context.options().has("figures")) {
+      const std::string& folder = context.options().text("figures");
+      make_folders(folder);
+      for (const auto& [name, bytes] : report_figures(data)) write_file_atomic(folder + "/" + name, bytes);
+      context.print(fmt::format("figures {}\n", folder));
+    }
     for (const EvaluationResult& result : data.evaluations)
       context.print(printable(headline(result), Lines::escaped) + "\n");
     context.print(fmt::format("report  {}\n", path));
@@ -63,6 +69,11 @@ class ReportCommand final : public Command {
                                  .group = "Output",
                                  .letter = 'o',
                                  .writes = Writes::file},
+                                {.name = "figures",
+                                 .value = "DIR",
+                                 .help = "plots in a paper's column width as SVG and PDF, with their data as CSV",
+                                 .group = "Output",
+                                 .writes = Writes::folder},
                                 {.name = "title", .value = "TEXT", .help = "heading of the page", .group = "Output"}}};
 };
 

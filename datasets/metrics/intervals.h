@@ -21,9 +21,9 @@ struct Estimate {
   double high = 0;
 };
 
-/// The t with P(|T| ≤ t) = level for `degrees` ≥ 1 of freedom (Abramowitz & Stegun 26.7.3–4, inverted by bisection).
-/// Throws UsageError unless 0 < level < 1 and degrees ≥ 1.
-[[nodiscard]] double student_t(double level, int64_t degrees);
+/// The variance of a value by the delete-one-block jackknife, from the values on all blocks but one. NaN with fewer
+/// than two, and where one is NaN.
+[[nodiscard]] double jackknife_variance(const std::vector<double>& without);
 
 /// Interval around `all`, the value on all samples, from `without[i]`, the value on all blocks but the i-th.
 /// Fewer than two blocks: no interval. Any NaN: NaN.

@@ -45,15 +45,15 @@ double label_room(const Plot& plot) {
 
 class Drawing final {
  public:
-  Drawing(const Plot& plot, const PlotSize& size)
+  Drawing(Canvas& canvas, const Plot& plot, const PlotSize& size)
       : plot_(plot),
         size_(size),
         frame_{64, size.width - (size.labels ? label_room(plot) : 12.0), 12, size.height - 46},
         x_(axis(true)),
         y_(axis(false)),
-        svg_(size.width, size.height, plot.title, "plot") {}
+        canvas_(canvas) {}
 
-  std::string draw() {
+  void draw() {
     draw_axes();
     draw_lines();
     for (const bool strong : {false, true}) {
@@ -62,7 +62,6 @@ class Drawing final {
       }
     }
     if (size_.labels) draw_labels();
-    return svg_.str();
   }
 
  private:
@@ -100,11 +99,11 @@ class Drawing final {
   }
 
   void draw_axes() {
-    svg_.open_group("axes");
+    canvas_.open_group("axes");
     for (const Tick& tick : y_.ticks(6)) {
       const double y = y_(tick.value);
-      svg_.line(frame_.left, y, frame_.right, y, tick.label.empty() ? "grid minor" : "grid");
-      if (!tick.label.empty()) svg_.text(frame_.left - 7, y + 4, tick.label, "tick", "end");
+      canvas_.line(frame_.left, y, frame_.right, y, tick.label.empty() ? "grid minor" : "grid");
+      if (!tick.label.empty()) canvas_.text(frame_.left - 7, y + 4, tick.label, "tick", "end");
     }
     std::vector<Tick> ticks;
     for (const double value : plot_.x_ticks) ticks.push_back({value, tick_text(value)});
@@ -113,16 +112,16 @@ class Drawing final {
     for (const Tick& tick : ticks) {
       const double x = x_(tick.value);
       if (x < frame_.left - 0.5 || x > frame_.right + 0.5) continue;
-      svg_.line(x, frame_.bottom, x, frame_.bottom + (tick.label.empty() ? 3 : 5), "rule");
+      canvas_.line(x, frame_.bottom, x, frame_.bottom + (tick.label.empty() ? 3 : 5), "rule");
       const double half = 3.6 * static_cast<double>(tick.label.size());
       if (tick.label.empty() || x - half < free_from) continue;
-      svg_.text(x, frame_.bottom + 19, tick.label, "tick", "middle");
+      canvas_.text(x, frame_.bottom + 19, tick.label, "tick", "middle");
       free_from = x + half + 5;
     }
-    svg_.line(frame_.left, frame_.bottom, frame_.right, frame_.bottom, "rule");
-    svg_.text((frame_.left + frame_.right) / 2, size_.height - 8, plot_.x_label, "axis-label", "middle");
-    svg_.text(12, (frame_.top + frame_.bottom) / 2, plot_.y_label, "axis-label", "middle", -90);
-    svg_.close_group();
+    canvas_.line(frame_.left, frame_.bottom, frame_.right, frame_.bottom, "rule");
+    canvas_.text((frame_.left + frame_.right) / 2, size_.height - 8, plot_.x_label, "axis-label", "middle");
+    canvas_.text(12, (frame_.top + frame_.bottom) / 2, plot_.y_label, "axis-label", "middle", -90);
+    canvas_.close_group();
   }
 
   void draw_lines() {
@@ -130,26 +129,26 @@ class Drawing final {
     std::vector<const PlotLine*> shown;
     for (const PlotLine& line : plot_.lines) {
       if (!std::isfinite(line.y) || (plot_.y_log && line.y <= 0)) continue;
-      svg_.line(frame_.left, y_(line.y), frame_.right, y_(line.y), "reference");
+      canvas_.line(frame_.left, y_(line.y), frame_.right, y_(line.y), "reference");
       wanted.push_back(y_(line.y) - 5);
       shown.push_back(&line);
     }
     const std::vector<double> places = spread(wanted, 14, frame_.top + 8, frame_.bottom - 4);
     for (std::size_t i = 0; i < shown.size(); ++i)
-      svg_.text(frame_.left + 6, places[i], shown[i]->label, "reference-label");
+      canvas_.text(frame_.left + 6, places[i], shown[i]->label, "reference-label");
   }
 
   void draw_series(const PlotSeries& series) {
-    svg_.open_group(fmt::format("series c{}{}", series.colour, series.strong ? " strong" : ""));
+    canvas_.open_group(fmt::format("series c{}{}", series.colour, series.strong ? " strong" : ""));
     for (const PlotPoint& point : series.faint) {
-      if (usable(point)) svg_.marker(series.shape, x_(point.x), y_(point.y), 2.2, "faint", point.tooltip);
+      if (usable(point)) canvas_.marker(series.shape, x_(point.x), y_(point.y), 2.2, "faint", point.tooltip);
     }
     if (series.joined) {
       std::vector<std::pair<double, double>> line;
       for (const PlotPoint& point : series.points) {
         if (usable(point)) line.emplace_back(x_(point.x), y_(point.y));
       }
-      if (line.size() > 1) svg_.polyline(line, "line");
+      if (line.size() > 1) canvas_.polyline(line, "line");
     }
     for (const PlotPoint& point : series.points) {
       if (!usable(point)) continue;
@@ -157,17 +156,17 @@ class Drawing final {
       if (point.y_low && point.y_high && std::isfinite(*point.y_low) && std::isfinite(*point.y_high)) {
         const double low = std::min(y_(std::max(*point.y_low, y_.low())), frame_.bottom);
         const double high = std::max(y_(std::min(*point.y_high, y_.high())), frame_.top);
-        svg_.line(x, low, x, high, "bar");
-        svg_.line(x - 3, low, x + 3, low, "bar");
-        svg_.line(x - 3, high, x + 3, high, "bar");
+        canvas_.line(x, low, x, high, "bar");
+        canvas_.line(x - 3, low, x + 3, low, "bar");
+        canvas_.line(x - 3, high, x + 3, high, "bar");
       }
       if (point.x_high && *point.x_high > point.x) {
-        svg_.line(x, y_(point.y), x_(*point.x_high), y_(point.y), "reach");
-        svg_.line(x_(*point.x_high), y_(point.y) - 3, x_(*point.x_high), y_(point.y) + 3, "reach");
+        canvas_.line(x, y_(point.y), x_(*point.x_high), y_(point.y), "reach");
+        canvas_.line(x_(*point.x_high), y_(point.y) - 3, x_(*point.x_high), y_(point.y) + 3, "reach");
       }
-      svg_.marker(series.shape, x, y_(point.y), series.strong ? 4.6 : 3.8, "mark", point.tooltip);
+      canvas_.marker(series.shape, x, y_(point.y), series.strong ? 4.6 : 3.8, "mark", point.tooltip);
     }
-    svg_.close_group();
+    canvas_.close_group();
   }
 
   void draw_labels() {
@@ -186,11 +185,11 @@ class Drawing final {
     for (std::size_t i = 0; i < ends.size(); ++i) {
       const auto& [series, last] = ends[i];
       const double from = x_(last->x_high ? std::max(*last->x_high, last->x) : last->x) + 7;
-      svg_.open_group(fmt::format("series c{}{}", series->colour, series->strong ? " strong" : ""));
-      svg_.polyline({{from, wanted[i]}, {std::max(from, frame_.right + 2), wanted[i]}, {frame_.right + 10, places[i]}},
-                    "leader");
-      svg_.text(frame_.right + 13, places[i] + 4, series->label, "series-label");
-      svg_.close_group();
+      canvas_.open_group(fmt::format("series c{}{}", series->colour, series->strong ? " strong" : ""));
+      canvas_.polyline(
+          {{from, wanted[i]}, {std::max(from, frame_.right + 2), wanted[i]}, {frame_.right + 10, places[i]}}, "leader");
+      canvas_.text(frame_.right + 13, places[i] + 4, series->label, "series-label");
+      canvas_.close_group();
     }
   }
 
@@ -198,11 +197,17 @@ class Drawing final {
   const PlotSize& size_;
   Frame frame_;
   Axis x_, y_;
-  Svg svg_;
+  Canvas& canvas_;
 };
 
 }  // namespace
 
-std::string draw_plot(const Plot& plot, const PlotSize& size) { return Drawing(plot, size).draw(); }
+void draw_plot_on(Canvas& canvas, const Plot& plot, const PlotSize& size) { Drawing(canvas, plot, size).draw(); }
+
+std::string draw_plot(const Plot& plot, const PlotSize& size) {
+  Svg svg(size.width, size.height, plot.title, "plot");
+  draw_plot_on(svg, plot, size);
+  return svg.str();
+}
 
 }  // namespace stride

@@ -52,5 +52,7 @@ inline constexpr PlotSize kNarrowPlot = {340, 320, false};
 
 /// Points that are not finite, or not positive on a logarithmic axis, are left out.
 [[nodiscard]] std::string draw_plot(const Plot& plot, const PlotSize& size);
+/// The same on a canvas.
+void draw_plot_on(Canvas& canvas, const Plot& plot, const PlotSize& size);
 
 }  // namespace stride

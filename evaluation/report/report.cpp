@@ -1,5 +1,6 @@
 #include "evaluation/report/report.h"
 
+#include "evaluation/report/figures.h"
 #include "evaluation/report/html.h"
 #include "evaluation/report/report_sections.h"
 #include "framework/error.h"
@@ -102,10 +103,21 @@ std::string report_html(const ReportData& data) {
     if (i < data.apart.size() && !data.apart[i].empty())
       out += element("p", "Not drawn with the first evaluation: " + data.apart[i] + ".", "note");
     out += headline_section(result) + quality_section(result) + images_section(result) + work_section(result) +
-           steps_section(result) + table_section(result) + plans_section(result);
+           steps_section(result) + paired_section(result) + table_section(result) + plans_section(result);
   }
   out += reproduce_section(data) + "</main>\n<footer>" + element("p", "Written by stride report.") +
          "</footer>\n</body></html>\n";
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> report_figures(const ReportData& data) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (std::size_t i = 0; i < data.evaluations.size(); ++i) {
+    for (const std::string& metric : plotted_metrics(data.evaluations[i])) {
+      const std::string name = (i == 0 ? "" : fmt::format("{}-", i + 1)) + metric;
+      for (auto& file : figure_files(name, quality_plot(data.evaluations[i], metric))) out.push_back(std::move(file));
+    }
+  }
   return out;
 }
 

@@ -31,14 +31,14 @@ struct ReportData {
 /// browser is. Throws InputError on images that are not PNG.
 [[nodiscard]] std::string report_html(const ReportData& data);
 
-/// What run folders hold: results, images, command.txt and manifest.json (report.json, with the stages, where there is
-/// one). Runs that can be compared share a section: why_apart says which. Throws InputError, naming the file, on a
-/// folder without results and on damaged files.
-[[nodiscard]] ReportData load_report(const std::vector<std::string>& run_folders);
+/// The plots of a metric over NFE as files for a paper, name and bytes: rmse.svg, .pdf, .csv (data), fd.svg, …; those
+/// of a second evaluation are 2-rmse.svg, ….
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> report_figures(const ReportData& data);
 
-/// What keeps two evaluations from being compared row by row: another model, class or guidance, other seeds, blocks,
-/// precision, teacher, features or reference. Empty: nothing does. Their seconds are of two runs in any case.
-[[nodiscard]] std::string why_apart(const EvaluationResult& a, const EvaluationResult& b);
+/// What run folders hold: results, images, command.txt and manifest.json (report.json, with the stages, where there is
+/// one). Runs that can be compared share a section: why_apart (evaluation/joined_results.h) says which. Throws
+/// InputError, naming the file, on a folder without results and on damaged files.
+[[nodiscard]] ReportData load_report(const std::vector<std::string>& run_folders);
 
 /// report.json: title, time, facts, stages and commands; the evaluations have files of their own.
 [[nodiscard]] std::string report_json(const ReportData& data);

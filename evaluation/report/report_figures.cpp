@@ -1,4 +1,5 @@
 // Sections of the report that are plots.
+#include "evaluation/metric_facts.h"
 #include "evaluation/report/html.h"
 #include "evaluation/report/plot.h"
 #include "evaluation/report/report_sections.h"
@@ -115,41 +116,49 @@ std::string bars_note(const EvaluationResult& result) {
 
 }  // namespace
 
+Plot quality_plot(const EvaluationResult& result, const std::string& metric) {
+  Plot plot = metric_plot(result, metric, Horizontal::nfe);
+  plot.x_label = "network evaluations per sample (NFE)";
+  plot.title = metric_words(metric) + " against NFE";
+  plot.y_label = metric == "rmse" ? "RMSE to the teacher" : "Fréchet distance";
+  if (metric == "rmse") return plot;
+  if (const MetricResult* teacher = result.teacher.metric(metric))
+    plot.lines.push_back({teacher->all.value, "teacher"});
+  if (metric == "fd" && result.reference_floor > 0) plot.lines.push_back({result.reference_floor, "real data"});
+  return plot;
+}
+
+std::vector<std::string> plotted_metrics(const EvaluationResult& result) {
+  std::vector<std::string> out;
+  // One of the two distances is enough beside the RMSE; the table has both.
+  for (const char* metric : {"rmse", "fd", "fd-teacher"})
+    if (has_metric(result, metric) && !(std::string(metric) == "fd-teacher" && has_metric(result, "fd")))
+      out.emplace_back(metric);
+  return out;
+}
+
 std::string quality_section(const EvaluationResult& result) {
   std::string out = "<section><h2>Quality against network evaluations</h2><div class=\"pair\">\n";
-  const std::string best_of =
-      " Lines join the lowest value of each solver's runs at each NFE; small marks are its other runs.";
-  if (has_metric(result, "rmse")) {
-    Plot plot = metric_plot(result, "rmse", Horizontal::nfe);
-    plot.title = "RMSE to the teacher against NFE";
-    plot.x_label = "network evaluations per sample (NFE)";
-    plot.y_label = "RMSE to the teacher";
+  const std::string notes = bars_note(result) +
+                            " Lines join the lowest value of each solver's runs at each NFE; small marks are its other "
+                            "runs.";
+  for (const std::string& metric : plotted_metrics(result)) {
+    if (metric == "rmse") {
+      out += figure(
+          "Distance to the teacher", quality_plot(result, metric),
+          fmt::format(
+              "Root mean square error to the end points of {} at {} NFE from the same noise; lower is better. {}",
+              solver_label(result.teacher), nfe_text(result.teacher.cost.nfe_mean), notes));
+      continue;
+    }
+    const bool real = metric == "fd";
     out += figure(
-        "Distance to the teacher", plot,
-        fmt::format(
-            "Root mean square error to the end points of {} at {} NFE from the same noise; lower is better. {}{}",
-            solver_label(result.teacher), nfe_text(result.teacher.cost.nfe_mean), bars_note(result), best_of));
-  }
-  for (const auto& [metric, title, against] :
-       {std::tuple{"fd", "Distance to the real data", result.reference.substr(0, result.reference.find(" (SHA"))},
-        std::tuple{"fd-teacher", "Distance to the teacher's samples", std::string("the teacher's samples")}}) {
-    // One of the two is enough beside the RMSE; the table has both.
-    if (!has_metric(result, metric) || (std::string(metric) == "fd-teacher" && has_metric(result, "fd"))) continue;
-    Plot plot = metric_plot(result, metric, Horizontal::nfe);
-    plot.title = fmt::format("Fréchet distance to {} against NFE", against);
-    plot.x_label = "network evaluations per sample (NFE)";
-    plot.y_label = "Fréchet distance";
-    if (const MetricResult* teacher = result.teacher.metric(metric))
-      plot.lines.push_back({teacher->all.value, "teacher"});
-    if (std::string(metric) == "fd" && result.reference_floor > 0)
-      plot.lines.push_back({result.reference_floor, "real data"});
-    out += figure(
-        title, plot,
+        real ? "Distance to the real data" : "Distance to the teacher's samples", quality_plot(result, metric),
         fmt::format(
             "Fréchet distance to {} in the features of {}, {} samples per point; lower is better. Few samples bias it "
             "upwards: compare at one count only. {}",
-            against, result.features.empty() ? "a fixed network" : result.features, result.n,
-            bars_note(result) + best_of));
+            real ? result.reference.substr(0, result.reference.find(" (SHA")) : "the teacher's samples",
+            result.features.empty() ? "a fixed network" : result.features, result.n, notes));
   }
   return out + "</div></section>\n";
 }

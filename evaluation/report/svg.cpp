@@ -178,10 +178,14 @@ std::vector<double> spread(const std::vector<double>& wanted, double gap, double
   return out;
 }
 
-Svg::Svg(double width, double height, const std::string& label, const std::string& css_class)
-    : out_(fmt::format(
-          "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\"{3}>",
-          coordinate(width), coordinate(height), escape_xml(label), class_attribute(css_class))) {}
+Svg::Svg(double width, double height, const std::string& label, const std::string& css_class,
+         const std::string& attributes, const std::string& style)
+    : out_(fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" role=\"img\" "
+                       "aria-label=\"{2}\"{3}{4}>",
+                       coordinate(width), coordinate(height), escape_xml(label), class_attribute(css_class),
+                       attributes)) {
+  if (!style.empty()) out_ += "<style>" + style + "</style>";
+}
 
 void Svg::open_group(const std::string& css_class) {
   out_ += fmt::format("<g{}>", class_attribute(css_class));
@@ -215,48 +219,15 @@ void Svg::rect(double x, double y, double width, double height, const std::strin
 
 void Svg::marker(Marker marker, double x, double y, double radius, const std::string& css_class,
                  const std::string& tooltip) {
-  const auto polygon = [&](const std::vector<std::pair<double, double>>& corners) {
-    std::string points;
-    for (const auto& [dx, dy] : corners) {
-      points +=
-          fmt::format("{}{},{}", points.empty() ? "" : " ", coordinate(x + dx * radius), coordinate(y + dy * radius));
-    }
-    return fmt::format("<polygon points=\"{}\"", points);
-  };
-  std::string shape;
-  const char* name = "polygon";
-  switch (marker) {
-    case Marker::circle:
-      name = "circle";
-      shape = fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\"", coordinate(x), coordinate(y), coordinate(radius));
-      break;
-    case Marker::square:
-      shape = polygon({{-0.9, -0.9}, {0.9, -0.9}, {0.9, 0.9}, {-0.9, 0.9}});
-      break;
-    case Marker::triangle:
-      shape = polygon({{0, -1.15}, {1.05, 0.8}, {-1.05, 0.8}});
-      break;
-    case Marker::diamond:
-      shape = polygon({{0, -1.25}, {1.25, 0}, {0, 1.25}, {-1.25, 0}});
-      break;
-    case Marker::wedge:
-      shape = polygon({{0, 1.15}, {1.05, -0.8}, {-1.05, -0.8}});
-      break;
-    case Marker::cross:
-      shape = polygon({{-1, -0.4},
-                       {-0.4, -0.4},
-                       {-0.4, -1},
-                       {0.4, -1},
-                       {0.4, -0.4},
-                       {1, -0.4},
-                       {1, 0.4},
-                       {0.4, 0.4},
-                       {0.4, 1},
-                       {-0.4, 1},
-                       {-0.4, 0.4},
-                       {-1, 0.4}});
-      break;
-  }
+  const auto corners = marker_corners(marker);
+  const char* name = corners.empty() ? "circle" : "polygon";
+  std::string points;
+  for (const auto& [dx, dy] : corners)
+    points +=
+        fmt::format("{}{},{}", points.empty() ? "" : " ", coordinate(x + dx * radius), coordinate(y + dy * radius));
+  const std::string shape = corners.empty() ? fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\"", coordinate(x),
+                                                          coordinate(y), coordinate(radius))
+                                            : fmt::format("<polygon points=\"{}\"", points);
   out_ += shape + class_attribute(css_class);
   out_ += tooltip.empty() ? "/>" : fmt::format("><title>{}</title></{}>", escape_xml(tooltip), name);
 }

@@ -2,6 +2,8 @@
 // style sheet through class names, so that one drawing serves the light and the dark page.
 #pragma once
 
+#include "evaluation/report/canvas.h"
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,24 +46,24 @@ class Axis final {
 /// [low, high] where they fit. In the order given.
 [[nodiscard]] std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high);
 
-enum class Marker { circle, square, triangle, diamond, wedge, cross };
-
 /// A drawing that grows by appending. Every piece of text and every attribute given is escaped.
-class Svg final {
+class Svg final : public Canvas {
  public:
-  Svg(double width, double height, const std::string& label, const std::string& css_class);
+  /// `attributes` stand in the element's tag as they are, `style` is its style sheet: a file needs both, a page
+  /// neither.
+  Svg(double width, double height, const std::string& label, const std::string& css_class,
+      const std::string& attributes = "", const std::string& style = "");
 
-  void open_group(const std::string& css_class);
-  void close_group();
-  void line(double x1, double y1, double x2, double y2, const std::string& css_class);
-  void polyline(const std::vector<std::pair<double, double>>& points, const std::string& css_class);
+  void open_group(const std::string& css_class) override;
+  void close_group() override;
+  void line(double x1, double y1, double x2, double y2, const std::string& css_class) override;
+  void polyline(const std::vector<std::pair<double, double>>& points, const std::string& css_class) override;
   void rect(double x, double y, double width, double height, const std::string& css_class,
             const std::string& tooltip = "");
   void marker(Marker marker, double x, double y, double radius, const std::string& css_class,
-              const std::string& tooltip = "");
-  /// `anchor`: start, middle or end. `turn`: degrees around (x, y).
+              const std::string& tooltip = "") override;
   void text(double x, double y, const std::string& text, const std::string& css_class,
-            const std::string& anchor = "start", double turn = 0);
+            const std::string& anchor = "start", double turn = 0) override;
   /// The whole element, closed.
   [[nodiscard]] std::string str() const;
 

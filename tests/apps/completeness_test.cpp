@@ -169,7 +169,8 @@ Kind Bench::evaluate(bool finished) const {
   Kind kind;
   kind.name = finished ? "evaluate" : "evaluate, killed";
   kind.command = "evaluate";
-  kind.results = {"results.json", "strip-teacher.png", "strip-000.png", "strip-001.png"};
+  kind.results = {"results.json",  "strip-teacher.png", "strip-000.png",
+                  "strip-001.png", "seeds-000.npz",     "seeds-001.npz"};
   kind.make = [this, finished](const std::string& place) {
     done({"evaluate", "--model", *this / "gm.toml", "--solver", "euler", "--solver", "ddim", "--nfe", "2", "--teacher",
           "heun:steps=4", "--seeds", "0-7", "--blocks", "2", "--images", "4", "--outdir", place});

@@ -4,6 +4,7 @@
 #include "framework/files/safetensors.h"
 #include "solvers/plan.h"
 #include "tests/apps/option_pairs.h"
+#include "tests/pipeline/mixture_card.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -197,6 +198,31 @@ PairCommand stats_pairs(const TemporaryFolder& folder) {
   return out;
 }
 
+PairCommand compare_pairs(const TemporaryFolder& folder) {
+  write_file_atomic(folder / "gm-compare.toml", std::string(kMixtureCard));
+  const std::string run = folder / "compared";
+  if (!std::filesystem::exists(run)) {
+    const Quiet quiet(folder / "out.txt", folder / "err.txt");
+    REQUIRE(run_program({"evaluate",  "--model",      folder / "gm-compare.toml",
+                         "--solver",  "euler",        "--solver",
+                         "ddim",      "--solver",     "dpmpp_2m",
+                         "--nfe",     "3,4",          "--seeds",
+                         "0-23",      "--blocks",     "4",
+                         "--teacher", "heun:steps=6", "--metric",
+                         "rmse,psnr", "--quiet",      "--outdir",
+                         run}) == 0);
+  }
+  PairCommand out{.name = "compare", .base = {"@compared", "--resamples", "200", "--json", "--quiet"}};
+  out.settings = {one("against", "dpmpp_2m"), one("metric", "psnr"), one("blocks", "3"), one("resampling-seed", "2"),
+                  one("training-seeds", "")};
+  out.aside = with(common_aside(), {{"resamples", "in the base: how many"},
+                                    {"out", "where the table goes"},
+                                    {"bibtex", "where BibTeX goes"},
+                                    {"methods", "where the paragraph goes"}});
+  out.result = [](const std::string&, const std::string& printed) { return printed; };
+  return out;
+}
+
 // Commands with no pair of options that are about results.
 PairCommand without_pairs(const std::string& name, const std::map<std::string, std::string>& more) {
   return {.name = name, .aside = with(common_aside(), more)};
@@ -228,6 +254,7 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
   whole.aside = with(computing_aside(), demo);
   return {metrics_pairs(folder),
           stats_pairs(folder),
+          compare_pairs(folder),
           whole,
           without_pairs("bench", {{"model", "whose network is timed"},
                                   {"solver", "one row each"},
@@ -245,7 +272,8 @@ std::vector<PairCommand> reading_pairs(const TemporaryFolder& folder) {
                                   {"tf32", "as device"},
                                   {"outdir", "where results go"},
                                   {"resume", "measures again"}}),
-          without_pairs("report", {{"out", "where the page goes"}, {"title", "its heading"}}),
+          without_pairs("report",
+                        {{"out", "where the page goes"}, {"figures", "where figures go"}, {"title", "its heading"}}),
           without_pairs("list", {{"markdown", "another form, of solvers alone; refused beside others"}}),
           without_pairs("merge", {}),
           without_pairs("inspect", {}),

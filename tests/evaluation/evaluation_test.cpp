@@ -1,6 +1,7 @@
 #include "tests/catch_torch.h"
 
 #include "evaluation/evaluation.h"
+#include "evaluation/seed_values.h"
 #include "evaluation/sweep.h"
 #include "framework/error.h"
 #include "framework/models/gaussian_mixture.h"
@@ -208,6 +209,27 @@ TEST_CASE("evaluation: images are kept where samples are images") {
   const EvaluationResult points = evaluate(mixture({4}), nullptr, wanted);
   CHECK(points.strip_columns == 0);
   CHECK(points.samplers[0].strip_png.empty());
+}
+
+TEST_CASE("evaluation: what each seed came to is kept, and makes the RMSE to the bit") {
+  EvaluationSettings wanted = settings(24, 4);
+  wanted.samplers = {spec("euler", 3), spec("heun", 4)};
+  wanted.samplers[1].policy = "pi:atol=0.05";
+  wanted.samplers[1].steps = std::nullopt;
+  const EvaluationResult result = evaluate(mixture(), nullptr, wanted);
+  for (const SamplerResult& sampler : result.samplers) {
+    const SeedValues seeds = read_seed_values(sampler.seeds_npz, 24, "the row");
+    CHECK(seeds.rmse.square().mean().sqrt().item<double>() == Approx(value(sampler, "rmse")).epsilon(1e-14));
+    CHECK(seeds.nfe.to(at::kDouble).mean().item<double>() == sampler.cost.nfe_mean);
+    CHECK(seeds.nfe.max().item<int64_t>() == sampler.cost.nfe_max);
+    CHECK(seeds.status.abs().sum().item<int64_t>() == 0);
+  }
+  CHECK(read_seed_values(result.samplers[1].seeds_npz, 24, "").nfe.max().item<int64_t>() >
+        read_seed_values(result.samplers[1].seeds_npz, 24, "").nfe.min().item<int64_t>());
+  CHECK_THROWS_WITH(read_seed_values(result.samplers[0].seeds_npz, 23, "the row"), contains("each of the 23 seeds"));
+  CHECK_THROWS_AS(read_seed_values("no archive", 24, "the row"), InputError);
+  wanted.metrics = {"fd"};
+  CHECK_FALSE(read_seed_values(evaluate(mixture(), nullptr, wanted).samplers[0].seeds_npz, 24, "").rmse.defined());
 }
 
 TEST_CASE("evaluation: an interrupted run is continued from what it saved") {

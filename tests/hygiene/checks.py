@@ -26,7 +26,7 @@ ARROWS = {
 # Inside a folder, where one sub-folder must not see another.
 INNER_ARROWS = {
     "apps": {"tensorboard": set(), "cli": {"tensorboard"}, "experiment": {"cli"}, "commands": {"cli", "experiment", "tensorboard"}},
-    "evaluation": {"": set(), "report": {""}, "experiment": {"", "report"}},
+    "evaluation": {"": set(), "comparison": {""}, "report": {"", "comparison"}, "experiment": {"", "comparison", "report"}},
 }
 
 

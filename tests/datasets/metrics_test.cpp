@@ -1,5 +1,6 @@
 #include "tests/catch_torch.h"
 
+#include "datasets/metrics/distributions.h"
 #include "datasets/metrics/frechet.h"
 #include "datasets/metrics/intervals.h"
 #include "datasets/metrics/metrics.h"

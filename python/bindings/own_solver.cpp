@@ -226,8 +226,6 @@ void bind_own_solver(py::module_& module) {
   py::class_<OwnSolver>(module, "OwnSolver", "A solver for the module's functions.")
       .def(py::init(&make_own_solver), py::arg("body"), py::arg("traits"))
       .def_property_readonly("name", [](const OwnSolver& own) { return own.solver->traits().name; });
-  module.def("per_sample", &per_sample, py::arg("value"), py::arg("like"),
-             "A value per sample, [B], as [B, 1, ...] in the dtype of `like`, to multiply it with.");
 }
 
 }  // namespace stride

@@ -13,6 +13,7 @@
 #include "pipeline/fitting.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
@@ -53,6 +54,12 @@ void bind_plan(py::module_& module) {
           "made_with", [](const Plan& p) { return to_json(p.made_with); }, "JSON")
       .def_property_readonly(
           "fit_report", [](const Plan& p) { return p.fit_json; }, "JSON; empty: it was not fitted")
+      .def("__repr__",
+           [](const Plan& p) -> std::string {
+             if (p.sigmas.size() < 2) return "Plan(empty)";
+             return fmt::format("Plan({} evaluations, sigmas {:.4g} to {:.4g}{})", p.nfe(), p.sigmas.front(),
+                                p.sigmas[p.sigmas.size() - (p.final_zero() ? 2 : 1)], p.final_zero() ? ", then 0" : "");
+           })
       .def(py::pickle([](const Plan& plan) { return plan.to_json(); }, &read_plan));
 
   py::class_<PlanFitResult>(module, "PlanFitResult")

@@ -15,10 +15,9 @@ from ._check import Report, check
 from ._denoiser import Denoiser, load
 from ._functions import Plan, evaluate, fit, pi, pid, predictor, record, sample, train_predictor
 from ._lists import models, noise_schedules, policies, schedules, solvers
-from ._plugins import Decision, StepResult, metric, noise, policy, schedule, solver
+from ._plugins import Decision, StepResult, metric, noise, per_sample, policy, schedule, solver
 from ._results import STATUS, Comparison, Predictor, Samples
 from ._store import Store, StoreDataset
-from ._stride import per_sample
 from .errors import Error, InputError, Interrupted, LockedError, QualityError, ResourceError, UsageError
 
 __version__ = _stride.__version__

@@ -86,6 +86,12 @@ class _Names:
         return self.all[name], options
 
 
+def per_sample(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A value per sample, [B], as [B, 1, ...] in the dtype of `like` [B, ...], to multiply it with. torch.compile sees
+    through it."""
+    return value.to(like.dtype).reshape(-1, *([1] * (like.dim() - 1)))
+
+
 SOLVERS, GRIDS, POLICIES, METRICS, NOISES = (_Names(k) for k in ("solver", "schedule", "policy", "metric", "noise"))
 
 

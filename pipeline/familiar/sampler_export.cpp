@@ -32,9 +32,20 @@ std::optional<std::string> plan_file(const std::string& word) {
   return word.ends_with(".json") && !word.starts_with("custom:") ? std::optional(word) : std::nullopt;
 }
 
-bool names_sampler(const std::string& word) {
-  if (word.empty()) return false;
-  return is_hybrid(word) || find_solver(Spec::parse(resolve_sampler_name(word).solver).name) != nullptr;
+bool names_grid(const std::string& word) {
+  const std::string name = folded_name(Spec::parse(word).name);
+  const auto is_it = [&](const std::string& one) { return folded_name(one) == name; };
+  return std::ranges::any_of(grid_traits(), [&](const GridTraits& grid) {
+    return is_it(grid.name) || std::ranges::any_of(grid.aliases, is_it);
+  });
+}
+
+// A hybrid is its own name.
+std::optional<SamplerName> sampler_of(const std::string& word) {
+  if (word.empty() || names_grid(word)) return std::nullopt;
+  if (is_hybrid(word)) return SamplerName{word, ""};
+  SamplerName name = resolve_sampler_name(word);
+  return find_solver(Spec::parse(name.solver).name) != nullptr ? std::optional(std::move(name)) : std::nullopt;
 }
 
 constexpr int kVersion = 1;  // of "stride-sums": python/stride/exported/table.py
@@ -109,7 +120,10 @@ std::vector<std::string> said_by(const std::string& word) {
   if (plan_file(word))
     return {"solver", "schedule", "steps", "nfe", "final", "sigmas", "sigma_min", "sigma_max", "noise_schedule"};
   if (word.empty()) return {};
-  return {names_sampler(word) ? "solver" : "schedule"};
+  const auto sampler = sampler_of(word);
+  if (!sampler) return {"schedule"};
+  return sampler->schedule.empty() ? std::vector<std::string>{"solver"}
+                                   : std::vector<std::string>{"solver", "schedule"};
 }
 
 Exported export_named(const std::string& form, const std::string& word, SamplerSpec spec, const ModelCard& card) {
@@ -121,14 +135,20 @@ Exported export_named(const std::string& form, const std::string& word, SamplerS
             {},
             {{"plan", *file}, {"evaluations", fmt::format("{}", plan.nfe())}}};
   }
-  const bool whole = names_sampler(word);
-  if (!word.empty()) (whole ? spec.solver : spec.schedule) = word;
+  const auto name = sampler_of(word);
+  if (name) {
+    spec.solver = name->solver;
+    if (!name->schedule.empty()) spec.schedule = name->schedule;
+    if (spec.final == Final::zero && spec.sigmas.empty()) spec.schedule = levels_of_name(*name, spec.schedule);
+  } else if (!word.empty()) {
+    spec.schedule = word;
+  }
   Sampler sampler = make_sampler(spec, card.info, &card);
   const std::vector<double> sigmas = sampler.grid.sigmas();
-  std::string text = whole ? export_sampler(form, sampler, word)
-                           : export_grid(form, sigmas, timesteps_of(sampler, &card), sampler.spec.schedule);
+  std::string text = name ? export_sampler(form, sampler, word)
+                          : export_grid(form, sigmas, timesteps_of(sampler, &card), sampler.spec.schedule);
   auto settings = describe(sampler);
-  return {whole ? "sampler" : "grid", std::move(text), sigmas, std::move(sampler), std::move(settings)};
+  return {name ? "sampler" : "grid", std::move(text), sigmas, std::move(sampler), std::move(settings)};
 }
 
 }  // namespace stride

@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ._tables import table_of
+from ._sampler_tables import table_of
 from .exported.for_comfyui import node_classes, sampler_function
 
 __all__ = ["install", "node_classes", "sampler_function"]

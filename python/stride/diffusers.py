@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._tables import table_of
+from ._sampler_tables import table_of
 from .exported.for_diffusers import StrideScheduler, trained_sigmas
 from .exported.grid_for_diffusers import arguments, set_levels
 

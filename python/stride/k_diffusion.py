@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._tables import table_of
+from ._sampler_tables import table_of
 from .exported import for_k_diffusion
 from .exported.loop import levels_of
 

@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 from scikit_build_core import build as scikit
-from scikit_build_core.build import build_sdist, get_requires_for_build_sdist, get_requires_for_build_wheel
+from scikit_build_core.build import (
+    build_sdist, get_requires_for_build_sdist, get_requires_for_build_wheel, prepare_metadata_for_build_wheel,
+)
 
-__all__ = ["build_sdist", "build_wheel", "get_requires_for_build_sdist", "get_requires_for_build_wheel"]
+__all__ = [
+    "build_sdist", "build_wheel", "get_requires_for_build_sdist", "get_requires_for_build_wheel", "prepare_metadata_for_build_wheel",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = r"""

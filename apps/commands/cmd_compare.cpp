@@ -30,7 +30,8 @@ class CompareCommand final : public Command {
       require_ending(options, option, endings);
     ComparisonSettings settings;
     settings.metric = options.text("metric");
-    settings.blocks = options.has("blocks") ? options.integer("blocks") : 0;
+    if (options.has("blocks") && (settings.blocks = options.integer("blocks")) < 1)
+      throw UsageError(fmt::format("--blocks {}: give a positive number", settings.blocks));
     settings.resamples = options.integer("resamples");
     settings.seed = static_cast<uint64_t>(options.integer("resampling-seed"));
     settings.training_seeds = options.flag("training-seeds");

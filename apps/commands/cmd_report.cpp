@@ -40,15 +40,15 @@ class ReportCommand final : public Command {
     make_folder_of(path);
     write_file_atomic(path, page);
     relist(path);
+    for (const EvaluationResult& result : data.evaluations)
+      context.print(printable(headline(result), Lines::escaped) + "\n");
+    context.print(fmt::format("report  {}\n", path));
     if (context.options().has("figures")) {
       const std::string& folder = context.options().text("figures");
       make_folders(folder);
       for (const auto& [name, bytes] : report_figures(data)) write_file_atomic(folder + "/" + name, bytes);
       context.print(fmt::format("figures {}\n", folder));
     }
-    for (const EvaluationResult& result : data.evaluations)
-      context.print(printable(headline(result), Lines::escaped) + "\n");
-    context.print(fmt::format("report  {}\n", path));
     return context.done(nlohmann::json{{"report", path}, {"samplers", samplers}, {"bytes", page.size()}}.dump());
   }
 

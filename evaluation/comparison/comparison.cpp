@@ -47,6 +47,16 @@ bool same_training(const SamplerResult& a, const SamplerResult& b) {
   return a.plan_json == b.plan_json && a.policy_sha256 == b.policy_sha256;
 }
 
+// What names a row and its grid.
+SamplerResult slim(const SamplerResult& row) {
+  SamplerResult out = row;
+  out.strip_png.clear();
+  out.seeds_npz.clear();
+  out.paths.clear();
+  out.plan_json.clear();
+  return out;
+}
+
 double mean_of(const std::vector<double>& values, const Members& members) {
   double sum = 0.0;
   for (const std::size_t member : members) sum += values[member];
@@ -109,8 +119,7 @@ class Comparer final {
     const EvaluationResult& first = pool_.rows;
     out_.model = first.model;
     out_.model_sha256 = first.model_sha256;
-    out_.teacher = first.teacher;
-    out_.teacher.strip_png.clear();
+    out_.teacher = slim(first.teacher);
     out_.by_seed = pairing_.by_seed;
     out_.units = pairing_.table.units();
     out_.seeds = format_seeds(pairing_.seeds);
@@ -191,12 +200,12 @@ class Comparer final {
   [[nodiscard]] ComparedRow compared(const Members& members) const {
     ComparedRow out;
     for (const std::size_t member : members) {
-      out.members.push_back(pairing_.rows[member]);
+      out.members.push_back(slim(*pairing_.rows[member]));
       out.not_finite += pairing_.not_finite[member];
     }
     out.nfe = mean_of(all_.nfe, members);
     out.error = mean_of(all_.error, members);
-    const SamplerResult& first = *out.members.front();
+    const SamplerResult& first = out.members.front();
     out.label = members.size() == 1
                     ? row_label(first)
                     : fmt::format("{} ({} trainings){}", recipe_of(first), members.size(),

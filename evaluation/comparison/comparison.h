@@ -21,11 +21,11 @@ struct ComparisonSettings {
 
 /// A row, or several trainings of one recipe.
 struct ComparedRow {
-  std::vector<const SamplerResult*> members;
-  std::string label;       ///< full_label with the NFE, without the file for a recipe
-  double nfe = 0;          ///< on the common seeds, mean over the members
-  double error = 0;        ///< of the metric, likewise
-  int64_t not_finite = 0;  ///< common seeds without a finite error
+  std::vector<SamplerResult> members;  ///< without pictures, paths and values by seed
+  std::string label;                   ///< full_label with the NFE, without the file for a recipe
+  double nfe = 0;                      ///< on the common seeds, mean over the members
+  double error = 0;                    ///< of the metric, likewise
+  int64_t not_finite = 0;              ///< common seeds without a finite error
 };
 
 /// Evaluations that a row saves at equal error: those that its opponent's curve needs for it, less its own.

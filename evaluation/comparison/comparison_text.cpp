@@ -33,7 +33,8 @@ bool clear_of_zero(const Estimate& e) { return e.low > 0.0 || e.high < 0.0; }
 std::string opponents_text(const Comparison& comparison, const RowComparison& row) {
   if (row.opponents.size() == 1) return row.opponent.label;
   std::vector<const SamplerResult*> all;
-  for (const ComparedRow& one : row.opponents) all.insert(all.end(), one.members.begin(), one.members.end());
+  for (const ComparedRow& one : row.opponents)
+    for (const SamplerResult& member : one.members) all.push_back(&member);
   return fmt::format("the {} of {}, {}", higher_is_better(comparison.settings.metric) ? "highest" : "lowest",
                      runs_text(all), row.opponent.label);
 }
@@ -82,12 +83,12 @@ Json estimate_json(const Estimate& jack, const Estimate& boot) {
 
 Json row_json(const ComparedRow& row) {
   Json members = Json::array();
-  for (const SamplerResult* member : row.members)
-    members.push_back({{"sampler", member->sampler},
-                       {"schedule", member->schedule},
-                       {"final", member->final},
-                       {"policy", member->policy},
-                       {"steps", member->steps}});
+  for (const SamplerResult& member : row.members)
+    members.push_back({{"sampler", member.sampler},
+                       {"schedule", member.schedule},
+                       {"final", member.final},
+                       {"policy", member.policy},
+                       {"steps", member.steps}});
   return {{"label", row.label},
           {"nfe", number(row.nfe)},
           {"value", number(row.error)},
@@ -178,7 +179,7 @@ std::string statement(const Comparison& comparison) {
   const RowComparison* best = nullptr;
   std::vector<std::string> opponents;
   for (const RowComparison& row : comparison.rows) {
-    rows.insert(rows.end(), row.row.members.begin(), row.row.members.end());
+    for (const SamplerResult& member : row.row.members) rows.push_back(&member);
     const bool good = higher ? row.change.value > 0 : row.change.value < 0;
     const bool bad = higher ? row.change.value < 0 : row.change.value > 0;
     better += good ? 1 : 0;

@@ -37,8 +37,12 @@ class Writer final {
 
  private:
   void add(const ComparedRow& row) {
-    for (const SamplerResult* member : row.members)
-      if (std::find(rows_.begin(), rows_.end(), member) == rows_.end()) rows_.push_back(member);
+    for (const SamplerResult& member : row.members) {
+      const bool known = std::any_of(rows_.begin(), rows_.end(), [&](const SamplerResult* other) {
+        return row_label(*other) == row_label(member);
+      });
+      if (!known) rows_.push_back(&member);
+    }
   }
 
   void say(const std::string& text) { out_ += citing_ == Citing::latex ? escape_latex(text) : text; }

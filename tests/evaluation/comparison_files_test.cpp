@@ -13,8 +13,8 @@
 #include "solvers/registry.h"
 #include "tests/evaluation/made_up_rows.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>

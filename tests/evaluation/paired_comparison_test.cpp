@@ -82,7 +82,8 @@ TEST_CASE("comparison: differences, intervals and counts are those by hand") {
   CHECK(comparison.n == 8);
   CHECK(comparison.seeds == "10-17");
   const std::string text = statement(comparison);
-  CHECK_THAT(text, contains("dpmpp_2m · karras · zero @ 5 has 2") && contains("lower RMSE to the teacher than ipndm"));
+  CHECK_THAT(text,
+             contains("dpmpp_2m · karras · zero @ 5 has 14 %") && contains("lower RMSE to the teacher than ipndm"));
   CHECK_THAT(text, contains("better on 5, worse on 1"));
 }
 
@@ -149,7 +150,9 @@ TEST_CASE("comparison: rows that are no pairs are refused, with what differs") {
   refused([](EvaluationResult& other) { other.conditions["guidance"] = "2"; }, "guidance 2");
   refused([](EvaluationResult& other) { other.dtype = "bfloat16"; }, "another precision");
   refused([](EvaluationResult& other) { other.seeds = "8-15"; }, "no seed in common");
-  refused([](EvaluationResult& other) { other.samplers[0].seeds_npz[60] ^= 1; }, "");
+  EvaluationResult damaged = evaluation_of({row("ipndm", 5, errors), row("heun", 5, errors)}, "0-7");
+  damaged.samplers[1].seeds_npz.resize(200);
+  CHECK_THROWS_AS(compared(damaged), InputError);
 }
 
 TEST_CASE("comparison: results of earlier versions are paired by blocks, and say so") {
@@ -285,7 +288,9 @@ TEST_CASE("comparison: trainings of one recipe are one row, with both variances"
   for (const double error : errors) sum += (error - mean) * (error - mean);
   REQUIRE(found.trained);
   CHECK(found.trained->training == Approx(sum / 3.0 / 4.0 / (theirs * theirs)));
-  CHECK(found.trained->all.low < found.change.low);
+  const double half = 0.5 * (found.change.high - found.change.low) / student_t(0.95, 3.0);
+  CHECK(found.trained->sampling == Approx(half * half));
+  CHECK(found.trained->degrees > 3.0);
   CHECK_THAT(comparison_table(comparison), contains("fitted plan · zero @ 5 (4 trainings)"));
   CHECK_THAT(notes(comparison), contains("counts once"));
   CHECK(compared(result).rows.size() == 5);
@@ -298,7 +303,7 @@ TEST_CASE("comparison: intervals cover the truth, and tests reject as often as t
   std::mt19937_64 generator(11);
   std::normal_distribution<double> normal;
   constexpr int kExperiments = 400;
-  constexpr int64_t kSeeds = 64;
+  constexpr int64_t kSeeds = 128;
   int jack = 0, boot = 0;
   std::vector<double> sign, swap, family;
   for (int experiment = 0; experiment < kExperiments; ++experiment) {
@@ -311,7 +316,9 @@ TEST_CASE("comparison: intervals cover the truth, and tests reject as often as t
     }
     std::vector<SamplerResult> rows;
     for (std::size_t k = 0; k < 4; ++k) rows.push_back(row("a" + std::to_string(k), 5, errors[k], 8));
-    const Comparison comparison = compared(evaluation_of(rows, "0-63", 8), quick(399));
+    ComparisonSettings settings = quick(399);
+    settings.seed = static_cast<uint64_t>(experiment);  // the same resamples each time would err the same way
+    const Comparison comparison = compared(evaluation_of(rows, "0-127", 8), settings);
     const RowComparison& lower = comparison.rows[0];
     jack += lower.change.low <= -0.2 && -0.2 <= lower.change.high ? 1 : 0;
     boot += lower.change_bootstrap.low <= -0.2 && -0.2 <= lower.change_bootstrap.high ? 1 : 0;
@@ -328,7 +335,7 @@ TEST_CASE("comparison: intervals cover the truth, and tests reject as often as t
   // Three standard deviations of a share of 0.95 of 400 are 0.033; those of 0.05 of 800 are 0.023.
   CHECK(jack > 0.915 * kExperiments);
   CHECK(jack < 0.985 * kExperiments);
-  CHECK(boot > 0.905 * kExperiments);
+  CHECK(boot > 0.895 * kExperiments);
   CHECK(boot < 0.985 * kExperiments);
   CHECK(rejected(sign) < 0.06);
   CHECK(rejected(swap) < 0.075);
@@ -369,7 +376,7 @@ TEST_CASE("comparison: the interval over trainings and seeds covers the truth") 
       without_training += seeds_alone.low <= 0.0 && 0.0 <= seeds_alone.high ? 1 : 0;
     }
     INFO(training << " " << seeds << " " << both << ": " << covered << ", seeds alone " << without_training);
-    CHECK(covered > 0.935 * kExperiments);
+    CHECK(covered > 0.925 * kExperiments);
     CHECK(covered < 0.995 * kExperiments);
     if (training >= 1.0) CHECK(without_training < 0.6 * kExperiments);
   }

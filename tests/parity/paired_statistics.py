@@ -29,7 +29,7 @@ def probe(cases):
 
 def check(what, got, wanted, tolerance, relative=True):
     got, wanted = np.asarray(got, dtype=float), np.asarray(wanted, dtype=float)
-    error = np.max(np.abs(got - wanted) / (np.abs(wanted) if relative else 1.0))
+    error = np.max(np.abs(got - wanted) / (np.maximum(np.abs(wanted), 1e-300) if relative else 1.0))
     good = got.shape == wanted.shape and error <= tolerance
     print(f"{'ok  ' if good else 'FAIL'} {what}: {got.size} values, largest error {error:.1e}")
     if not good:
@@ -89,7 +89,7 @@ def main():
     sign = [[a, b] for a, b in [(0, 0), (0, 1), (1, 0), (3, 3), (2, 9), (0, 16), (40, 60), (120, 136), (0, 256), (511, 489),
                                 (49_400, 50_600), (1_000, 99_000)]]
     degrees = [[level, v] for level in (0.5, 0.9, 0.95, 0.99, 0.999) for v in (1, 1.3, 2.71, 7, 15.5, 100, 12345.6)]
-    small = [rng.normal(0.4, 1, size=n) for n in (1, 2, 5, 9, 12, 16)] + [np.array([1.0, 1, 1, -1, 2]), np.array([0.0, 0, 1])]
+    small = [rng.normal(0.4, 1, size=n) for n in (2, 5, 9, 12, 16)] + [np.array([1.0, 1, 1, -1, 2]), np.array([0.0, 0, 1])]
     large = [rng.normal(shift, 1, size=200) for shift in (0.0, 0.1, 0.2)]
     permutation = [{"differences": d.tolist(), "draws": 20_000, "seed": 3} for d in small + large]
     bca, bca_wanted = bootstrap_cases(rng)
@@ -119,7 +119,7 @@ def main():
         check("Holm, statsmodels' steps", ours, holm(family), 1e-14)
     check("evaluations for an error, numpy.interp", [row[0] for row in got["nfe"]],
           [nfe_at(case["points"], case["error"])[0] for case in curves], 1e-9)
-    check("… and its side", [row[1] for row in got["nfe"]], [nfe_at(case["points"], case["error"])[1] for case in curves], 0.0, relative=False)
+    check("and its side", [row[1] for row in got["nfe"]], [nfe_at(case["points"], case["error"])[1] for case in curves], 0.0, relative=False)
     if failures:
         sys.exit(f"{len(failures)} checks failed: {', '.join(failures)}")
 

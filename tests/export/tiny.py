@@ -41,8 +41,8 @@ def xl_unet(**options):
                             projection_class_embeddings_input_dim=16 + 6 * 8, **options)
 
 
-def sd3_transformer():
-    return shaken(SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=1,
+def sd3_transformer(channels=4):
+    return shaken(SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=channels, out_channels=channels, num_layers=1,
                                         attention_head_dim=8, num_attention_heads=2, joint_attention_dim=32,
                                         caption_projection_dim=16, pooled_projection_dim=32, pos_embed_max_size=8))
 
@@ -114,10 +114,11 @@ def xl_pipeline(folder):
                                                      beta_end=0.012)).save_pretrained(str(folder))
 
 
-def sd3_pipeline(folder, third=True):
+def sd3_pipeline(folder, third=True, channels=4):
     words = clip_tokenizer(folder.parent / f"{folder.name}-words")
-    StableDiffusion3Pipeline(sd3_transformer(), FlowMatchEulerDiscreteScheduler(shift=3.0),
-                             autoencoder(scaling_factor=1.5, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+    StableDiffusion3Pipeline(sd3_transformer(channels), FlowMatchEulerDiscreteScheduler(shift=3.0),
+                             autoencoder(scaling_factor=1.5, shift_factor=0.06, latent_channels=channels, use_quant_conv=False,
+                                         use_post_quant_conv=False),
                              clip(16, 16), words, clip(16, 16), words, t5(32) if third else None,
                              t5_tokenizer() if third else None).save_pretrained(str(folder))
 

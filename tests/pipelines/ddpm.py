@@ -16,9 +16,6 @@ class Pixels(Family):
         tiny.ddpm_pipeline(self.source)
         self.unet = self.diffusers.UNet2DModel.from_pretrained(self.source, subfolder="unet")
 
-    def module_of_pipeline(self, case):
-        return sys.modules[self.class_of(case).__module__]
-
     def class_of(self, case):
         return self.diffusers.DDIMPipeline if case.scheduler == "DDIMScheduler" else self.diffusers.DDPMPipeline
 

@@ -3,17 +3,17 @@
 import sys
 
 import torch
-from harness import Case, Family, main, tiny
-from sd3 import FLOW, NO_LENGTH, ROUNDED, SHIFT, TIME_ONE, from_below_one, level_times, level_times_from_below_one
+from flow import FLOW, NO_LENGTH, ROUNDED, SHIFT, TIME_ONE, Flow, from_below_one, level_times, level_times_from_below_one
+from harness import Case, main, tiny
 
 EULER = {"shift": 3.0, "use_dynamic_shifting": True}
 DYNAMIC = {**FLOW, "use_dynamic_shifting": True}
 STATIC = {"use_dynamic_shifting": False, "flow_shift": SHIFT}  # for Stride, which takes these classes' shift as a number
 
 
-class Flux(Family):
+class Flux(Flow):
     name = "Flux"
-    space = "flow"
+    prefix = "Flux"
     pipeline_folder = True
     first_scheduler = "FlowMatchEulerDiscreteScheduler"
 
@@ -25,34 +25,17 @@ class Flux(Family):
     def export_options(self):
         return ("--shape", "4,8,8")
 
-    def class_of(self, case):
-        return self.diffusers.FluxImg2ImgPipeline if case.strength < 1.0 else self.diffusers.FluxPipeline
-
-    def module_of_pipeline(self, case):
-        return sys.modules[self.class_of(case).__module__]
-
     def packed(self, latents):
         return self.diffusers.FluxPipeline._pack_latents(latents, len(latents), *self.shape)
 
     def noise_of_scheduler(self):
         return [self.packed(each) for each in self.draws]
 
-    def theirs(self, case, scheduler):
-        parts = {name: part for name, part in self.pipeline.components.items() if name not in ("image_encoder", "feature_extractor")}
-        pipeline = self.class_of(case)(**{**parts, "scheduler": scheduler})
-        pipeline.set_progress_bar_config(disable=True)
-        call = {"num_inference_steps": case.steps, "guidance_scale": case.guidance, "output_type": "latent", "height": 16,
-                "width": 16, "prompt_embeds": self.conditions["encoder_hidden_states"],
-                "pooled_prompt_embeds": self.conditions["pooled_projections"]}
-        if case.strength < 1.0:
-            call |= {"image": self.image, "strength": case.strength}
-        return pipeline._unpack_latents(pipeline(**call).images, 16, 16, pipeline.vae_scale_factor)
+    def masked_image(self):
+        return torch.zeros(len(self.image), 3, 16, 16)
 
-    def pictures(self, latents):
-        vae, processor = self.pipeline.vae, self.pipeline.image_processor
-        with torch.no_grad():
-            pictures = vae.decode(latents / vae.config.scaling_factor + vae.config.shift_factor).sample
-        return (processor.postprocess(pictures, output_type="np") * 255).round().astype("uint8")
+    def unpacked(self, pipeline, latents):
+        return pipeline._unpack_latents(latents, 16, 16, pipeline.vae_scale_factor)
 
     cases = (
         Case("Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, row=TIME_ONE, apart=1e-3),
@@ -76,6 +59,10 @@ class Flux(Family):
              guidance=3.5, row=NO_LENGTH, apart=5e-2),
         Case("DEIS, times of its levels", "DEISMultistepScheduler", DYNAMIC, ours=STATIC, guidance=3.5, adjust=level_times, wide=True),
         Case("img2img, Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, strength=0.5, quick=True),
+        Case("inpainting, Euler", "FlowMatchEulerDiscreteScheduler", EULER, guidance=3.5, strength=0.5, mask=True, decode=True,
+             quick=True),
+        Case("inpainting, Euler, static shift", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, guidance=3.5, strength=0.5,
+             mask=True),
     )
 
 

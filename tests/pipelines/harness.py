@@ -103,6 +103,7 @@ class Family:
     name = ""
     shape = (4, 8, 8)
     cases = ()
+    prefix = ""  # of its pipelines' names
     space = "vp"
     pipeline_folder = False  # --config is given the pipeline's folder in place of the scheduler's file
 
@@ -140,8 +141,16 @@ class Family:
         """The pipeline's final latents [SEEDS, …]."""
         raise NotImplementedError
 
+    def class_of(self, case):
+        kind = "Inpaint" if case.mask else "Img2Img" if case.strength < 1.0 else ""
+        return getattr(self.diffusers, f"{self.prefix}{kind}Pipeline")
+
     def module_of_pipeline(self, case):
-        raise NotImplementedError
+        return sys.modules[self.class_of(case).__module__]
+
+    def pixel_mask(self):
+        """The mask in pixels; pipelines take every second one of them."""
+        return self.mask.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
     def noise_of_scheduler(self):
         return self.draws
@@ -242,7 +251,10 @@ class Family:
 
     def pictures(self, latents):
         """8-bit pictures [N, H, W, C] as the pipeline makes them."""
-        raise NotImplementedError
+        vae, processor = self.pipeline.vae, self.pipeline.image_processor
+        with torch.no_grad():
+            pictures = vae.decode(latents / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)).sample
+        return (processor.postprocess(pictures, output_type="np") * 255).round().astype("uint8")
 
 
 def check(family, case):

@@ -1,5 +1,6 @@
 """Stable Diffusion 1.x: noise prediction, scaled linear betas, guidance, img2img, inpainting, decoding."""
 
+import functools
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ from harness import Case, Family, main, tiny
 LATENT = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 DDIM = {**LATENT, "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
 ROUNDED = "which timestep the network is told"
+LMS_START = "LMS that begins in the middle"
 
 
 def level_timesteps(scheduler):
@@ -17,8 +19,20 @@ def level_timesteps(scheduler):
     scheduler.timesteps = torch.from_numpy(np.interp(scheduler.sigmas[:-1].double().numpy(), table, np.arange(len(table)))).float()
 
 
+def orders_from_its_start(scheduler):
+    """As many coefficients as there are derivatives: the class goes by the number of the level."""
+    step = scheduler.step
+
+    @functools.wraps(step)
+    def with_order(*arguments, **options):
+        return step(*arguments, order=min(len(scheduler.derivatives) + 1, 4), **options)
+
+    scheduler.step = with_order
+
+
 class StableDiffusion(Family):
     name = "SD 1.x"
+    prefix = "StableDiffusion"
     scheduler_options = {}
 
     def make(self):
@@ -26,13 +40,6 @@ class StableDiffusion(Family):
         self.pipeline = self.diffusers.StableDiffusionPipeline.from_pretrained(self.source, safety_checker=None)
         words, negative = self.normals(2, 77, 16), self.normals(2, 77, 16)
         self.conditions = {"encoder_hidden_states": words, "negative.encoder_hidden_states": negative}
-
-    def class_of(self, case):
-        kind = "Inpaint" if case.mask else "Img2Img" if case.strength < 1.0 else ""
-        return getattr(self.diffusers, f"StableDiffusion{kind}Pipeline")
-
-    def module_of_pipeline(self, case):
-        return sys.modules[self.class_of(case).__module__]
 
     def pipeline_for(self, case, scheduler):
         return self.class_of(case)(**{**self.pipeline.components, "scheduler": scheduler}, requires_safety_checker=False)
@@ -47,20 +54,12 @@ class StableDiffusion(Family):
         if case.strength < 1.0 or case.mask:
             call |= {"image": self.image, "strength": case.strength}
         if case.mask:
-            # The mask in pixels; the pipeline takes every second one of them.
-            call |= {"mask_image": self.mask.repeat_interleave(2, 2).repeat_interleave(2, 3),
-                     "masked_image_latents": torch.zeros_like(self.image)}
+            call |= {"mask_image": self.pixel_mask(), "masked_image_latents": torch.zeros_like(self.image)}
         return pipeline(**call).images
 
     def prompts(self):
         return {"prompt_embeds": self.conditions["encoder_hidden_states"],
                 "negative_prompt_embeds": self.conditions["negative.encoder_hidden_states"]}
-
-    def pictures(self, latents):
-        vae, processor = self.pipeline.vae, self.pipeline.image_processor
-        with torch.no_grad():
-            pictures = vae.decode(latents / vae.config.scaling_factor).sample
-        return (processor.postprocess(pictures, output_type="np") * 255).round().astype("uint8")
 
     cases = (
         Case("DDIM", "DDIMScheduler", DDIM, quick=True),
@@ -74,6 +73,8 @@ class StableDiffusion(Family):
         Case("Euler ancestral", "EulerAncestralDiscreteScheduler", LATENT, guidance=5.0, quick=True),
         Case("Heun", "HeunDiscreteScheduler", LATENT, guidance=5.0),
         Case("KDPM2", "KDPM2DiscreteScheduler", LATENT),
+        Case("LMS", "LMSDiscreteScheduler", LATENT, guidance=5.0, quick=True),
+        Case("LMS, Karras", "LMSDiscreteScheduler", {**LATENT, "use_karras_sigmas": True}),
         Case("DPM++ 2M", "DPMSolverMultistepScheduler", LATENT, guidance=5.0, rescale=0.7, quick=True, decode=True),
         Case("DPM++ 2M, Karras", "DPMSolverMultistepScheduler", {**LATENT, "use_karras_sigmas": True}, row=ROUNDED, apart=1e-3),
         Case("DPM++ 2M, Karras, timesteps as in Stride", "DPMSolverMultistepScheduler", {**LATENT, "use_karras_sigmas": True},
@@ -89,6 +90,9 @@ class StableDiffusion(Family):
         Case("img2img, DDIM", "DDIMScheduler", DDIM, guidance=5.0, strength=0.5),
         Case("img2img, Euler", "EulerDiscreteScheduler", LATENT, guidance=5.0, strength=0.67),
         Case("img2img, DPM++ 2M", "DPMSolverMultistepScheduler", LATENT, guidance=5.0, strength=0.5, decode=True, quick=True),
+        Case("img2img, LMS", "LMSDiscreteScheduler", LATENT, guidance=5.0, strength=0.67, row=LMS_START, apart=0.1),
+        Case("img2img, LMS, orders from its own start", "LMSDiscreteScheduler", LATENT, guidance=5.0, strength=0.67,
+             adjust=orders_from_its_start),
         Case("img2img, Heun", "HeunDiscreteScheduler", LATENT, guidance=5.0, strength=0.5),
         Case("img2img, UniPC", "UniPCMultistepScheduler", LATENT, guidance=5.0, strength=0.67),
         Case("inpainting, DDIM", "DDIMScheduler", DDIM, guidance=5.0, strength=0.84, mask=True),
@@ -96,6 +100,8 @@ class StableDiffusion(Family):
         Case("inpainting, DPM++ 2M", "DPMSolverMultistepScheduler", LATENT, guidance=5.0, strength=0.84, mask=True, decode=True),
         Case("inpainting, Euler, strength 1", "EulerDiscreteScheduler", LATENT, guidance=5.0, mask=True,
              row="img2img at strength 1", apart=0.1),
+        Case("inpainting, LMS, orders from its own start", "LMSDiscreteScheduler", LATENT, guidance=5.0, strength=0.84, mask=True,
+             adjust=orders_from_its_start),
         Case("inpainting, UniPC", "UniPCMultistepScheduler", LATENT, guidance=5.0, strength=0.84, mask=True),
     )
 

@@ -38,6 +38,7 @@ class Velocity(StableDiffusion):
         Case("PNDM (PLMS) of the noise", "PNDMScheduler", {**V, "skip_prk_steps": True, "steps_offset": 1}, guidance=5.0,
              adjust=extrapolate_noise),
         Case("Euler", "EulerDiscreteScheduler", V, guidance=5.0, rescale=0.7, decode=True),
+        Case("LMS", "LMSDiscreteScheduler", V, guidance=5.0),
         Case("Euler ancestral", "EulerAncestralDiscreteScheduler", V),
         Case("Heun", "HeunDiscreteScheduler", V, guidance=5.0),
         Case("DPM++ 2M", "DPMSolverMultistepScheduler", V, guidance=5.0, quick=True),

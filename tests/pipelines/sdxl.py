@@ -11,6 +11,7 @@ XL = {**LATENT, "timestep_spacing": "leading", "steps_offset": 1}
 
 class StableDiffusionXL(StableDiffusion):
     name = "SDXL"
+    prefix = "StableDiffusionXL"
 
     def make(self):
         tiny.xl_pipeline(self.source)
@@ -21,10 +22,6 @@ class StableDiffusionXL(StableDiffusion):
         self.conditions = {"encoder_hidden_states": words, "text_embeds": pooled, "time_ids": sizes,
                            "negative.encoder_hidden_states": negative, "negative.text_embeds": negative_pooled,
                            "negative.time_ids": sizes.clone()}
-
-    def class_of(self, case):
-        kind = "Inpaint" if case.mask else "Img2Img" if case.strength < 1.0 else ""
-        return getattr(self.diffusers, f"StableDiffusionXL{kind}Pipeline")
 
     def pipeline_for(self, case, scheduler):
         return self.class_of(case)(**{**self.pipeline.components, "scheduler": scheduler})
@@ -40,6 +37,7 @@ class StableDiffusionXL(StableDiffusion):
         Case("DDPM", "DDPMScheduler", {**LATENT, "clip_sample": False}, guidance=5.0),
         Case("PNDM (PLMS)", "PNDMScheduler", {**LATENT, "skip_prk_steps": True, "steps_offset": 1}, guidance=5.0),
         Case("Heun", "HeunDiscreteScheduler", XL, guidance=5.0),
+        Case("LMS", "LMSDiscreteScheduler", XL, guidance=5.0),
         Case("KDPM2", "KDPM2DiscreteScheduler", XL, guidance=5.0),
         Case("DPM++ 2M", "DPMSolverMultistepScheduler", XL, guidance=5.0, quick=True),
         Case("DPM++ 2M SDE", "DPMSolverMultistepScheduler", {**XL, "algorithm_type": "sde-dpmsolver++"}, guidance=5.0),

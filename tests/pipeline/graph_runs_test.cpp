@@ -6,6 +6,7 @@
 #include "pipeline/model_card.h"
 #include "pipeline/recording.h"
 #include "tests/catch_torch.h"
+#include "tests/solvers/squaring_solver.h"
 
 #include <c10/cuda/CUDAException.h>
 #include <c10/util/Exception.h>
@@ -27,19 +28,6 @@ DrawSettings settings_of(int64_t n, int64_t batch) {
   for (int64_t i = 0; i < n; ++i) settings.seeds.push_back(i);
   return settings;
 }
-
-// Steps that are no sums: such a run has no program.
-class Bent final : public Solver {
- public:
-  [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
-  [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
-    const Tensor denoised = step.denoise(x, step.from);
-    return {denoised * denoised.abs(), history, denoised, {}};
-  }
-
- private:
-  SolverTraits traits_;
-};
 
 double apart(const Draws& a, const Draws& b) { return (a.x - b.x).abs().max().item<double>(); }
 
@@ -128,7 +116,7 @@ TEST_CASE("graphs: guidance, starts, masks and noise from files", "[cuda]") {
 TEST_CASE("graphs: noise from a file whose draws nobody can count goes step by step, and is counted there", "[cuda]") {
   const LoadedModel model = load_model("digits", at::kCUDA, at::kFloat);
   SamplerSpec spec;
-  spec.own_solver = std::make_shared<Bent>();
+  spec.own_solver = std::make_shared<testing::SquaringSolver>();
   spec.steps = 4;
   const Sampler sampler = make_sampler(spec, model.info(), &model.source.card, at::kCUDA);
   DrawSettings settings = settings_of(5, 3);

@@ -4,6 +4,7 @@
 #include "framework/program/combine.h"
 #include "framework/program/run_program.h"
 #include "tests/solvers/fixtures.h"
+#include "tests/solvers/squaring_solver.h"
 
 #include <fmt/format.h>
 
@@ -208,17 +209,6 @@ TEST_CASE("program: sums are few and short, however long the run", "[program]") 
 
 TEST_CASE("program: what is not linear is told, and by what", "[program]") {
   if (device().is_cuda()) return;
-  class Squaring final : public Solver {
-   public:
-    [[nodiscard]] const SolverTraits& traits() const noexcept override { return traits_; }
-    [[nodiscard]] StepResult step(Step& step, const Tensor& x, const BatchState& history) const override {
-      const Tensor denoised = step.denoise(x, step.from);
-      return {denoised * denoised.abs(), history, denoised, {}};
-    }
-
-   private:
-    SolverTraits traits_;
-  };
   const ProbabilityFlow flow;
   const NetworkDenoiser denoiser = wave();
   const TimeGrid grid = grid_of(4, Final::zero);
@@ -226,7 +216,7 @@ TEST_CASE("program: what is not linear is told, and by what", "[program]") {
   const auto reason = [&](const Solver& solver, const Guidance& guidance = {}) {
     return make_program({solver, flow, controller, grid.rows(1, at::kCPU)[0], guidance, &denoiser}).reason;
   };
-  CHECK_THAT(reason(Squaring()), contains("not linear"));
+  CHECK_THAT(reason(testing::SquaringSolver()), contains("not linear"));
   const auto euler = make_solver("euler");
   CHECK(reason(*euler).empty());
   CHECK_THAT(reason(*euler, {.clip = 1.0}), contains("not linear"));

@@ -4,6 +4,7 @@
 #include "framework/error.h"
 #include "framework/models/masked_denoiser.h"
 #include "framework/out_of_memory.h"
+#include "framework/shapes.h"
 #include "pipeline/file_noise.h"
 #include "pipeline/provenance.h"
 #include "pipeline/trajectory_tap.h"
@@ -251,9 +252,7 @@ struct Parts {
 
 void gather(const Parts& parts, const DrawSettings& settings, const ModelInfo& model, Draws& draws) {
   if (parts.seeds.empty()) {
-    std::vector<int64_t> shape = {0};
-    shape.insert(shape.end(), model.shape.begin(), model.shape.end());
-    draws.x = at::empty(shape, at::TensorOptions().dtype(state_dtype(settings.dtype)));
+    draws.x = at::empty(prepend({0}, model.shape), at::TensorOptions().dtype(state_dtype(settings.dtype)));
     const Tensor none = at::empty({0}, at::TensorOptions().dtype(at::kLong));
     draws.seeds = draws.steps = draws.rejected = draws.nfe = draws.model_evals = none;
     draws.status = none.to(at::kChar);

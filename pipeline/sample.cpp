@@ -1,6 +1,7 @@
 #include "pipeline/sample.h"
 
 #include "framework/error.h"
+#include "framework/shapes.h"
 #include "pipeline/overruled.h"
 #include "pipeline/provenance.h"
 
@@ -15,8 +16,7 @@ namespace {
 void require_rows(const Tensor& values, int64_t leading, const DrawSettings& draw, const ModelInfo& model,
                   const char* field) {
   if (!values.defined()) return;
-  std::vector<int64_t> wanted = {static_cast<int64_t>(draw.seeds.size())};
-  wanted.insert(wanted.end(), model.shape.begin(), model.shape.end());
+  const std::vector<int64_t> wanted = prepend({static_cast<int64_t>(draw.seeds.size())}, model.shape);
   if (!values.is_floating_point() || values.dim() < leading ||
       values.sizes().slice(static_cast<std::size_t>(leading)) != at::IntArrayRef(wanted))
     throw UsageError(fmt::format("`{}` has the shape [{}], but this run needs floating-point numbers of [{}{}]", field,

@@ -3,6 +3,7 @@
 #include "datasets/files/samples_file.h"
 #include "framework/error.h"
 #include "framework/files/hash.h"
+#include "framework/shapes.h"
 #include "pipeline/seed_rows.h"
 
 #include <ATen/ATen.h>
@@ -14,18 +15,12 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-Shape with_rows(int64_t rows, const Shape& sample) {
-  Shape out = {rows};
-  out.insert(out.end(), sample.begin(), sample.end());
-  return out;
-}
-
 // `values` as `[N, …]` where they are that, or `[1, …]`, or one sample alone; undefined where they are none of it.
 Tensor one_row_per_seed(const Tensor& values, const Shape& sample, int64_t rows) {
   const Tensor all = values.sizes() == at::IntArrayRef(sample) ? values.unsqueeze(0) : values;
-  const auto is = [&](int64_t n) { return all.sizes() == at::IntArrayRef(with_rows(n, sample)); };
+  const auto is = [&](int64_t n) { return all.sizes() == at::IntArrayRef(prepend({n}, sample)); };
   if (!is(1) && !is(rows)) return {};
-  return all.expand(with_rows(rows, sample));
+  return all.expand(prepend({rows}, sample));
 }
 
 ReadInput read_file_of(const PictureRequest& from, const std::string& dataset) {
@@ -44,7 +39,7 @@ ReadInput read_file_of(const PictureRequest& from, const std::string& dataset) {
   throw InputError(fmt::format(
       "{} has the shape [{}], but this run needs [{}] (one row per seed; /seed beside it may say "
       "which) or [{}] (one for all){}",
-      what, fmt::join(values.sizes(), ", "), fmt::join(with_rows(rows, sample), ", "), fmt::join(sample, ", "), more));
+      what, fmt::join(values.sizes(), ", "), fmt::join(prepend({rows}, sample), ", "), fmt::join(sample, ", "), more));
 }
 
 }  // namespace
@@ -66,7 +61,7 @@ ReadInput read_mask(const PictureRequest& from, const ModelInfo& model) {
   Tensor mask = one_row_per_seed(read.values, model.shape, rows);
   if (!mask.defined() && model.shape.size() == 3) {
     const Tensor grey = one_row_per_seed(read.values, {1, model.shape[1], model.shape[2]}, rows);
-    if (grey.defined()) mask = grey.expand(with_rows(rows, model.shape));
+    if (grey.defined()) mask = grey.expand(prepend({rows}, model.shape));
   }
   if (!mask.defined())
     refuse_shape(fmt::format("`mask` {}: /mask", from.path), read.values, model.shape, rows,
@@ -79,7 +74,7 @@ ReadInput read_normals(const PictureRequest& from, const std::string& dataset, b
   if (!draws) values = rows_of_seeds(values, from.path, from.seeds);
   if (!values.is_floating_point())
     throw InputError(fmt::format("`{}` {}: /{} must hold floating-point numbers", from.option, from.path, dataset));
-  const Shape wanted = with_rows(static_cast<int64_t>(from.seeds.size()), model.shape);
+  const Shape wanted = prepend({static_cast<int64_t>(from.seeds.size())}, model.shape);
   const std::size_t leading = draws ? 1 : 0;
   const auto sizes = values.sizes();
   if (sizes.size() < leading || sizes.slice(leading) != at::IntArrayRef(wanted))

@@ -3,9 +3,9 @@
 #include "datasets/files/checksum_line.h"
 #include "datasets/files/hdf5.h"
 #include "datasets/files/hdf5_skeleton.h"
-#include "datasets/files/shapes.h"
 #include "framework/error.h"
 #include "framework/files/file.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -2,10 +2,10 @@
 
 #include "datasets/files/checksum_line.h"
 #include "datasets/files/hdf5.h"
-#include "datasets/files/shapes.h"
 #include "datasets/store/config_sum.h"
 #include "framework/error.h"
 #include "framework/files/hash.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

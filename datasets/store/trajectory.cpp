@@ -1,7 +1,7 @@
 #include "datasets/store/trajectory.h"
 
-#include "datasets/files/shapes.h"
 #include "framework/error.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 #include "datasets/store/trajectory_batches.h"
 
 #include "framework/error.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/Event.h>
@@ -137,8 +138,7 @@ struct TrajectoryBatches::Impl {
     const bool pinned = options.device.is_cuda();
     const int64_t n = options.batch;
     if (!pinned || !pairs.from.defined()) {
-      std::vector<int64_t> shape = row_shape;
-      shape.insert(shape.begin(), n);
+      const std::vector<int64_t> shape = prepend({n}, row_shape);
       for (Tensor* states : {&pairs.from, &pairs.to, &pairs.denoised})
         *states = staging(shape, shards->config().dtype, pinned);
       for (Tensor* levels : {&pairs.sigma_from, &pairs.sigma_to}) *levels = staging({n}, at::kDouble, pinned);

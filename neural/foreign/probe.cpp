@@ -3,6 +3,7 @@
 #include "framework/dtype_name.h"
 #include "framework/error.h"
 #include "framework/full_float32.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -57,12 +58,6 @@ class Reader final {
   const std::string& where_;
 };
 
-std::vector<int64_t> with_rows(int64_t rows, const std::vector<int64_t>& shape) {
-  std::vector<int64_t> out = {rows};
-  out.insert(out.end(), shape.begin(), shape.end());
-  return out;
-}
-
 }  // namespace
 
 Probe make_probe(const Safetensors& file, const std::string& where, const ModelInfo& model) {
@@ -70,17 +65,17 @@ Probe make_probe(const Safetensors& file, const std::string& where, const ModelI
   const int64_t rows = reader.at("input").dim() > 0 ? reader.at("input").size(0) : 0;
   if (rows < 2) reader.fail("a probe has at least two rows");
   Probe probe;
-  probe.input = reader.floats("input", with_rows(rows, model.shape));
+  probe.input = reader.floats("input", prepend({rows}, model.shape));
   probe.time = reader.floats("time", {rows});
   std::vector<Tensor> slots;
   for (const ConditionSpec& spec : model.conditions) {
     const std::string name = "condition." + spec.name;
     slots.push_back(spec.classes > 0 ? reader.labels(name, {rows}, spec.classes, spec.null)
-                                     : reader.floats(name, with_rows(rows, spec.shape)));
+                                     : reader.floats(name, prepend({rows}, spec.shape)));
   }
   probe.condition = BatchState(std::move(slots));
   const Tensor output = reader.at("output");
-  std::vector<int64_t> shape = with_rows(rows, model.shape);
+  std::vector<int64_t> shape = prepend({rows}, model.shape);
   if (shape.size() > 1 && output.dim() > 1 && output.size(1) == 2 * shape[1]) shape[1] *= 2;
   probe.output = reader.floats("output", shape);
   if (const auto found = file.metadata.find("torch"); found != file.metadata.end()) probe.torch = found->second;

@@ -4,6 +4,7 @@
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
 #include "framework/files/safetensors.h"
+#include "framework/shapes.h"
 #include "pipeline/draw.h"
 #include "pipeline/models/foreign_card.h"
 
@@ -199,8 +200,7 @@ BatchState make_condition(const ModelInfo& model, const DrawSettings& settings, 
   const ConditionRows& rows = settings.conditions;
   for (const ConditionSpec& spec : model.conditions) {
     const auto given = rows.values.find(spec.name);
-    std::vector<int64_t> shape = {n};
-    shape.insert(shape.end(), spec.shape.begin(), spec.shape.end());
+    const std::vector<int64_t> shape = prepend({n}, spec.shape);
     const auto floats = at::TensorOptions().dtype(at::kFloat).device(settings.device);
     Tensor nothing;
     if (spec.guidance) {
@@ -228,8 +228,7 @@ BatchState make_condition(const ModelInfo& model, const DrawSettings& settings, 
 BatchState any_condition(const ModelInfo& model, int64_t n, const at::Device& device) {
   std::vector<Tensor> slots;
   for (const ConditionSpec& spec : model.conditions) {
-    std::vector<int64_t> shape = {n};
-    shape.insert(shape.end(), spec.shape.begin(), spec.shape.end());
+    const std::vector<int64_t> shape = prepend({n}, spec.shape);
     const auto options = at::TensorOptions().device(device);
     slots.push_back(spec.classes > 0 ? at::full(shape, spec.null.value_or(0), options.dtype(at::kLong))
                                      : at::zeros(shape, options.dtype(at::kFloat)));

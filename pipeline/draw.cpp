@@ -116,7 +116,8 @@ class Drawing final {
     const int64_t rows = settings_.exact ? kExactRows : n < graphs_->rows() ? graphs_->rows() : n;
     const RunConstant constant = constants(first, n, rows);
     const Tensor x = starts(first, n, rows);
-    if (std::optional<RunResult> result = captured(constant, x, first)) return handed_out(seeds, *std::move(result));
+    if (std::optional<RunResult> result = captured(constant, x, first))
+      return handed_out(seeds, *std::move(result), first);
     const Problem problem{model(), *sampler_.term, noise(), settings_.guidance};
     const RunState start = start_at(constant, x);
     Tensor most_draws = at::zeros({}, constant.ids.options());
@@ -124,7 +125,7 @@ class Drawing final {
     RunResult result =
         sample(problem, *sampler_.solver, *sampler_.controller, start, options(seeds, first, most_draws));
     if (file_noise_ && !result.stopped) require_draws(most_draws.item<int64_t>());
-    return handed_out(seeds, std::move(result));
+    return handed_out(seeds, std::move(result), first);
   }
 
   RunConstant constants(int64_t first, int64_t n, int64_t rows) const {
@@ -142,9 +143,13 @@ class Drawing final {
   }
 
   // Without padded rows; whoever wants the chunk's trajectories has got them.
-  RunResult handed_out(const Tensor& seeds, RunResult result) const {
+  RunResult handed_out(const Tensor& seeds, RunResult result, int64_t first) const {
     if (result.x.size(0) > seeds.size(0)) result = first_rows(std::move(result), seeds.size(0));
-    if (hooks_.trajectory && !result.stopped) hooks_.trajectory(seeds, tap_->batch(seeds, result));
+    if (hooks_.trajectory && !result.stopped) {
+      TrajectoryBatch batch = tap_->batch(seeds, result);
+      batch.label = label_rows(denoiser_.info(), settings_, first, seeds.size(0));
+      hooks_.trajectory(seeds, batch);
+    }
     return result;
   }
 

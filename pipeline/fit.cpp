@@ -64,7 +64,12 @@ PlanFitResult fit(const ModelChoice& model, const FitSettings& settings) {
 }
 
 PlanFitResult fit(const ModelChoice& model, const TrajectoryStore& store, const FitSettings& settings) {
-  FitTask task = task_of(model, settings);
+  FitSettings own = settings;
+  std::vector<int64_t> seeds = settings.seeds.numbers();
+  const std::vector<int64_t> validation = settings.val_seeds.numbers();
+  seeds.insert(seeds.end(), validation.begin(), validation.end());
+  own.label = recorded_labels(store, seeds, settings.label, model.info());
+  FitTask task = task_of(model, own);
   const TrajectoryConfig& config = store.config();
   if (config.model_sha256 != model.info().sha256)
     throw InputError(fmt::format("{}: recorded on another model ({:.12}…, this one is {:.12}…)", store.folder(),

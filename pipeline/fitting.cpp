@@ -5,6 +5,7 @@
 #include "framework/spec.h"
 #include "neural/networks/encoder_features.h"
 #include "neural/predictor/store_record.h"
+#include "pipeline/conditions/conditions.h"
 #include "pipeline/feature_card.h"
 #include "pipeline/provenance.h"
 #include "pipeline/seeds.h"
@@ -45,6 +46,9 @@ PlanFitData recorded(const TrajectoryStore& store, const ModelInfo& model, const
   const int64_t last = batch.x.size(1) - 1;
   return rows_of(both_of(task), model, first, batch.x.select(1, 0).contiguous(), batch.x.select(1, last).contiguous());
 }
+
+// Whether each row's is known.
+bool says_labels(const Tensor& labels) { return labels.defined() && !labels.eq(kUnknownLabel).any().item<bool>(); }
 
 }  // namespace
 
@@ -133,8 +137,33 @@ std::optional<FitData> teacher_end_points(const Sampler& teacher, const Denoiser
                  record_of(teacher, denoiser.info(), task.draw, task.seeds, task.validation_seeds)};
 }
 
+LabelChoice recorded_labels(const TrajectoryStore& store, const std::vector<int64_t>& seeds, const LabelChoice& asked,
+                            const ModelInfo& model) {
+  const ConditionSpec* const spec = label_of(model);
+  const Tensor labels = store.labels(store.rows_of(seeds));
+  if (spec == nullptr || seeds.empty() || !says_labels(labels)) return asked;
+  if (asked) {
+    const Tensor wanted = asked.of(seeds, 0, static_cast<int64_t>(seeds.size()), spec->classes);
+    const Tensor other = wanted.ne(labels).nonzero();
+    if (other.size(0) == 0) return asked;
+    const auto row = other[0][0].item<int64_t>();
+    const auto had = labels[row].item<int64_t>();
+    throw UsageError(fmt::format(
+        "{}: seed {} was recorded with {}, and `class` {} means {}: leave `class` out, or ask for the same",
+        store.folder(), seeds[static_cast<std::size_t>(row)],
+        had == kNoLabel ? "no class" : fmt::format("class {}", had), asked.text(), wanted[row].item<int64_t>()));
+  }
+  const auto first = labels[0].item<int64_t>();
+  if (labels.eq(first).all().item<bool>()) return first == kNoLabel ? LabelChoice() : LabelChoice(first);
+  return LabelChoice::recorded(labels.masked_fill(labels.eq(kNoLabel), spec->null.value_or(kNoLabel)),
+                               made_with_of(store.config()).label);
+}
+
 FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denoiser, const FitTask& task) {
   MadeWith made_with = made_with_of(store.config());
+  if (says_labels(store.labels(store.rows_of(task.seeds))) &&
+      says_labels(store.labels(store.rows_of(task.validation_seeds))))
+    made_with.label = task.draw.label.text();  // recorded_labels has compared them
   require_recorded_for({store.folder(), made_with}, denoiser.info(), task.draw);
   made_with.seeds = format_seeds(task.seeds);
   made_with.validation_seeds = format_seeds(task.validation_seeds);

@@ -58,6 +58,11 @@ struct FitData {
 [[nodiscard]] std::optional<FitData> teacher_end_points(const Sampler& teacher, const Denoiser& denoiser,
                                                         const FitTask& task, const ProgressFn& progress = {});
 
+/// The classes that these seeds were recorded with; `asked` where the store does not say them, or the model takes none.
+/// Throws InputError where a seed is not there, UsageError where `asked` is given and is not what was recorded.
+[[nodiscard]] LabelChoice recorded_labels(const TrajectoryStore& store, const std::vector<int64_t>& seeds,
+                                          const LabelChoice& asked, const ModelInfo& model);
+
 /// Takes them from the first and last points of recorded trajectories. Throws InputError where a seed is not there or a
 /// trajectory did not end well, UsageError where class, guidance or bounds are not those of the task.
 [[nodiscard]] FitData recorded_end_points(const TrajectoryStore& store, const Denoiser& denoiser, const FitTask& task);

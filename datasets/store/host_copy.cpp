@@ -15,7 +15,7 @@ namespace stride {
 namespace {
 
 constexpr Tensor TrajectoryBatch::*kSmall[] = {&TrajectoryBatch::seed, &TrajectoryBatch::nfe, &TrajectoryBatch::sigma,
-                                               &TrajectoryBatch::status};
+                                               &TrajectoryBatch::status, &TrajectoryBatch::label};
 
 Tensor started(const Tensor& from) {
   if (!from.defined() || from.is_cpu()) return from;

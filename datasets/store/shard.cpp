@@ -24,6 +24,8 @@ class Layout final {
     return image_.read(name);
   }
 
+  [[nodiscard]] bool has(const std::string& name) const { return image_.has(name); }
+
   /// The values where they lie in the file.
   [[nodiscard]] std::string_view find(const std::string& name, at::ScalarType type,
                                       const std::vector<int64_t>& shape) const {
@@ -80,6 +82,7 @@ std::string format_shard(const TrajectoryBatch& batch, const TrajectoryConfig& c
   image.dataset("seed", batch.seed);
   image.dataset("nfe", batch.nfe);
   image.dataset("status", batch.status);
+  if (batch.label.defined()) image.dataset("class", batch.label);
   image.dataset("sigma", config.sigmas.empty() ? batch.sigma : at::tensor(config.sigmas, at::kDouble));
   for (const RowDataset& dataset : row_datasets(config)) image.dataset(dataset.name, batch.*dataset.member);
   std::string bytes = image.finish();
@@ -113,6 +116,7 @@ ShardReader::ShardReader(const std::string& folder, const ShardEntry& entry, con
   seed_ = layout.read("seed", at::kLong, {n});
   nfe_ = layout.read("nfe", at::kInt, {n});
   status_ = layout.read("status", at::kChar, {n});
+  if (layout.has("class")) label_ = layout.read("class", at::kLong, {n});
   sigma_ = config.sigmas.empty() ? layout.read("sigma", at::kDouble, {n, config.points()})
                                  : layout.read("sigma", at::kDouble, {config.points()}).expand({n, config.points()});
   for (const RowDataset& dataset : row_datasets(config)) {

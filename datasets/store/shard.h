@@ -32,6 +32,7 @@ class ShardReader final {
   [[nodiscard]] const Tensor& seed() const noexcept { return seed_; }      ///< int64 `[n]`
   [[nodiscard]] const Tensor& nfe() const noexcept { return nfe_; }        ///< int32 `[n]`
   [[nodiscard]] const Tensor& status() const noexcept { return status_; }  ///< int8 `[n]`
+  [[nodiscard]] const Tensor& label() const noexcept { return label_; }    ///< int64 `[n]`; undefined: it has none
   [[nodiscard]] const Tensor& sigma() const noexcept { return sigma_; }    ///< float64 `[n, K]`
   /// The bytes of one trajectory in dataset `index` of row_datasets(config), where they lie in the file; not aligned.
   [[nodiscard]] std::string_view row(std::size_t index, int64_t row) const noexcept {
@@ -41,7 +42,7 @@ class ShardReader final {
 
  private:
   MappedFile file_;
-  Tensor seed_, nfe_, status_, sigma_;
+  Tensor seed_, nfe_, status_, label_, sigma_;
   struct Column {
     std::string_view bytes;
     std::size_t row;  ///< bytes of one

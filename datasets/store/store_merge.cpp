@@ -26,15 +26,12 @@ struct Plan {
   std::vector<StoreIndex::Shard> from;
 };
 
-constexpr const char* kClass = "class";
-
-// Stores of several classes are one kind: what a trajectory is conditioned on is not told apart after a merge, and the
-// merged store names all of them.
+// Stores of several classes are one kind: the merged store names all of them, and each shard says whose class is which.
 class Classes final {
  public:
   // Takes the class out of `config`.
   void add(TrajectoryConfig& config) {
-    const auto found = config.settings.find(kClass);
+    const auto found = config.settings.find(kClassSetting);
     if (found == config.settings.end()) return note("none");
     std::istringstream words(found->second);
     for (std::string word; std::getline(words, word, ',');) note(word);
@@ -74,7 +71,7 @@ Plan plan_of(const std::vector<std::string>& inputs, FileSystem& files) {
       plan.manifest.shards.push_back(std::move(entry));
     }
   }
-  if (const std::string text = classes.text(); text != "none") plan.manifest.config.settings[kClass] = text;
+  if (const std::string text = classes.text(); text != "none") plan.manifest.config.settings[kClassSetting] = text;
   return plan;
 }
 

@@ -13,9 +13,9 @@ namespace stride {
 namespace {
 
 constexpr Tensor TrajectoryBatch::*kMembers[] = {
-    &TrajectoryBatch::x,    &TrajectoryBatch::denoised, &TrajectoryBatch::seed,
-    &TrajectoryBatch::nfe,  &TrajectoryBatch::sigma,    &TrajectoryBatch::status,
-    &TrajectoryBatch::gram, &TrajectoryBatch::pooled,   &TrajectoryBatch::start};
+    &TrajectoryBatch::x,     &TrajectoryBatch::denoised, &TrajectoryBatch::seed, &TrajectoryBatch::nfe,
+    &TrajectoryBatch::sigma, &TrajectoryBatch::status,   &TrajectoryBatch::gram, &TrajectoryBatch::pooled,
+    &TrajectoryBatch::start, &TrajectoryBatch::label};
 
 int64_t values_in(const std::vector<int64_t>& shape) {
   int64_t count = 1;
@@ -78,7 +78,7 @@ Tensor to_integer(const char* name, const Tensor& values, at::ScalarType dtype) 
 }  // namespace
 
 int64_t TrajectoryConfig::row_bytes() const noexcept {
-  int64_t bytes = points() * 8 + 8 + 4 + 1;
+  int64_t bytes = points() * 8 + 8 + 4 + 1 + (settings.contains(kClassSetting) ? 8 : 0);
   for (const RowDataset& dataset : row_datasets(*this)) {
     bytes += values_in(dataset.shape) * static_cast<int64_t>(c10::elementSize(dataset.dtype));
   }
@@ -184,6 +184,10 @@ TrajectoryBatch conform(const TrajectoryBatch& batch, const TrajectoryConfig& co
   if (batch.status.defined()) require_shape("status", batch.status, {n});
   result.status = batch.status.defined() ? to_integer("status", batch.status, at::kChar)
                                          : at::zeros({n}, at::TensorOptions().dtype(at::kChar));
+  if (batch.label.defined()) {
+    require_shape("class", batch.label, {n});
+    result.label = to_integer("class", batch.label, at::kLong);
+  }
   return result;
 }
 

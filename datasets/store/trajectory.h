@@ -9,6 +9,9 @@
 
 namespace stride {
 
+/// The setting of a store that names the class, or the classes, of its trajectories.
+inline constexpr const char* kClassSetting = "class";
+
 /// What all trajectories of one store have in common. A store is only ever extended by its own kind.
 struct TrajectoryConfig {
   std::string model_sha256;
@@ -37,6 +40,10 @@ inline constexpr int64_t kPooledStatistics = 7;
 /// What `start` says of x_T/σ_T: mean, standard deviation, means of four quarters.
 inline constexpr int64_t kStartStatistics = 6;
 
+/// What TrajectoryBatch::label has for a trajectory without a class, and where a store of an earlier version does not
+/// say which of several it is.
+inline constexpr int64_t kNoLabel = -1, kUnknownLabel = -2;
+
 /// `n` trajectories. With TrajectoryConfig::features they have no states, but gram, pooled and start.
 struct TrajectoryBatch {
   Tensor x;         ///< `[n, K, …]` the state at each point of the grid
@@ -45,6 +52,7 @@ struct TrajectoryBatch {
   Tensor nfe;       ///< int32 `[n]`
   Tensor sigma;     ///< float64 `[n, K]`; when appending undefined if the config has the sigmas
   Tensor status;    ///< int8 `[n]`, as in run_state.h; when appending undefined for all ok
+  Tensor label;     ///< int64 `[n]`, the class, kNoLabel or kUnknownLabel; undefined: the model takes none
   Tensor gram;      ///< float64 `[n, V, V]`, V = K + steps: inner products (docs/store.md says of what)
   Tensor pooled;    ///< float64 `[n, steps, 7]`: kPooledStatistics of each denoised image
   Tensor start;     ///< float64 `[n, 6]`: kStartStatistics

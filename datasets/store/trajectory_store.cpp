@@ -1,12 +1,14 @@
 #include "datasets/store/trajectory_store.h"
 
 #include "framework/error.h"
+#include "framework/shapes.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <numeric>
 #include <unordered_map>
@@ -24,9 +26,14 @@ struct Target {
   char* bytes;
 };
 
-std::vector<int64_t> prepend(int64_t n, std::vector<int64_t> shape) {
-  shape.insert(shape.begin(), n);
-  return shape;
+/// Of shards that do not say it themselves, as those of earlier versions.
+int64_t label_of_all(const TrajectoryConfig& config) {
+  const auto found = config.settings.find(kClassSetting);
+  if (found == config.settings.end()) return kNoLabel;
+  int64_t label = 0;
+  const char* const end = found->second.data() + found->second.size();
+  const auto read = std::from_chars(found->second.data(), end, label);
+  return read.ec == std::errc() && read.ptr == end && label >= 0 ? label : kUnknownLabel;
 }
 
 }  // namespace
@@ -67,13 +74,35 @@ std::vector<int64_t> TrajectoryStore::ok_rows() const {
   return rows;
 }
 
-TrajectoryBatch TrajectoryStore::batch(const std::vector<int64_t>& rows, at::ScalarType dtype) const {
-  const auto n = static_cast<int64_t>(rows.size());
-  const TrajectoryConfig& config = this->config();
+void TrajectoryStore::require_rows(const std::vector<int64_t>& rows) const {
   for (const int64_t row : rows) {
     if (row < 0 || row >= size()) throw UsageError(fmt::format("row {} of {}, which has {}", row, folder(), size()));
   }
+}
+
+Tensor TrajectoryStore::labels(const std::vector<int64_t>& rows) const {
+  require_rows(rows);
+  const int64_t otherwise = label_of_all(config());
+  bool known = otherwise != kNoLabel;
+  std::vector<int64_t> out;
+  out.reserve(rows.size());
+  const StoreIndex& index = shards_->index();
+  for (const int64_t wanted : rows) {
+    const std::size_t place = index.shard_of(wanted);
+    const Tensor& label = shards_->shard(place).label();
+    known = known || label.defined();
+    out.push_back(label.defined() ? label.const_data_ptr<int64_t>()[wanted - index.shards()[place].first_row]
+                                  : otherwise);
+  }
+  return known ? at::tensor(out, at::kLong) : Tensor();
+}
+
+TrajectoryBatch TrajectoryStore::batch(const std::vector<int64_t>& rows, at::ScalarType dtype) const {
+  const auto n = static_cast<int64_t>(rows.size());
+  const TrajectoryConfig& config = this->config();
+  require_rows(rows);
   TrajectoryBatch out;
+  out.label = labels(rows);
   out.seed = at::empty({n}, at::kLong);
   out.nfe = at::empty({n}, at::kInt);
   out.sigma = at::empty({n, config.points()}, at::kDouble);
@@ -81,7 +110,7 @@ TrajectoryBatch TrajectoryStore::batch(const std::vector<int64_t>& rows, at::Sca
   std::vector<Target> targets;
   for (const RowDataset& dataset : row_datasets(config)) {
     Tensor& values = out.*dataset.member;
-    values = at::empty(prepend(n, dataset.shape), at::TensorOptions().dtype(dataset.dtype));
+    values = at::empty(prepend({n}, dataset.shape), at::TensorOptions().dtype(dataset.dtype));
     targets.push_back({targets.size(), static_cast<char*>(values.mutable_data_ptr())});
   }
   auto* seed = out.seed.mutable_data_ptr<int64_t>();

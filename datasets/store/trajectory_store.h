@@ -29,6 +29,10 @@ class TrajectoryStore final {
   /// The rows whose samples ended well (status ok).
   [[nodiscard]] std::vector<int64_t> ok_rows() const;
 
+  /// The class of each of these rows, int64 `[n]`: TrajectoryBatch::label; undefined where the store knows of none.
+  /// Throws UsageError when a row is out of range.
+  [[nodiscard]] Tensor labels(const std::vector<int64_t>& rows) const;
+
   /// Copies of the rows, in that order, with every member that such a store has; x and denoised in `dtype`. Throws
   /// UsageError when a row is out of range.
   [[nodiscard]] TrajectoryBatch batch(const std::vector<int64_t>& rows, at::ScalarType dtype = at::kFloat) const;
@@ -38,6 +42,8 @@ class TrajectoryStore final {
   [[nodiscard]] const std::shared_ptr<const ShardSet>& shards() const noexcept { return shards_; }
 
  private:
+  void require_rows(const std::vector<int64_t>& rows) const;
+
   std::shared_ptr<const ShardSet> shards_;
   std::vector<int64_t> seeds_;
 };

@@ -32,13 +32,6 @@ const ConditionSpec* find(const ModelInfo& model, const std::string& name) {
   return found == model.conditions.end() ? nullptr : &*found;
 }
 
-// The condition that `class` means: the first of labels.
-const ConditionSpec* label_of(const ModelInfo& model) {
-  const auto found = std::find_if(model.conditions.begin(), model.conditions.end(),
-                                  [](const ConditionSpec& spec) { return spec.classes > 0; });
-  return found == model.conditions.end() ? nullptr : &*found;
-}
-
 void require_labels(const Tensor& labels, const ConditionSpec& spec, const std::string& what) {
   Tensor bad = labels.lt(0).logical_or(labels.ge(spec.classes));
   if (spec.null) bad = bad.logical_and(labels.ne(*spec.null));
@@ -152,6 +145,12 @@ Tensor on(const Tensor& all, const DrawSettings& settings, int64_t first, int64_
 
 }  // namespace
 
+const ConditionSpec* label_of(const ModelInfo& model) {
+  const auto found = std::find_if(model.conditions.begin(), model.conditions.end(),
+                                  [](const ConditionSpec& spec) { return spec.classes > 0; });
+  return found == model.conditions.end() ? nullptr : &*found;
+}
+
 ConditionRows condition_rows(const std::map<std::string, Tensor>& tensors, const std::string& where,
                              const ModelInfo& model, std::size_t seeds) {
   ConditionRows out;
@@ -223,6 +222,20 @@ BatchState make_condition(const ModelInfo& model, const DrawSettings& settings, 
   }
   if (settings.guidance.active() && !rows.negative.empty()) slots.insert(slots.end(), none.begin(), none.end());
   return BatchState(std::move(slots));
+}
+
+Tensor label_rows(const ModelInfo& model, const DrawSettings& settings, int64_t first, int64_t n) {
+  const ConditionSpec* const spec = label_of(model);
+  if (spec == nullptr) return {};
+  const auto given = settings.conditions.values.find(spec->name);
+  Tensor labels;
+  if (given != settings.conditions.values.end())
+    labels = on(given->second, settings, first, n).to(at::kCPU, at::kLong);
+  else if (settings.label)
+    labels = settings.label.of(settings.seeds, first, n, spec->classes);
+  else
+    return at::full({n}, -1, at::TensorOptions().dtype(at::kLong));
+  return spec->null ? labels.masked_fill(labels.eq(*spec->null), -1) : labels;
 }
 
 BatchState any_condition(const ModelInfo& model, int64_t n, const at::Device& device) {

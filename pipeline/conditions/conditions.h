@@ -37,6 +37,12 @@ void settle_conditions(DrawSettings& settings, const ModelInfo& model, bool guid
 /// guidance where the settings say what stands for "none". What nobody gave is "none" where the model knows that.
 [[nodiscard]] BatchState make_condition(const ModelInfo& model, const DrawSettings& settings, int64_t first, int64_t n);
 
+/// The label of each of them, int64 `[n]` on the CPU, −1 where it is none; undefined: the model takes no labels.
+[[nodiscard]] Tensor label_rows(const ModelInfo& model, const DrawSettings& settings, int64_t first, int64_t n);
+
+/// The condition that `class` means, the first of labels; nullptr: the model takes none.
+[[nodiscard]] const ConditionSpec* label_of(const ModelInfo& model);
+
 /// Some condition for n rows, whichever: for measuring time.
 [[nodiscard]] BatchState any_condition(const ModelInfo& model, int64_t n, const at::Device& device);
 

@@ -79,11 +79,18 @@ LabelChoice LabelChoice::listed(Tensor labels, std::string sha256) {
   return out;
 }
 
+LabelChoice LabelChoice::recorded(Tensor labels, std::string text) {
+  LabelChoice out = listed(std::move(labels), "");
+  out.text_ = std::move(text);
+  return out;
+}
+
 std::optional<int64_t> LabelChoice::one() const noexcept {
   return kind_ == Kind::one ? std::optional(first_) : std::nullopt;
 }
 
 std::string LabelChoice::text() const {
+  if (!text_.empty()) return text_;
   switch (kind_) {
     case Kind::none:
       return "";
@@ -112,6 +119,7 @@ Tensor LabelChoice::of(const std::vector<int64_t>& seeds, int64_t first, int64_t
     if (kind_ == Kind::random) values[i] = philox_below(seed, classes, NoiseStream::label);
   }
   if (kind_ == Kind::list) labels = list.narrow(0, first, n).contiguous();
+  if (!text_.empty()) return labels;  // the model took them before
   const auto* const found = labels.const_data_ptr<int64_t>();
   const int64_t low = kind_ == Kind::one || kind_ == Kind::range ? first_
                       : n == 0                                   ? 0

@@ -26,11 +26,14 @@ class LabelChoice final {
   /// int64 `[N]`, with the hash of the file that they are from.
   [[nodiscard]] static LabelChoice listed(Tensor labels, std::string sha256);
 
+  /// int64 `[N]` as they were recorded, the model's own label for none among them, with what text() says of them.
+  [[nodiscard]] static LabelChoice recorded(Tensor labels, std::string text);
+
   /// Whether there is a label.
   explicit operator bool() const noexcept { return kind_ != Kind::none; }
   /// The one label; none: there is none, or not one for all.
   [[nodiscard]] std::optional<int64_t> one() const noexcept;
-  /// "3", "0-9", "random", "list:0123456789ab" (of the list's hash); empty: none.
+  /// "3", "0-9", "random", "list:0123456789ab" (of the list's hash), or what was recorded; empty: none.
   [[nodiscard]] std::string text() const;
   /// Labels of the n seeds from the `first`-th on, of a model with so many classes: int64 `[n]` on the CPU. Throws
   /// UsageError on a label that is none of them, and on a list of another length than `seeds`.
@@ -44,7 +47,7 @@ class LabelChoice final {
 
   Kind kind_ = Kind::none;
   int64_t first_ = 0, last_ = 0;
-  std::string sha256_;
+  std::string sha256_, text_;
 };
 
 /// Whether what LabelChoice::text says of one run, or several of them joined by commas, holds every label that `here`,

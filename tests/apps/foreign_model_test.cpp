@@ -1,5 +1,6 @@
 // Somebody else's network through the command line.
 #include "datasets/files/samples_file.h"
+#include "datasets/store/trajectory_store.h"
 #include "framework/files/file.h"
 #include "framework/files/safetensors.h"
 #include "tests/apps/in_process.h"
@@ -117,6 +118,12 @@ TEST_CASE("foreign model cli: record, merge, fit and evaluate carry classes and 
   REQUIRE(merged.code == 0);
   const auto store = nlohmann::json::parse(read_file(model / "both/manifest.json"));
   CHECK(store.dump().find("\"class\":\"0-3,random\"") != std::string::npos);
+  const TrajectoryStore both(model / "both");
+  const Tensor labels = both.labels(both.rows_of({0, 1, 6, 7}));
+  CHECK(labels.equal(at::tensor({0, 1, 2, 3}, at::kLong)));
+  const Tensor random = both.labels(both.rows_of({8, 9, 10, 11, 12, 13, 14, 15}));
+  CHECK(
+      (random.ge(0).all().item<bool>() && random.le(9).all().item<bool>() && random.ne(random[0]).any().item<bool>()));
   good({"fit", "--nfe", "2", "--teacher", "euler:steps=4", "--seeds", "0-3", "--val-seeds", "10-13", "--restarts", "1",
         "--iterations", "1", "--class", "0-8", "--outdir", model / "fitted"});
   good({"fit", "--nfe", "2", "--teacher", "euler:steps=4", "--seeds", "0-3", "--val-seeds", "10-13", "--restarts", "1",
@@ -133,6 +140,44 @@ TEST_CASE("foreign model cli: record, merge, fit and evaluate carry classes and 
                                    "--trust-model", "--cond", model / "cond.safetensors", "--outdir", model / "two"});
   CHECK(none.code == 2);
   CHECK_THAT(none.err, contains("was made with class 0-8, and this run has no class"));
+
+  // A step predictor that is trained on two such stores is for the classes of both, and no others.
+  good({"record", "--solver", "euler", "--steps", "8", "--seeds", "0-15", "--class", "0-3", "--outdir", model / "c"});
+  good({"record", "--solver", "euler", "--steps", "8", "--seeds", "16-31", "--class", "6", "--outdir", model / "d"});
+  REQUIRE(run(model, {"merge", model / "cd", model / "c", model / "d"}).code == 0);
+  const Outcome trained = run(model, {"train-predictor", "--store", model / "cd", "--training-steps", "20", "--out",
+                                      model / "predictor.safetensors", "--outdir", model / "trained", "--quiet"});
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  for (const char* label : {"1", "6", "2-3"})
+    good({"sample", "--solver", "dpmpp_2m", "--policy", "predictor:" + (model / "predictor.safetensors"), "--seeds",
+          "40-43", "--class", label, "--outdir", model / ("class-" + std::string(label))});
+  const Outcome other =
+      run(model, {"sample", "--solver", "dpmpp_2m", "--policy", "predictor:" + (model / "predictor.safetensors"),
+                  "--seeds", "40-43", "--class", "5", "--model", model.card(), "--trust-model", "--cond",
+                  model / "cond.safetensors", "--device", "cpu", "--outdir", model / "five"});
+  CHECK(other.code == 2);
+  CHECK_THAT(other.err, contains("was made with class 0-3,6, and this run has class 5"));
+}
+
+TEST_CASE("foreign model cli: memory that runs out in a network is told, and backed off from", "[foreign]") {
+#ifndef __SANITIZE_ADDRESS__  // whose own allocator ends the process
+  ForeignFolder model;
+  model.shape = "[1, 2, 2]";
+  model.code(
+      testing::scripted("def forward(self, x, t):\n  n = 1\n  if x.size(0) > 2:\n    n = 288230376151711744\n"
+                        "  return x * torch.ones([n])[0]\n"));
+  model.more = "prediction = \"denoised\"\ntime = \"sigma\"\n";
+  model.write();
+  const Outcome out = run(model, sampled(model, {"--trust-model", "--seeds", "0-7", "--batch", "8"}));
+  CHECK(out.code == 5);
+  CHECK_THAT(out.err, contains("out of memory; try a smaller --batch than 8, or --oom backoff"));
+  const Outcome less =
+      run(model, sampled(model, {"--trust-model", "--seeds", "0-7", "--batch", "8", "--oom", "backoff"}));
+  INFO(less.err);
+  CHECK(less.code == 0);
+  CHECK(ends(model).size() == 8);
+#endif
 }
 
 }  // namespace stride

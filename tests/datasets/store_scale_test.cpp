@@ -199,6 +199,35 @@ TEST_CASE("store merge: stores of several classes are one kind, and the new stor
   CHECK_FALSE(StoreIndex(folder / "none").config().settings.contains("class"));
 }
 
+TEST_CASE("store merge: each trajectory keeps its class") {
+  const TemporaryFolder folder;
+  const auto of_classes = [&](const std::string& name, int64_t first, const std::string& text, const Tensor& labels) {
+    TrajectoryConfig config = small_config();
+    if (!text.empty()) config.settings["class"] = text;
+    TrajectoryBatch batch = trajectories_of(seeds_from(first, 4), config);
+    batch.label = labels;
+    TrajectoryWriter writer(folder / name, config);
+    writer.append(batch);
+    writer.seal();
+  };
+  of_classes("a", 0, "0-2", at::tensor({0, 1, 2, 0}));
+  of_classes("b", 10, "", at::full({4}, kNoLabel));
+  of_classes("c", 20, "7", {});    // of an earlier version, which says it in the manifest alone
+  of_classes("d", 30, "0-3", {});  // the same, of several classes
+  CHECK(merge_stores({folder / "a", folder / "b"}, folder / "ab") == 8);
+  const TrajectoryStore some(folder / "ab");
+  CHECK(some.config().settings.at("class") == "0-2,none");
+  CHECK(some.batch(some.rows_of({12, 2, 1, 3})).label.equal(at::tensor({-1, 2, 1, 0}, at::kLong)));
+  CHECK(TrajectoryStore(folder / "c").labels({3, 0}).equal(at::tensor({7, 7}, at::kLong)));
+  CHECK(TrajectoryStore(folder / "d").labels({0}).item<int64_t>() == kUnknownLabel);
+  CHECK(merge_stores({folder / "ab", folder / "c"}, folder / "all") == 12);
+  const TrajectoryStore all(folder / "all");
+  CHECK(all.labels(all.rows_of({20, 1})).equal(at::tensor({kUnknownLabel, int64_t{1}}, at::kLong)));
+  CHECK(verify_store(folder / "all").ok());
+  record(folder / "plain", seeds_from(40, 4), small_config());
+  CHECK_FALSE(TrajectoryStore(folder / "plain").labels({0}).defined());
+}
+
 TEST_CASE("store merge: whichever operation fails, the new store is there whole or not at all") {
   const TemporaryFolder folder;
   const TrajectoryConfig config = small_config();

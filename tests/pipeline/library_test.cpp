@@ -1,6 +1,7 @@
 // The library's functions: sample, fit, record.
 #include "framework/error.h"
 #include "framework/fixed_grid.h"
+#include "framework/models/gaussian_mixture.h"
 #include "neural/predictor/train_predictor.h"
 #include "pipeline/fit.h"
 #include "pipeline/record.h"
@@ -12,6 +13,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include <numeric>
 
 namespace stride {
 namespace {
@@ -206,6 +209,57 @@ TEST_CASE("a plan fitted to a store has the store's range", "[library]") {
   CHECK(fit(denoiser, store, settings).plan.sigmas.back() == Approx(0.5));
   settings.sigma_min = 0.1;
   CHECK_THROWS_WITH(fit(denoiser, store, settings), contains("end at 0.5"));
+}
+
+TEST_CASE("a plan fitted to stores of several classes takes each trajectory's own", "[library]") {
+  ModelInfo info;
+  info.shape = {2};
+  info.conditions = {{.name = "class", .classes = 3, .shape = {}}};
+  const GaussianMixture denoiser(
+      info,
+      {.weights = {1, 1, 1}, .means = {{-1, 0.5}, {1, 0}, {0.2, -1}}, .std = {0.2, 0.4, 0.3}, .classes = {0, 1, 2}});
+  const testing::TemporaryFolder folder;
+  const auto recorded = [&](const std::string& name, const LabelChoice& label, const std::string& seeds) {
+    (void)record(denoiser, "heun", {.steps = 12, .label = label}, seeds, folder / name);
+    return folder / name;
+  };
+  const std::vector<std::string> parts = {recorded("range", "0-1", "0-15"), recorded("one", 2, "16-31"),
+                                          recorded("none", {}, "100-107"), recorded("random", "random", "108-131")};
+  (void)merge_stores(parts, folder / "all");
+  const TrajectoryStore all(folder / "all");
+  CHECK(all.config().settings.at("class") == "0-1,2,none,random");
+  CHECK(all.labels(all.rows_of({0, 1, 16, 100})).equal(at::tensor({0, 1, 2, -1}, at::kLong)));
+
+  std::vector<int64_t> seeds(64);
+  std::iota(seeds.begin(), seeds.begin() + 32, 0);
+  std::iota(seeds.begin() + 32, seeds.end(), 100);
+  FitSettings same = quick_fit();
+  same.label = LabelChoice::recorded(all.labels(all.rows_of(seeds)), "as in the store");
+  const Plan fitted = fit(denoiser, all, quick_fit()).plan, wanted = fit(denoiser, same).plan;
+  CHECK(fitted.sigmas == wanted.sigmas);
+  CHECK(fitted.weights == wanted.weights);
+  CHECK(fitted.made_with.label == "0-1,2,none,random");
+  fitted.save(folder / "plan.json");
+  const auto run = [&](const LabelChoice& label) {
+    return sample(denoiser, "plan:" + (folder / "plan.json"), {.label = label}, "0-1");
+  };
+  CHECK_NOTHROW(run(2));
+  CHECK_NOTHROW(run({}));
+
+  // Of part of it, the classes of that part; asked for, they are compared.
+  FitSettings part = quick_fit();
+  part.seeds = "16-31";
+  part.val_seeds = "100-107";
+  CHECK(fit(denoiser, all, part).plan.made_with.label == "0-1,2,none,random");
+  part.val_seeds = "16-23";
+  CHECK_THROWS_AS(fit(denoiser, all, part), UsageError);  // seeds to choose by are others
+  part.seeds = "16-23";
+  part.val_seeds = "24-31";
+  CHECK(fit(denoiser, all, part).plan.made_with.label == "2");
+  part.label = 2;
+  CHECK(fit(denoiser, all, part).plan.made_with.label == "2");
+  part.label = "0-2";
+  CHECK_THROWS_WITH(fit(denoiser, all, part), contains("seed 16 was recorded with class 2, and `class` 0-2 means 1"));
 }
 
 TEST_CASE("record goes on where a store ends, and keeps what it is asked to", "[library]") {

@@ -12,7 +12,9 @@ bool is_out_of_memory(const std::exception& error) noexcept {
   const auto* const torch = dynamic_cast<const c10::Error*>(&error);
   if (dynamic_cast<const c10::OutOfMemoryError*>(torch) != nullptr) return true;
   const char* const text = torch != nullptr ? torch->what_without_backtrace() : error.what();
-  return std::strstr(text, "DefaultCPUAllocator:") != nullptr || std::strstr(text, "CUDA out of memory") != nullptr;
+  for (const char* words : {"DefaultCPUAllocator:", "CUDA out of memory", "CUDA error: out of memory"})
+    if (std::strstr(text, words) != nullptr) return true;
+  return false;
 }
 
 }  // namespace stride

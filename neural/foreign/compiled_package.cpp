@@ -5,6 +5,7 @@
 #include "framework/out_of_memory.h"
 #include "framework/text_list.h"
 #include "neural/foreign/foreign_call.h"
+#include "neural/foreign/memory_watch.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -141,21 +142,22 @@ Tensor as_compiled(const Tensor& input) {
 
 struct CompiledPackage::Impl {
   std::string where;
-  Constants constants;  // the package refers to their memory
-  std::unique_ptr<Loader> loader;
-  std::mutex mutex;  // one run at a time: it has one set of buffers
+  at::Device device;
+  Constants constants = {};  // the package refers to their memory
+  std::unique_ptr<Loader> loader = {};
+  std::mutex mutex = {};  // one run at a time: it has one set of buffers
 };
 
 CompiledPackage::CompiledPackage(const std::string& path, const std::string& where, const at::Device& device,
                                  std::size_t inputs, const std::string& meant, const Constants& constants)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->where = where;
+    : impl_(new Impl{.where = where, .device = device}) {
   require_device(metadata_of(path, where), where, device);
+  const MemoryWatch memory(device);
   try {
     impl_->loader = std::make_unique<Loader>(path, "model", /*run_single_threaded=*/true, /*num_runners=*/1,
                                              device.is_cuda() ? device.index() : static_cast<c10::DeviceIndex>(-1));
   } catch (const std::exception& error) {
-    if (is_out_of_memory(error)) throw;
+    if (memory.ran_out() || is_out_of_memory(error)) rethrow_foreign(error, where, /*ran_out=*/true);
     no_package(where, error);
   }
   require_inputs(*impl_->loader, where, inputs, meant);
@@ -164,7 +166,7 @@ CompiledPackage::CompiledPackage(const std::string& path, const std::string& whe
     constants.empty() ? require_constants(*impl_->loader, where)
                       : give_constants(*impl_->loader, where, impl_->constants);
   } catch (const std::exception& error) {
-    rethrow_foreign(error, where);
+    rethrow_foreign(error, where, memory.ran_out());
   }
 }
 
@@ -177,12 +179,13 @@ Tensor CompiledPackage::operator()(std::vector<Tensor> inputs) const {
           fmt::format("{}: a compiled package has no gradients: take the network as TorchScript", impl_->where));
     input = as_compiled(input);
   }
+  const MemoryWatch memory(impl_->device);
   try {
     const std::lock_guard lock(impl_->mutex);
     std::vector<Tensor> answers = impl_->loader->boxed_run(std::move(inputs));
     return answers.empty() ? Tensor() : std::move(answers.front());
   } catch (const std::exception& error) {
-    rethrow_foreign(error, impl_->where);
+    rethrow_foreign(error, impl_->where, memory.ran_out());
   }
 }
 

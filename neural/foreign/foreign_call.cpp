@@ -32,8 +32,10 @@ std::string foreign_message(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
-void rethrow_foreign(const std::exception& error, const std::string& where) {
+void rethrow_foreign(const std::exception& error, const std::string& where, bool ran_out) {
   if (dynamic_cast<const Error*>(&error) != nullptr || is_out_of_memory(error)) throw;
+  if (ran_out)
+    throw c10::OutOfMemoryError({__func__, __FILE__, __LINE__}, fmt::format("{}: the network found no memory", where));
   throw c10::Error({__func__, __FILE__, __LINE__},
                    fmt::format("{}: the network failed: {}", where, foreign_message(error)));
 }

@@ -30,6 +30,7 @@ TEST_CASE("out of memory: known by its class, and by the words of what has none"
   CHECK(seen([] { (void)at::empty({int64_t{1} << 58}, at::kChar); }));
 #endif
   CHECK(seen([] { throw std::runtime_error("The following operation failed: CUDA out of memory. Tried to…"); }));
+  CHECK(seen([] { throw std::runtime_error("CUDA error: out of memory at model_base.h"); }));
   CHECK_FALSE(seen([] { TORCH_CHECK(false, "sizes differ"); }));
   CHECK_FALSE(seen([] { throw std::runtime_error("a.h5: no such name"); }));
   CHECK_FALSE(seen([] { throw ResourceError("the disk is full"); }));

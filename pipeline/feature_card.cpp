@@ -3,8 +3,10 @@
 #include "framework/error.h"
 #include "framework/files/file.h"
 #include "framework/files/hash.h"
+#include "neural/foreign/scripted_features.h"
 #include "neural/networks/features.h"
-#include "neural/networks/scripted_features.h"
+#include "pipeline/models/foreign_code.h"
+#include "pipeline/models/model_files.h"
 #include "pipeline/sample_source.h"
 #include "pipeline/toml_reader.h"
 
@@ -17,14 +19,51 @@
 namespace stride {
 namespace {
 
-struct FeatureCard {
-  std::string kind = "native", name, file, sha256;
-  std::optional<int64_t> size;
-  std::optional<std::vector<int64_t>> shape;
-  ScriptedInput input;
-};
+void require_size(const FeatureCard& card, const std::string& where, int64_t found) {
+  if (card.size && *card.size != found)
+    throw InputError(fmt::format("{}: the card promises {} features, the network has {}", where, *card.size, found));
+}
 
-FeatureCard parse_card(const std::string& text, const std::string& where) {
+LoadedFeatures native(const NamedBytes& file, const at::Device& device) {
+  LoadedFeatures out;
+  out.sha256 = sha256(file.bytes);
+  const auto network =
+      std::make_shared<const FeatureNetwork>(parse_safetensors(file.bytes, file.where), file.where, out.sha256);
+  out.name = network->name();
+  out.shape = network->config().shape;
+  out.run = [network, device](const Tensor& images) { return network->features(images, device); };
+  return out;
+}
+
+LoadedFeatures from_card(const FeatureRequest& request) {
+  const std::string& where = request.features;
+  const FeatureCard card = parse_feature_card(read_file(where), where);
+  const std::string path = model_path(where, card.file);
+  LoadedFeatures out;
+  if (card.kind == "native") {
+    out = native({model_bytes(where, card.file, card.sha256), path}, request.device);
+    out.name = card.name;
+    if (card.shape && *card.shape != out.shape)
+      throw InputError(fmt::format("{}: the card's shape is not that of {}", where, path));
+    return out;
+  }
+  require_trust(request.trust, fmt::format("`features` {}", where), path);
+  const std::string bytes = model_bytes(where, card.file, card.sha256);
+  out.sha256 = sha256(bytes);
+  out.name = card.name;
+  if (card.shape) out.shape = *card.shape;
+  const auto network = std::make_shared<const ScriptedFeatures>(bytes, path, card.input, request.device);
+  out.run = [network, card, where](const Tensor& images) {
+    Tensor features = network->features(images);
+    require_size(card, where, features.size(1));
+    return features;
+  };
+  return out;
+}
+
+}  // namespace
+
+FeatureCard parse_feature_card(const std::string& text, const std::string& where) {
   const toml::table root = parse_toml_text(text, where);
   TomlReader top(root, where, "");
   const toml::table* table = top.table("features");
@@ -60,62 +99,6 @@ FeatureCard parse_card(const std::string& text, const std::string& where) {
   return card;
 }
 
-void require_size(const FeatureCard& card, const std::string& where, int64_t found) {
-  if (card.size && *card.size != found)
-    throw InputError(fmt::format("{}: the card promises {} features, the network has {}", where, *card.size, found));
-}
-
-LoadedFeatures native(const NamedBytes& file, const std::string& promised, const at::Device& device) {
-  LoadedFeatures out;
-  out.sha256 = sha256(file.bytes);
-  if (!promised.empty() && promised != out.sha256)
-    throw InputError(fmt::format("{}: has SHA-256 {}, but its card promises {}: another file, or a damaged one",
-                                 file.where, out.sha256, promised));
-  const auto network =
-      std::make_shared<const FeatureNetwork>(parse_safetensors(file.bytes, file.where), file.where, out.sha256);
-  out.name = network->name();
-  out.shape = network->config().shape;
-  out.run = [network, device](const Tensor& images) { return network->features(images, device); };
-  return out;
-}
-
-LoadedFeatures from_card(const FeatureRequest& request) {
-  const std::string& where = request.features;
-  const FeatureCard card = parse_card(read_file(where), where);
-  const std::string path = (std::filesystem::path(where).parent_path() / card.file).string();
-  LoadedFeatures out;
-  if (card.kind == "native") {
-    out = native({read_file(path), path}, card.sha256, request.device);
-    out.name = card.name;
-    if (card.shape && *card.shape != out.shape)
-      throw InputError(fmt::format("{}: the card's shape is not that of {}", where, path));
-    return out;
-  }
-  if (!request.trust) {
-    throw UsageError(
-        fmt::format("`features` {}: {} is TorchScript, a program that this one would run; give `trust_model` if you "
-                    "know where it is "
-                    "from",
-                    where, path));
-  }
-  std::string bytes = read_file(path);
-  out.sha256 = sha256(bytes);
-  if (!card.sha256.empty() && card.sha256 != out.sha256)
-    throw InputError(fmt::format("{}: has SHA-256 {}, but the card {} promises {}: another file, or a damaged one",
-                                 path, out.sha256, where, card.sha256));
-  out.name = card.name;
-  if (card.shape) out.shape = *card.shape;
-  const auto network = std::make_shared<const ScriptedFeatures>(bytes, path, card.input, request.device);
-  out.run = [network, card, where](const Tensor& images) {
-    Tensor features = network->features(images);
-    require_size(card, where, features.size(1));
-    return features;
-  };
-  return out;
-}
-
-}  // namespace
-
 LoadedFeatures load_features(const FeatureRequest& request) {
   std::error_code none;
   if (std::filesystem::is_directory(request.features, none)) {
@@ -123,7 +106,7 @@ LoadedFeatures load_features(const FeatureRequest& request) {
     if (file_exists(card)) return load_features({card, request.quantisation, request.trust, request.device});
   }
   if (request.features.ends_with(".toml")) return from_card(request);
-  return native(find_bytes("`features`", request.features, true), "", request.device);
+  return native(find_bytes("`features`", request.features, true), request.device);
 }
 
 }  // namespace stride

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "framework/tensor.h"
+#include "neural/foreign/scripted_features.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,7 @@ struct LoadedFeatures {
   std::vector<int64_t> shape;                       ///< of the images it takes; empty: of any height and width
 };
 
-/// Of `request.features`: a native network's safetensors file, the name of an embedded network, or a card with a table
-/// [features]:
+/// A card with a table [features]:
 ///
 ///   kind = "native"               # or "torchscript": a file of code, run only with FeatureRequest::trust
 ///   name = "inception"
@@ -36,8 +37,18 @@ struct LoadedFeatures {
 ///   resize = [299, 299]           # torchscript: bilinear, align_corners false, no antialiasing; none: as they are
 ///   input = "signed"              # what it takes: [−1, 1] ("signed"), [0, 1] ("unit"), uint8 0 to 255 ("byte")
 ///   return_features = true        # torchscript: call it with return_features=True (StyleGAN's and EDM's detectors)
-///
-/// Throws InputError on a malformed card or file, UsageError on an unknown key and where trust is missing.
+struct FeatureCard {
+  std::string kind = "native", name, file, sha256;
+  std::optional<int64_t> size;
+  std::optional<std::vector<int64_t>> shape;
+  ScriptedInput input;
+};
+
+/// `where` starts every message. Throws InputError on a malformed card, UsageError on an unknown key.
+[[nodiscard]] FeatureCard parse_feature_card(const std::string& text, const std::string& where);
+
+/// Of `request.features`: a native network's safetensors file, the name of an embedded network, or a card. Throws
+/// InputError on a malformed card or file, UsageError on an unknown key and where trust is missing.
 [[nodiscard]] LoadedFeatures load_features(const FeatureRequest& request);
 
 }  // namespace stride

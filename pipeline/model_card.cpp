@@ -177,24 +177,9 @@ void read_noise_schedule(TomlReader& reader, const std::string& where, ModelCard
   card.noise_schedule = std::move(spec);
 }
 
-void read_batches(TomlReader& reader, ModelCard& card) {
-  const toml::node* node = reader.node("batches");
-  if (node == nullptr) return;
-  if (const auto* text = node->as_string()) {
-    if (text->get() != "dynamic") reader.fail("batches", "is \"dynamic\" or a list of sizes");
-    return;
-  }
-  card.batches = reader.integers("batches").value_or(std::vector<int64_t>{});
-  if (card.batches.empty()) reader.fail("batches", "is \"dynamic\" or a list of sizes");
-  for (const int64_t size : card.batches) {
-    if (size < 1 || size > kLargestBatch)
-      reader.fail("batches", fmt::format("must hold positive sizes, at most {}", kLargestBatch));
-  }
-}
-
 void read_network(TomlReader& reader, const std::string& where, ModelCard& card) {
   if (is_foreign(card.info.kind)) {
-    card.foreign = read_foreign_card(reader, where, card.info.kind);
+    card.foreign = read_foreign_card(reader, where, "model", card.info.kind);
     card.file = card.foreign->code.front().file;
     card.file_sha256 = foreign_identity(*card.foreign, card.foreign->weights_sha256);
   } else {
@@ -216,9 +201,7 @@ void read_network(TomlReader& reader, const std::string& where, ModelCard& card)
   } catch (const UsageError& error) {
     reader.fail("time", fmt::format("is '{}': {}", card.time, error.what()));
   }
-  read_batches(reader, card);
-  if (card.foreign && card.foreign->code.front().batch > 0 && reader.node("batches") != nullptr)
-    reader.fail("batches", "follows from `packages`, each of which has its own `batch`");
+  card.batches = read_batches(reader, card.foreign ? &*card.foreign : nullptr);
   read_noise_schedule(reader, where, card);
   if (card.time == "timestep" && !card.noise_schedule)
     reader.fail("noise_schedule", "is missing: the network takes timesteps, of which it says what they mean");
@@ -230,7 +213,12 @@ ModelCard parse_model_card(const std::string& text, const std::string& where) {
   const toml::table root = parse_toml_text(text, where);
   TomlReader top(root, where, "card");
   const toml::table* model = top.table("model");
-  if (model == nullptr) top.fail("model", "is missing: a card has a [model] table");
+  if (model == nullptr) {
+    for (const char* other : {"decoder", "post", "features"})
+      if (root.contains(other))
+        top.fail("model", fmt::format("is missing: this is the card of a [{}], which `{}` takes", other, other));
+    top.fail("model", "is missing: a card has a [model] table");
+  }
   (void)top.table("provenance");  // free text about where the model is from
   top.done();
 

@@ -42,21 +42,14 @@ ModelSource embedded_model(const std::string& name) {
   return source;
 }
 
-// The card that a path means: itself, the one in a folder, or the one beside weights that it names.
+// The card that a path means; that of weights or code may lie beside them.
 std::string card_of(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code none;
-  if (fs::is_directory(path, none)) {
-    const std::string card = (fs::path(path) / "card.toml").string();
-    if (file_exists(card)) return card;
-    throw InputError(fmt::format("`model` {}: a folder without card.toml; give a model's folder, or its card", path));
+  if (is_no_card(path) && file_exists(path)) {
+    const std::filesystem::path place(path);
+    const std::string card = (place.parent_path() / "card.toml").string();
+    if (file_exists(card) && parse_model_card(read_file(card), card).file == place.filename()) return card;
   }
-  if (!path.ends_with(".safetensors")) return path;
-  const std::string card = (fs::path(path).parent_path() / "card.toml").string();
-  if (!file_exists(path)) return path;  // for the message that it is missing
-  if (file_exists(card) && parse_model_card(read_file(card), card).file == fs::path(path).filename()) return card;
-  throw InputError(fmt::format(
-      "`model` {}: weights do not say how they are run: give the model card (TOML) that names them as its file", path));
+  return card_path("`model`", path);
 }
 
 ModelSource file_model(const std::string& given) {
@@ -79,7 +72,7 @@ std::shared_ptr<const Denoiser> load_network(const ModelSource& source, at::Devi
   if (card.prediction != "edm" || card.time != "c_noise") {
     throw UsageError(fmt::format("{}: a native unet has prediction = \"edm\" and time = \"c_noise\"", source.where));
   }
-  const std::string bytes = model_bytes(source, card.file, card.file_sha256);
+  const std::string bytes = model_bytes(source.where, card.file, card.file_sha256);
   ModelInfo info = card.info;
   info.sha256 = sha256(bytes);
   auto denoiser = make_unet(info, parse_safetensors(bytes, source.weights), source.weights, device, dtype);

@@ -5,11 +5,11 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 namespace stride {
 
-/// Runs any number of rows on networks of fixed sizes: as many rows as the largest size takes at a time, then the
-/// smallest size that holds the rest, padded with its last row.
+/// Runs any number of rows on networks of fixed sizes, as in_batch_sizes says.
 class BatchedNetwork final : public Network {
  public:
   /// By batch size, at least one. Throws UsageError without any, and on sizes below 1.
@@ -20,6 +20,7 @@ class BatchedNetwork final : public Network {
 
  private:
   std::map<int64_t, std::shared_ptr<const Network>> networks_;
+  std::vector<int64_t> sizes_;
 };
 
 }  // namespace stride

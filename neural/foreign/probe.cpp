@@ -78,23 +78,25 @@ Probe make_probe(const Safetensors& file, const std::string& where, const ModelI
   std::vector<int64_t> shape = prepend({rows}, model.shape);
   if (shape.size() > 1 && output.dim() > 1 && output.size(1) == 2 * shape[1]) shape[1] *= 2;
   probe.output = reader.floats("output", shape);
-  if (const auto found = file.metadata.find("torch"); found != file.metadata.end()) probe.torch = found->second;
   return probe;
+}
+
+double relative_error(const Tensor& answer, const Tensor& expected) {
+  if (answer.sizes() != expected.sizes())
+    throw InputError(fmt::format("the network returns [{}], the probe has [{}]", fmt::join(answer.sizes(), ", "),
+                                 fmt::join(expected.sizes(), ", ")));
+  const Tensor wanted = expected.to(at::kCPU, at::kDouble);
+  const double size = wanted.norm().item<double>();
+  const double off = (answer.to(at::kCPU, at::kDouble) - wanted).norm().item<double>();
+  return size > 0.0 ? off / size : off;
 }
 
 double probe_error(const Probe& probe, const Network& network, const at::Device& device, at::ScalarType dtype) {
   const at::NoGradGuard no_grad;
   const FullFloat32 full;
-  const Tensor answer =
-      network
-          .forward(probe.input.to(device, dtype), probe.time.to(device, state_dtype(dtype)), probe.condition.to(device))
-          .to(at::kCPU, at::kDouble);
-  const Tensor expected = probe.output.to(at::kDouble);
-  if (answer.sizes() != expected.sizes())
-    throw InputError(fmt::format("the network returns [{}], the probe has [{}]", fmt::join(answer.sizes(), ", "),
-                                 fmt::join(expected.sizes(), ", ")));
-  const double size = expected.norm().item<double>(), off = (answer - expected).norm().item<double>();
-  return size > 0.0 ? off / size : off;
+  return relative_error(network.forward(probe.input.to(device, dtype), probe.time.to(device, state_dtype(dtype)),
+                                        probe.condition.to(device)),
+                        probe.output);
 }
 
 double probe_bound(at::ScalarType dtype) noexcept { return at::elementSize(dtype) < 4 ? 2e-2 : 1e-4; }

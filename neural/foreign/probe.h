@@ -15,14 +15,17 @@ struct Probe {
   Tensor time;           ///< `[P]`
   BatchState condition;  ///< in the order of the model's conditions
   Tensor output;         ///< `[P, …]`, or with twice the channels
-  std::string torch;     ///< version that made it; empty: not known
 };
 
 /// Of the tensors `input`, `time`, `output` and `condition.NAME`. Throws InputError, naming `where`, where one is
 /// missing, is not finite, or has not the shape that the model has.
 [[nodiscard]] Probe make_probe(const Safetensors& file, const std::string& where, const ModelInfo& model);
 
-/// ‖out − output‖ / ‖output‖ of the network on `device`, computed without TF32. Not finite where an output is not.
+/// ‖answer − expected‖ / ‖expected‖; the numerator alone where nothing but zeros is expected. Not finite where the
+/// answer is not. Throws InputError where the shapes differ.
+[[nodiscard]] double relative_error(const Tensor& answer, const Tensor& expected);
+
+/// The relative_error of the network on `device`, computed without TF32.
 [[nodiscard]] double probe_error(const Probe& probe, const Network& network, const at::Device& device,
                                  at::ScalarType dtype);
 

@@ -1,9 +1,9 @@
 // From samples to pictures: decoders of latents, and what is done to pictures after them.
 #pragma once
 
-#include "framework/models/tiled_map.h"
 #include "framework/tensor.h"
-#include "neural/networks/scripted_images.h"
+#include "neural/foreign/image_map.h"
+#include "pipeline/decoding/stage_card.h"
 
 #include <cstdint>
 #include <string>
@@ -12,36 +12,18 @@
 
 namespace stride {
 
-/// One such network, by its card.
+/// One such network.
 struct ImageStage {
-  std::string name, where, sha256;
-  std::vector<int64_t> in_shape, out_shape;  ///< [C, H, W] of a sample and of its picture
-  double scale = 1.0, shift = 0.0;           ///< the network sees x/scale + shift
-  std::vector<int64_t> batches = {};         ///< rows that a pass takes; empty: any number
-  MapTiles tiles = {};
-  ImageMap map = {};
+  StageCard card;
+  std::string sha256;  ///< tells networks apart: of the weights where they are a file of their own, else of the code
+  ImageMap map = {};   ///< of any number of rows
 };
 
-/// Reads a card with the table [decoder] or [post] (`table`):
-///
-///   kind = "torchscript"          # or "aoti", with `device`; a file of code, run only with `trust`
-///   name = "sd-vae"
-///   file = "decoder.pt"           # relative to the card
-///   sha256 = "…"                  # of that file; required: code is never opened without it
-///   dtype = "float32"             # of the network: float32, float16 or bfloat16
-///   probe = "probe.safetensors"   # `input` and `output` as its exporter saw them; loading runs it
-///   probe_sha256 = "…"            # of that file, where the card says it
-///   in_shape = [4, 64, 64]
-///   out_shape = [3, 512, 512]     # in [−1, 1]
-///   scale = 0.18215               # [decoder] alone: the network sees z/scale + shift
-///   shift = 0.0
-///   batches = "dynamic"           # or [1, 8]: rows are padded and split
-///   tile = 64                     # pixels of the input that a pass takes at most; none: the whole
-///   context = 8                   # of these thrown away at a pass's border (default: an eighth of `tile`)
-///   overlap = 8                   # of these blended on each side of a border (default: an eighth of `tile`)
-///
-/// Throws InputError on a malformed card, a file of another hash and a probe that disagrees; UsageError on an unknown
-/// key and where trust is missing. `option` ("`decoder`") begins messages about the card's name.
+/// The network of a card with the table [decoder] or [post] (`table`), or of a folder with a card.toml. Code is opened
+/// only with `trust`, and when it is what the card promises; it then answers the card's probe or, without one, is run
+/// once. `option` ("`decoder`") begins messages about the card's name. Throws InputError on a malformed card, files of
+/// another hash, code for another device or torch, and where the probe is answered otherwise; UsageError on an unknown
+/// key and where trust is missing.
 [[nodiscard]] ImageStage load_image_stage(const std::string& option, const std::string& table, const std::string& card,
                                           bool trust, at::Device device);
 

@@ -22,10 +22,10 @@ CodeFile read_code(TomlReader& reader) {
   return code;
 }
 
-std::vector<CodeFile> read_packages(TomlReader& reader, const std::string& where) {
+std::vector<CodeFile> read_packages(TomlReader& reader, const std::string& where, const std::string& name) {
   std::vector<CodeFile> code;
   for (const toml::table* table : reader.tables("packages")) {
-    TomlReader inner(*table, where, "model.packages");
+    TomlReader inner(*table, where, name + ".packages");
     CodeFile one = read_code(inner);
     one.batch = inner.integer("batch").value_or(0);
     if (one.batch < 1 || one.batch > kLargestBatch)
@@ -59,11 +59,12 @@ std::string foreign_identity(const ForeignCard& card, const std::string& weights
   return sha256(all);
 }
 
-ForeignCard read_foreign_card(TomlReader& reader, const std::string& where, const std::string& kind) {
+ForeignCard read_foreign_card(TomlReader& reader, const std::string& where, const std::string& table,
+                              const std::string& kind) {
   ForeignCard card;
   const bool packaged = kind == "aoti";
   if (packaged && reader.node("packages") != nullptr)
-    card.code = read_packages(reader, where);
+    card.code = read_packages(reader, where, table);
   else
     card.code = {read_code(reader)};
   if (packaged) {
@@ -83,6 +84,21 @@ ForeignCard read_foreign_card(TomlReader& reader, const std::string& where, cons
     reader.fail("dtype", fmt::format("is '{}', but must be float32, float16 or bfloat16", dtype));
   card.dtype = *found;
   return card;
+}
+
+std::vector<int64_t> read_batches(TomlReader& reader, const ForeignCard* foreign) {
+  const toml::node* node = reader.node("batches");
+  if (node == nullptr) return {};
+  if (foreign != nullptr && foreign->code.front().batch > 0)
+    reader.fail("batches", "follows from `packages`, each of which has its own `batch`");
+  if (const auto* text = node->as_string(); text != nullptr && text->get() == "dynamic") return {};
+  std::vector<int64_t> sizes;
+  if (node->is_array()) sizes = reader.integers("batches").value_or(std::vector<int64_t>{});
+  if (sizes.empty()) reader.fail("batches", "is \"dynamic\" or a list of sizes");
+  std::sort(sizes.begin(), sizes.end());
+  if (sizes.front() < 1 || sizes.back() > kLargestBatch)
+    reader.fail("batches", fmt::format("must hold positive sizes, at most {}", kLargestBatch));
+  return sizes;
 }
 
 }  // namespace stride

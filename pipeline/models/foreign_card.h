@@ -30,9 +30,14 @@ constexpr int64_t kLargestBatch = 65536;
 
 [[nodiscard]] bool is_foreign(const std::string& kind);
 
-/// Reads file, sha256, packages, device, dtype, weights and weights_sha256. Throws InputError on what is missing or
-/// malformed.
-[[nodiscard]] ForeignCard read_foreign_card(TomlReader& reader, const std::string& where, const std::string& kind);
+/// Reads file, sha256, packages, device, dtype, weights and weights_sha256 of the card's table `table`. Throws
+/// InputError on what is missing or malformed.
+[[nodiscard]] ForeignCard read_foreign_card(TomlReader& reader, const std::string& where, const std::string& table,
+                                            const std::string& kind);
+
+/// The sizes that the network accepts, in ascending order; empty: any. Throws InputError on anything else, and where
+/// there are `packages`, each of which has its own.
+[[nodiscard]] std::vector<int64_t> read_batches(TomlReader& reader, const ForeignCard* foreign);
 
 /// What tells one model from another: the hash of its weights, where they are a file of their own; else of its code.
 [[nodiscard]] std::string foreign_identity(const ForeignCard& card, const std::string& weights_sha256);

@@ -2,17 +2,16 @@
 
 #include "framework/dtype_name.h"
 #include "framework/error.h"
-#include "framework/files/hash.h"
 #include "framework/models/network_denoiser.h"
 #include "neural/foreign/batched_network.h"
 #include "neural/foreign/conditioned_network.h"
 #include "neural/foreign/packaged_network.h"
 #include "neural/foreign/scripted_network.h"
 #include "pipeline/models/card_probe.h"
+#include "pipeline/models/foreign_code.h"
 #include "pipeline/models/model_files.h"
 
 #include <fmt/format.h>
-#include <torch/version.h>
 
 #include <map>
 #include <utility>
@@ -30,47 +29,29 @@ at::ScalarType network_dtype(const ModelSource& source, at::ScalarType dtype) {
   if (dtype == at::kFloat || dtype == foreign.dtype) return foreign.dtype;
   if (source.card.info.kind == "torchscript") return dtype;
   if (!narrow(dtype)) return foreign.dtype;
-  throw UsageError(fmt::format(
-      "`dtype` {}: {} was compiled in {}, which cannot be changed any more: export the network in {}, or "
-      "leave `dtype` out",
-      dtype_name(dtype), model_path(source, foreign.code.front().file), dtype_name(foreign.dtype), dtype_name(dtype)));
-}
-
-PackagedNetwork::Constants read_constants(const ModelSource& source, const at::Device& device, std::string& hash) {
-  PackagedNetwork::Constants out;
-  const ForeignCard& foreign = *source.card.foreign;
-  if (foreign.weights.empty()) return out;
-  const std::string path = model_path(source, foreign.weights);
-  const std::string bytes = model_bytes(source, foreign.weights, foreign.weights_sha256);
-  hash = sha256(bytes);
-  for (const auto& [name, tensor] : parse_safetensors(bytes, path).tensors) out[name] = tensor.to(device);
-  if (out.empty()) throw InputError(fmt::format("{}: holds no tensor", path));
-  return out;
+  throw UsageError(
+      fmt::format("`dtype` {}: {} was compiled in {}, which cannot be changed any more: export the network in {}, or "
+                  "leave `dtype` out",
+                  dtype_name(dtype), model_path(source.where, foreign.code.front().file), dtype_name(foreign.dtype),
+                  dtype_name(dtype)));
 }
 
 // By batch size; 0: of any.
-Networks load_code(const ModelSource& source, const at::Device& device, at::ScalarType dtype, std::string& weights) {
+Networks load_code(const ModelSource& source, const at::Device& device, at::ScalarType dtype,
+                   const ForeignWeights& weights) {
   const ModelCard& card = source.card;
   const ForeignCard& foreign = *card.foreign;
-  if (!foreign.device.empty() && foreign.device != (device.is_cuda() ? "cuda" : "cpu"))
-    throw InputError(
-        fmt::format("{}: {} was compiled for {}, and this run is on {}: choose that `device`, or export "
-                    "the network for this one",
-                    source.where, foreign.code.front().file, foreign.device, device.str()));
-  // All of them before the first is opened.
-  for (const CodeFile& code : foreign.code) (void)model_file_sha256(source, code.file, code.sha256);
-  const PackagedNetwork::Constants constants = read_constants(source, device, weights);
   Networks networks;
   for (const CodeFile& code : foreign.code) {
-    const std::string path = model_path(source, code.file);
+    const std::string path = model_path(source.where, code.file);
     const std::string where = fmt::format("model '{}', {}", card.info.name, path);
     if (card.info.kind == "aoti") {
       networks[code.batch] =
-          std::make_shared<PackagedNetwork>(path, where, device, card.info.conditions.size(), constants);
+          std::make_shared<PackagedNetwork>(path, where, device, card.info.conditions.size(), weights.tensors);
       continue;
     }
     networks[code.batch] =
-        std::make_shared<ScriptedNetwork>(model_bytes(source, code.file, code.sha256), where, device,
+        std::make_shared<ScriptedNetwork>(model_bytes(source.where, code.file, code.sha256), where, device,
                                           dtype == foreign.dtype ? std::nullopt : std::optional(dtype));
   }
   return networks;
@@ -85,32 +66,20 @@ std::shared_ptr<const Network> in_batches(const ModelCard& card, Networks networ
   return std::make_shared<BatchedNetwork>(std::move(sizes));
 }
 
-void require_torch(const Probe& probe, const ModelSource& source) {
-  if (source.card.info.kind != "aoti" || probe.torch.empty()) return;
-  const std::string here = fmt::format("{}.{}.", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR);
-  if (!(probe.torch + ".").starts_with(here))
-    throw InputError(fmt::format("{}: was compiled with torch {}, and this program has {}: export it with torch {}*",
-                                 source.where, probe.torch, TORCH_VERSION, here));
-}
-
 }  // namespace
 
 std::shared_ptr<const Denoiser> load_foreign(const ModelSource& source, const at::Device& device, at::ScalarType dtype,
                                              bool trust) {
   const ModelCard& card = source.card;
   const ForeignCard& foreign = *card.foreign;
-  if (!trust)
-    throw UsageError(
-        fmt::format("`model` {}: {} is a program, which this one would run; give `trust_model` if you "
-                    "know where it is from",
-                    source.where, model_path(source, foreign.code.front().file)));
+  require_trust(trust, fmt::format("`model` {}", source.where), model_path(source.where, foreign.code.front().file));
   const at::ScalarType own = network_dtype(source, dtype);
-  std::optional<Probe> probe = read_probe(source);
-  if (probe) require_torch(*probe, source);
-  std::string weights;
+  const std::optional<Probe> probe = read_probe(source);
+  require_code(source.where, foreign, device);
+  const ForeignWeights weights = read_weights(source.where, foreign, device);
   ModelInfo info = card.info;
   std::shared_ptr<const Network> network = in_batches(card, load_code(source, device, own, weights));
-  info.sha256 = foreign_identity(foreign, weights);
+  info.sha256 = foreign_identity(foreign, weights.sha256);
   network = std::make_shared<ConditionedNetwork>(std::move(network), info.conditions, own,
                                                  fmt::format("model '{}'", info.name));
   std::optional<TimestepTable> timesteps;

@@ -2,7 +2,7 @@
 #include "tests/catch_torch.h"
 
 #include "framework/error.h"
-#include "neural/networks/scripted_features.h"
+#include "neural/foreign/scripted_features.h"
 
 #include <torch/csrc/jit/api/module.h>
 
@@ -70,6 +70,6 @@ TEST_CASE("scripted features: the shapes that networks answer in are taken, othe
   CHECK_THROWS_WITH(features("def forward(self, x):\n  return x\n"), contains("does not return features"));
   CHECK_THROWS_WITH(features("def forward(self, x):\n  return 3\n"), contains("does not return features"));
   CHECK_THROWS_WITH(features("def forward(self, x):\n  return x.reshape(7, -1)\n"), contains("net.pt"));
-  CHECK_THROWS_AS(features("def forward(self, x):\n  assert x.size(0) == 0, 'no'\n  return x\n"), InputError);
+  CHECK_THROWS_AS(features("def forward(self, x):\n  assert x.size(0) == 0, 'no'\n  return x\n"), c10::Error);
   CHECK_THROWS_AS(ScriptedFeatures("no program", "net.pt", {}, at::kCPU), InputError);
 }

@@ -147,6 +147,23 @@ TEST_CASE("foreign model: code is opened only when it is trusted, and is what th
   CHECK_THAT(refusal(model), contains("input: ") && contains("network.pt"));
 }
 
+TEST_CASE("foreign model: what is no card is told from one, with what to do", "[foreign]") {
+  ForeignFolder model;
+  model.code(scripted(testing::kPlainNetwork));
+  model.write();
+  CHECK(find_model(model / "network.pt").where == model.card());  // the card beside it names it
+  CHECK(find_model(model.folder->path()).where == model.card());
+  write_file_atomic(model / "model.onnx", "weights");
+  CHECK_THROWS_WITH(find_model(model / "model.onnx"),
+                    contains("`model` ") && contains("weights and code do not say") && contains("export-onnx"));
+  std::filesystem::create_directory(model / "pipeline");
+  CHECK_THROWS_WITH(find_model(model / "pipeline"), contains("a folder without card.toml") && !contains("diffusers"));
+  write_file_atomic(model / "pipeline/model_index.json", "{}");
+  CHECK_THROWS_WITH(find_model(model / "pipeline"), contains("scripts/export-diffusers"));
+  write_file_atomic(model / "pipeline/card.toml", "[decoder]\nfile = \"d.pt\"\n");
+  CHECK_THROWS_WITH(find_model(model / "pipeline"), contains("the card of a [decoder], which `decoder` takes"));
+}
+
 TEST_CASE("foreign model: a probe that is answered otherwise is refused with the size of the difference", "[foreign]") {
   ForeignFolder model;
   model.code(scripted(testing::kPlainNetwork));

@@ -18,8 +18,12 @@ class Network(torch.nn.Module):
 
 
 class Decoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor([0.5]))
+
     def forward(self, z):
-        return torch.nn.functional.interpolate(z, scale_factor=2.0) * 0.5
+        return torch.nn.functional.interpolate(z, scale_factor=2.0) * self.gain
 
 
 rows = torch.export.Dim("rows", min=1, max=65536)
@@ -30,4 +34,4 @@ with torch.no_grad():
     settings = {"always_keep_tensor_constants": True}
     torch._inductor.aoti_compile_and_package(program, package_path=sys.argv[1], inductor_configs=settings)
     program = torch.export.export(Decoder(), (torch.randn(2, 2, 4, 4),), dynamic_shapes=({0: rows},))
-    torch._inductor.aoti_compile_and_package(program, package_path=sys.argv[2])
+    torch._inductor.aoti_compile_and_package(program, package_path=sys.argv[2], inductor_configs=settings)

@@ -154,19 +154,52 @@ TEST_CASE("packaged model: a decoder, compiled", "[foreign][decoder]") {
     return;
   }
   const testing::TemporaryFolder folder;
-  const auto card = [&](const std::string& bytes, const std::string& device) {
-    write_file_atomic(folder / "decoder.pt2", bytes);
-    write_file_atomic(
-        folder / "card.toml",
-        fmt::format("[decoder]\nkind = \"aoti\"\nfile = \"decoder.pt2\"\nsha256 = \"{}\"\ndevice = \"{}\"\n"
-                    "in_shape = [2, 4, 4]\nout_shape = [2, 8, 8]\nscale = 2.0\n",
-                    sha256(bytes), device));
+  const auto write = [&](const std::string& code, const std::string& device, const std::string& more = "") {
+    write_file_atomic(folder / "card.toml", fmt::format("[decoder]\nkind = \"aoti\"\n{}device = \"{}\"\n"
+                                                        "in_shape = [2, 4, 4]\nout_shape = [2, 8, 8]\nscale = 2.0\n{}",
+                                                        code, device, more));
     return folder / "card.toml";
+  };
+  const auto one = [](const std::string& bytes) {
+    return fmt::format("file = \"decoder.pt2\"\nsha256 = \"{}\"\n", sha256(bytes));
+  };
+  const auto card = [&](const std::string& bytes, const std::string& device, const std::string& more = "") {
+    write_file_atomic(folder / "decoder.pt2", bytes);
+    return write(one(bytes), device, more);
   };
   const auto load = [&](const std::string& path) { return ImageStages(path, "", true, at::kCPU); };
   const Tensor z = at::randn({3, 2, 4, 4});
   const Tensor pictures = load(card(packages().images, "cpu"))(z);
-  CHECK(at::allclose(pictures, at::upsample_nearest2d(z, at::IntArrayRef{8, 8}) * 0.25, 1e-6, 1e-6));
+  const Tensor large = at::upsample_nearest2d(z, at::IntArrayRef{8, 8});
+  CHECK(at::allclose(pictures, large * 0.25, 1e-6, 1e-6));
+
+  // One package a batch size, and other weights, as networks have them.
+  const std::string sha = sha256(packages().images);
+  const auto of_size = [&](int64_t size) {
+    return fmt::format("{{ file = \"decoder.pt2\", sha256 = \"{}\", batch = {} }}", sha, size);
+  };
+  const std::string both = fmt::format("packages = [ {}, {} ]\n", of_size(1), of_size(2));
+  CHECK(at::allclose(load(write(both, "cpu"))(z), large * 0.25, 1e-6, 1e-6));
+  CHECK_THROWS_WITH(load(write(both, "cpu", "batches = [1]\n")), contains("follows from `packages`"));
+  write_safetensors(folder / "weights.safetensors", {{"gain", at::full({1}, 3.0F)}});
+  const std::string weights = "weights = \"weights.safetensors\"\n";
+  const ImageStages other = load(write(both, "cpu", weights));
+  CHECK(at::allclose(other(z), large * 1.5, 1e-6, 1e-6));
+  CHECK(other.made_with().at(0).second == sha256_file(folder / "weights.safetensors"));
+  CHECK_THROWS_WITH(load(write(both, "cpu", weights + "weights_sha256 = \"" + std::string(64, 'a') + "\"\n")),
+                    contains("weights.safetensors: its SHA-256"));
+  write_safetensors(folder / "weights.safetensors", {{"gains", at::full({1}, 3.0F)}});
+  CHECK_THROWS_WITH(load(write(both, "cpu", weights)), contains("the weights lack gain"));
+
+  // Another torch, as its probe says; another device.
+  const std::string probe = "probe = \"probe.safetensors\"\n";
+  for (const std::string torch : {TORCH_VERSION, "2.10.1"}) {
+    write_safetensors(folder / "probe.safetensors", {{"input", z}, {"output", large * 0.5}}, {{"torch", torch}});
+    const std::string path = card(packages().images, "cpu", probe);
+    if (torch == TORCH_VERSION) CHECK_NOTHROW(load(path));
+    if (torch != TORCH_VERSION) CHECK_THROWS_WITH(load(path), contains("was compiled with torch 2.10.1"));
+  }
+  CHECK_THROWS_WITH(load(card(packages().images, "cuda")), contains("was compiled for cuda, and this run is on cpu"));
   CHECK_THROWS_WITH(load(card(package(), "cpu")), contains("takes 3 tensors, and the card means 1"));
   CHECK_THROWS_WITH(load(card(packages().images, "tpu")), contains("device"));
   CHECK_THROWS_WITH(load(card(packages().images.substr(0, 2000), "cpu")), contains("decoder.pt2"));

@@ -11,6 +11,9 @@
 #include "framework/files/json_text.h"
 #include "framework/files/safetensors.h"
 #include "framework/run_state.h"
+#include "pipeline/card_check.h"
+#include "pipeline/decoding/stage_card.h"
+#include "pipeline/feature_card.h"
 #include "pipeline/model_card.h"
 #include "pipeline/seeds.h"
 #include "pipeline/store_path.h"
@@ -29,7 +32,16 @@ using Json = nlohmann::ordered_json;
 
 std::string shape_text(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
 
-Json inspect_card(const std::string& path) {
+Json code_of(const ForeignCard& card) {
+  Json out = {{"dtype", dtype_name(card.dtype)}};
+  if (!card.device.empty()) out["device"] = card.device;
+  if (card.code.size() > 1)
+    for (const CodeFile& code : card.code) out["packages"].push_back(fmt::format("{}: {} rows", code.file, code.batch));
+  if (!card.weights.empty()) out["weights"] = card.weights;
+  return out;
+}
+
+Json inspect_model(const std::string& path) {
   const ModelSource source = find_model(path);
   const ModelCard& card = source.card;
   Json out = {{"what", "model card"},
@@ -51,11 +63,51 @@ Json inspect_card(const std::string& path) {
     out["file"] = card.file;
     out["prediction"] = card.prediction;
     out["time"] = card.time;
-    if (card.foreign) out["dtype"] = dtype_name(card.foreign->dtype);
+    if (card.foreign) out.update(code_of(*card.foreign));
+    if (!card.batches.empty()) out["batches"] = card.batches;
     if (!card.probe.empty()) out["probe"] = card.probe;
   }
   out["sha256"] = card.info.sha256;
   return out;
+}
+
+Json inspect_stage(const std::string& text, const std::string& table, const std::string& path) {
+  const StageCard card = parse_stage_card(text, table, path);
+  Json out = {{"what", table + " card"},   {"name", card.name},           {"kind", card.kind},
+              {"in_shape", card.in_shape}, {"out_shape", card.out_shape}, {"file", card.code.code.front().file}};
+  if (table == "decoder") {
+    out["scale"] = card.scale;
+    out["shift"] = card.shift;
+  }
+  out.update(code_of(card.code));
+  if (!card.batches.empty()) out["batches"] = card.batches;
+  if (card.tiles.window > 0) {
+    out["tile"] = card.tiles.window;
+    out["context"] = card.tiles.context;
+    out["overlap"] = card.tiles.overlap;
+  }
+  if (!card.probe.empty()) out["probe"] = card.probe;
+  out["sha256"] = foreign_identity(card.code, card.code.weights_sha256);
+  return out;
+}
+
+Json inspect_features(const std::string& text, const std::string& path) {
+  const FeatureCard card = parse_feature_card(text, path);
+  Json out = {{"what", "features card"}, {"name", card.name}, {"kind", card.kind}, {"file", card.file}};
+  if (card.size) out["size"] = *card.size;
+  if (card.shape) out["shape"] = *card.shape;
+  if (card.kind == "torchscript") {
+    out["input"] = card.input.range;
+    if (!card.input.resize.empty()) out["resize"] = card.input.resize;
+  }
+  if (!card.sha256.empty()) out["sha256"] = card.sha256;
+  return out;
+}
+
+Json inspect_card(const std::string& path) {
+  const std::string text = read_file(path), table = card_table(text, path);
+  if (table == "model") return inspect_model(path);
+  return table == "features" ? inspect_features(text, path) : inspect_stage(text, table, path);
 }
 
 Json inspect_safetensors(const std::string& path) {
@@ -184,7 +236,7 @@ nlohmann::ordered_json inspect(const std::string& path) {
   if (path.ends_with(".json")) return inspect_json(path);
   if (!file_exists(path)) {
     for (const std::string& name : known_models()) {
-      if (name == path) return inspect_card(path);
+      if (name == path) return inspect_model(path);
     }
     if (path.find('/') == std::string::npos)
       throw InputError(fmt::format("{}: there is no such file, folder or embedded model", path));

@@ -172,6 +172,7 @@ Findings verify_path(const std::string& path) {
     verify_trajectories(findings, path);
   } else if (file_exists(path + "/card.toml")) {
     (void)verify_file(findings, path + "/card.toml");
+    if (file_exists(path + "/decoder/card.toml")) (void)verify_file(findings, path + "/decoder/card.toml");
     if (file_exists(path + "/checkpoint.safetensors")) (void)verify_file(findings, path + "/checkpoint.safetensors");
   } else if (file_exists(path + "/checkpoint.safetensors")) {
     (void)verify_file(findings, path + "/checkpoint.safetensors");

@@ -92,6 +92,47 @@ TEST_CASE("decoder cli: pictures beside the samples, which stay what the model m
   CHECK_FALSE(place.has("x"));
 }
 
+TEST_CASE("decoder cli: inspect shows cards of decoders and of what comes after, and verify checks them") {
+  const testing::Place place;
+  write_files(place);
+  const json seen = json::parse(place({"inspect", "decode.toml", "--json"}).out);
+  CHECK(seen.at("what") == "decoder card");
+  CHECK(seen.at("kind") == "torchscript");
+  CHECK(seen.at("in_shape") == json({1, 2, 3}));
+  CHECK(seen.at("out_shape") == json({3, 4, 6}));
+  CHECK(seen.at("scale") == 2.0);
+  CHECK(seen.at("sha256") == sha256(place.text("decode.pt")));
+  CHECK(json::parse(place({"inspect", "invert.toml", "--json"}).out).at("what") == "post card");
+  place.write("judge.toml", "[features]\nkind = \"torchscript\"\nfile = \"invert.pt\"\ninput = \"unit\"\nsize = 3\n");
+  CHECK(json::parse(place({"inspect", "judge.toml", "--json"}).out).at("size") == 3);
+  place.write("none.toml", "[decode]\nfile = \"decode.pt\"\n");
+  const Outcome none = place({"inspect", "none.toml"});
+  CHECK(none.code == 3);
+  CHECK_THAT(none.err, contains("[decoder]"));
+
+  const auto verified = [&](const std::string& card, int code, const std::string& says) {
+    const Outcome got = place({"verify", card});
+    INFO(got.out << got.err);
+    CHECK(got.code == code);
+    CHECK_THAT(got.out + got.err, contains(says));
+  };
+  for (const char* card : {"decode.toml", "invert.toml", "judge.toml", "latent.toml"}) verified(card, 0, card);
+  const std::string text = place.text("decode.toml");
+  place.write("decode.toml", text + "scales = 2.0\n");
+  verified("decode.toml", 3, "scales");
+  place.write("decode.toml", text + "probe = \"probe.safetensors\"\n");
+  verified("decode.toml", 3, "probe.safetensors");
+  place.write("decode.toml", text);
+  place.write("decode.pt", "another file");
+  verified("decode.toml", 3, "its SHA-256");
+
+  // A pipeline's folder has its decoder in it.
+  std::filesystem::create_directories(place.path("pipeline/decoder"));
+  place.write("pipeline/card.toml", place.text("latent.toml"));
+  place.write("pipeline/decoder/card.toml", text);
+  verified("pipeline", 3, "decode.pt");
+}
+
 TEST_CASE("decoder cli: evaluate and metrics compare pictures") {
   const testing::Place place;
   write_files(place);

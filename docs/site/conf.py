@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import docstrings  # noqa: E402
 import links  # noqa: E402
 
 project = "Stride"
@@ -12,10 +13,10 @@ author = "the Stride authors"
 copyright = "the Stride authors; Apache-2.0"
 html_title = "Stride"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_static"]
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(torch|numpy|np|pandas|pd|matplotlib|collections|typing|os|pathlib|PIL)\b.*")]
+nitpick_ignore_regex = [("py:.*", r"(torch|numpy|np|pandas|pd|matplotlib|collections|typing|os|pathlib|PIL|stride\._\w+)\b.*|Seeds|Grid|Policy|Progress")]
 show_warning_types = True
 
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
@@ -25,7 +26,8 @@ nb_ipywidgets_js = {}      # nothing is fetched by a reader's browser
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
+
+maximum_signature_line_length = 100
 autoclass_content = "both"
 
 html_theme = "furo"
@@ -38,7 +40,8 @@ html_theme_options = {"navigation_with_keys": True, "footer_icons": []}
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
-
 def setup(app):
     app.add_transform(links.HeaderLinks)
+    app.connect("autodoc-process-docstring", docstrings.process)
+    app.connect("env-check-consistency", docstrings.undocumented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

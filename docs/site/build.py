@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import headers
 import links
@@ -76,6 +77,14 @@ def fetched(folder):
             yield from ((path.relative_to(folder), m.group(0)) for m in pattern.finditer(path.read_text(errors="replace")))
 
 
+def missing(folder):
+    """Pictures, scripts and styles that pages name and that are not there: (file, what)."""
+    for path in folder.rglob("*.html"):
+        text = path.read_text(errors="replace")
+        names = set(re.findall(r'<(?:img|script)\b[^>]*\bsrc="([^":]+)"', text)) | set(re.findall(r'<link\b[^>]*\brel="stylesheet"[^>]*\bhref="([^":]+)"', text))
+        yield from ((path.relative_to(folder), name) for name in names if not (path.parent / unquote(name.split("?")[0])).exists())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("stride", "module", "out"):
@@ -84,9 +93,10 @@ def main():
     parser.add_argument("--fresh", action="store_true", help="nothing of an earlier build is used")
     options = parser.parse_args()
     work = (options.work or options.out.with_name(options.out.name + "-work")).resolve()
-    if options.fresh:
+    html, whole = work / "html", work / "whole"  # nothing is taken from a build that did not end
+    if options.fresh or not whole.exists():
         shutil.rmtree(work, ignore_errors=True)
-        shutil.rmtree(options.out, ignore_errors=True)
+    whole.unlink(missing_ok=True)
     pages = Pages(work / "source")
     listing = subprocess.run([options.stride.resolve(), "list", "solvers", "--json"], check=True, capture_output=True, text=True).stdout
     pages.write("reference/solvers.md", solver_table.page(listing))
@@ -96,14 +106,18 @@ def main():
     pages.sweep()
     environment = dict(os.environ, PYTHONPATH=str(options.module.resolve()), PYTHONDONTWRITEBYTECODE="1")
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-c", HERE, "-d", work / "doctrees", "-j", "auto", "-q", "-n", "-W", "--keep-going",
-               pages.folder, options.out]
+               pages.folder, html]
     code = subprocess.run(command, env=environment).returncode
     if code:
         return code
-    foreign = list(fetched(options.out))
-    for file, what in foreign:
-        print(f"{file}: a reader's browser would fetch {what}", file=sys.stderr)
-    return 1 if foreign else 0
+    wrong = [f"{file}: a reader's browser would fetch {what}" for file, what in fetched(html)]
+    wrong += [f"{file}: shows {what}, which is not there" for file, what in missing(html)]
+    print("\n".join(wrong), end="\n" if wrong else "", file=sys.stderr)
+    if wrong:
+        return 1
+    shutil.copytree(html, options.out, dirs_exist_ok=True)
+    whole.touch()
+    return 0
 
 
 if __name__ == "__main__":

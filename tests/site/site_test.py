@@ -97,6 +97,13 @@ class Pages(unittest.TestCase):
                 (Path(folder) / "a.css").write_text(text)
                 self.assertEqual(len(list(build.fetched(Path(folder)))), 1, text)
 
+    def test_nothing_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "a b.png").write_text("")
+            (Path(folder) / "a.html").write_text('<img alt="x" src="a%20b.png"><img src="c.png"><script src="d.js?v=1"></script>'
+                                                 '<link rel="stylesheet" type="text/css" href="e.css" /><img src="data:image/png;base64,x">')
+            self.assertEqual(sorted(what for _, what in build.missing(Path(folder))), ["c.png", "d.js?v=1", "e.css"])
+
     def test_linked_sources(self):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)

@@ -298,7 +298,7 @@ TEST_CASE("comparison: trainings of one recipe are one row, with both variances"
   CHECK_THAT(notes(compared(alone, settings)), contains("`training_seeds` has no effect"));
 }
 
-TEST_CASE("comparison: intervals cover the truth, and tests reject as often as they say") {
+TEST_CASE("comparison: intervals cover the truth, and tests reject as often as they say", "[slow]") {
   // The truth: errors of lognormal samples with a common factor per seed, √E of their squares.
   std::mt19937_64 generator(11);
   std::normal_distribution<double> normal;
@@ -343,7 +343,7 @@ TEST_CASE("comparison: intervals cover the truth, and tests reject as often as t
   CHECK(rejected(family) < 0.085);
 }
 
-TEST_CASE("comparison: the interval over trainings and seeds covers the truth") {
+TEST_CASE("comparison: the interval over trainings and seeds covers the truth", "[slow]") {
   // Block means of crossed effects: training, seeds, and both together.
   std::mt19937_64 generator(13);
   std::normal_distribution<double> normal;

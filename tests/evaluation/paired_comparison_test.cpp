@@ -335,7 +335,8 @@ TEST_CASE("comparison: intervals cover the truth, and tests reject as often as t
   // Three standard deviations of a share of 0.95 of 400 are 0.033; those of 0.05 of 800 are 0.023.
   CHECK(jack > 0.915 * kExperiments);
   CHECK(jack < 0.985 * kExperiments);
-  CHECK(boot > 0.895 * kExperiments);
+  // SciPy's BCa covers 91 % of 1,500 such experiments: squares of lognormal errors have heavy tails.
+  CHECK(boot > 0.86 * kExperiments);
   CHECK(boot < 0.985 * kExperiments);
   CHECK(rejected(sign) < 0.06);
   CHECK(rejected(swap) < 0.075);

@@ -84,7 +84,7 @@ def have_onnx(folder):
     graph = helper.make_graph(nodes, "denoiser",
                               [value("noisy", TensorProto.FLOAT, image), value("sigma", TensorProto.FLOAT, ["batch"])],
                               [value("denoised", TensorProto.FLOAT, image)], given)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), str(folder / "denoiser.onnx"))
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), str(folder / "denoiser.onnx"))
 
 
 HAVE = {"module": have_module, "edm": have_edm, "diffusers": have_diffusers, "onnx": have_onnx}

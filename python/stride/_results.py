@@ -54,20 +54,29 @@ class Samples:
         nfe = f"{self.nfe.double().mean():g}" if len(self) else "0"
         return f"Samples({len(self)} of {tuple(self.x.shape[1:])}, nfe {nfe}, {ends or 'none'}, {self.seconds:.3g} s)"
 
-    def png(self, columns: Optional[int] = None, most: int = 256) -> bytes:
-        """A PNG file of the samples side by side. Images [C, H, W] of 1 or 3 channels in [-1, 1]."""
+    def png(self, columns: Optional[int] = None, most: int = 256, scale: int = 1) -> bytes:
+        """A PNG file of the samples side by side, each pixel `scale` a side. Images [C, H, W] of 1 or 3 channels in [-1, 1]."""
         if self.x.dim() != 4 or self.x.shape[1] not in (1, 3):
             raise UsageError(f"samples of the shape {tuple(self.x.shape[1:])} are no images of 1 or 3 channels")
         pixels = ((self.x[:most].detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return _stride.png_grid(pixels.permute(0, 2, 3, 1).contiguous(), columns or max(1, math.ceil(math.sqrt(len(pixels)))))
+        pixels = pixels.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+        return _stride.png_grid(pixels.permute(0, 2, 3, 1).contiguous(), columns or _square(len(pixels)))
 
     def _repr_png_(self) -> Optional[bytes]:
-        return self.png() if len(self) and self.x.dim() == 4 and self.x.shape[1] in (1, 3) else None
+        if not len(self) or self.x.dim() != 4 or self.x.shape[1] not in (1, 3):
+            return None
+        # Small images are enlarged until they can be seen in a notebook.
+        return self.png(scale=max(1, 320 // (_square(min(len(self), 256)) * self.x.shape[3])))
 
     def frame(self) -> Any:
         """A pandas frame, a row per sample."""
         columns = {name: getattr(self, name).cpu().numpy() for name in ("seeds", "nfe", "model_evals", "steps", "rejected")}
         return _pandas().DataFrame({**columns, "status": [STATUS[i] for i in self.status.tolist()]})
+
+
+def _square(images: int) -> int:
+    """Columns that make a square of so many."""
+    return max(1, math.ceil(math.sqrt(images)))
 
 
 class Comparison:

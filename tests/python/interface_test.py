@@ -131,6 +131,8 @@ class Results(unittest.TestCase):
     def test_samples_show_themselves(self):
         r = stride.sample("digits", "dpmpp_2m", steps=4, seeds=range(6))
         self.assertTrue(r._repr_png_().startswith(b"\x89PNG"))
+        size = [int.from_bytes(r.png(columns=2, scale=3)[at:at + 4], "big") for at in (16, 20)]
+        self.assertEqual(size, [2 * 24 + 2, 3 * 24 + 2 * 2])  # 8 x 8 pixels, lines of two between images
         self.assertIn("6 of (1, 8, 8)", repr(r))
         self.assertIsNone(stride.sample(two_points(), steps=2, seeds=[0])._repr_png_())
 

@@ -114,7 +114,7 @@ class Numbers(unittest.TestCase):
                 self.place.stride("export", "zero.json", "--to", form, "--out", path.name)
                 self.assertLessEqual(imported_by(path), {package, "tqdm", "comfy"})
                 program = ALONE.format(refused=refused, folder=str(path.parent), module=path.stem, then=then + "\nprint(type(x).__name__)")
-                done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+                done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn(done.stdout.strip(), ("ndarray", "Tensor", "dict"))
 

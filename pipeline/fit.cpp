@@ -64,12 +64,6 @@ PlanFitResult fit(const ModelChoice& model, const FitSettings& settings) {
 }
 
 PlanFitResult fit(const ModelChoice& model, const TrajectoryStore& store, const FitSettings& settings) {
-  FitSettings own = settings;
-  std::vector<int64_t> seeds = settings.seeds.numbers();
-  const std::vector<int64_t> validation = settings.val_seeds.numbers();
-  seeds.insert(seeds.end(), validation.begin(), validation.end());
-  own.label = recorded_labels(store, seeds, settings.label, model.info());
-  FitTask task = task_of(model, own);
   const TrajectoryConfig& config = store.config();
   if (config.model_sha256 != model.info().sha256)
     throw InputError(fmt::format("{}: recorded on another model ({:.12}…, this one is {:.12}…)", store.folder(),
@@ -77,6 +71,12 @@ PlanFitResult fit(const ModelChoice& model, const TrajectoryStore& store, const 
   if (config.features || !config.save_at.empty())
     throw InputError(
         fmt::format("{}: does not hold whole trajectories; record all points, with states", store.folder()));
+  FitSettings own = settings;
+  std::vector<int64_t> seeds = settings.seeds.numbers();
+  const std::vector<int64_t> validation = settings.val_seeds.numbers();
+  seeds.insert(seeds.end(), validation.begin(), validation.end());
+  own.label = recorded_labels(store, seeds, settings.label, model.info());
+  FitTask task = task_of(model, own);
   if (config.sigmas.empty() || config.sigmas.front() != task.fit.sigma_max)
     throw InputError(
         fmt::format("{}: its trajectories do not begin at `sigma_max` {}", store.folder(), task.fit.sigma_max));

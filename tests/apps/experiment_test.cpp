@@ -57,6 +57,13 @@ nlohmann::json run(const testing::Place& place, int code, std::vector<std::strin
   return nlohmann::json::parse(done.out);
 }
 
+bool some_cell_has(const testing::Place& place, const std::string& file) {
+  if (!place.has("out/cells")) return false;
+  for (const auto& entry : std::filesystem::directory_iterator(place.path("out/cells")))
+    if (std::filesystem::exists(entry.path().string() + file)) return true;
+  return false;
+}
+
 std::string state(const nlohmann::json& result, std::size_t cell) { return result.at("cells").at(cell).at("state"); }
 
 }  // namespace
@@ -82,12 +89,14 @@ TEST_CASE("run: a cell is run once, and a new value of an axis adds its own alon
 
 TEST_CASE("run: a run that was killed goes on with what it left, and ends with the same files") {
   const testing::Place place, undisturbed;
-  for (const testing::Place* each : {&place, &undisturbed}) each->write("study.toml", draws("[40, 41, 42]", "0-4095"));
+  for (const testing::Place* each : {&place, &undisturbed}) each->write("study.toml", draws("[40, 41, 42, 43]", "0-4095"));
   (void)run(undisturbed, 0);
-  for (const int after : {900, 2000}) {
+  // Once while the first cells run, once as soon as one of them is done.
+  for (const char* sign : {"/config.toml", "/DONE"}) {
     const std::vector<std::string> words = {STRIDE_EXECUTABLE, "run", "study.toml", "--quiet", "--jobs", "2"};
     testing::Process process(words, place.folder());
-    std::this_thread::sleep_for(std::chrono::milliseconds(after));
+    for (int i = 0; i < 2000 && !some_cell_has(place, sign); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     process.send(SIGKILL);
     CHECK(process.wait().code == 1000 + SIGKILL);
   }

@@ -167,7 +167,8 @@ TEST_CASE("foreign configurations: a grid goes out as a table and comes back as 
       json::parse(place({"schedule", "--schedule", "custom:to/levels.txt", "--model", "gm.toml", "--json"}).out);
   CHECK(back.at("sigmas") == there.at("sigmas"));
   CHECK(place({"export", "karras:rho=5", "--steps", "7", "--model", "gm.toml"}).out == place.text("to/levels.txt"));
-  CHECK(place({"export", "plan.json"}).code == 2);
+  CHECK(place({"export", "plan.json"}).code == 3);  // a plan that is not there
+  CHECK(place({"export", "karas"}).code == 2);
   CHECK(place({"export", "karras", "--schedule", "exponential"}).code == 2);
   CHECK(place({"export", "karras", "--to", "tabel"}).code == 2);
   CHECK(place({"export", "karras", "exponential"}).code == 2);

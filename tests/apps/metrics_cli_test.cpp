@@ -276,7 +276,7 @@ TEST_CASE("metrics cli: evaluate takes all metrics, and its table keeps its colu
   CHECK(out.at("teacher").at("metrics").contains("exact-fd"));
   // Reading the results back and writing them again changes nothing.
   const std::string text = read_file(folder / "run/results.json");
-  CHECK(to_json(evaluation_from_json(text, "results.json")) == text);
+  CHECK(to_json(load_evaluation(folder / "run")) == text);
   const Outcome refused = testing::run_stride(folder.path(), {"evaluate", "--model", "digits", "--solver", "euler",
                                                               "--nfe", "2", "--metric", "exact", "--dry-run"});
   CHECK(refused.code == 2);

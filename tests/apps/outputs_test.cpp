@@ -97,7 +97,7 @@ TEST_CASE("outputs: folders are made, and the run folder keeps what went elsewhe
   std::filesystem::copy(place.path("models/mine/unet.safetensors"), place.path("alone.safetensors"));
   const Outcome alone = place({"sample", "--model", "alone.safetensors", "--dry-run"});
   CHECK(alone.code == 3);
-  CHECK_THAT(alone.err, contains("give the model card"));
+  CHECK_THAT(alone.err, contains("give the card (TOML)"));
   place.make_folder("empty");
   const Outcome empty = place({"sample", "--model", "./empty", "--dry-run"});
   CHECK(empty.code == 3);

@@ -29,7 +29,8 @@ void draw_figure(Canvas& canvas, const Plot& plot) {
     const PlotSeries& series = plot.series[i];
     const double x =
         12.0 + static_cast<double>(i % columns) * (kColumnPlot.width - 12.0) / static_cast<double>(columns);
-    const double y = kColumnPlot.height + 10.0 + kLine * static_cast<double>(i / columns);
+    const std::size_t row = i / columns;
+    const double y = kColumnPlot.height + 10.0 + kLine * static_cast<double>(row);
     canvas.open_group(fmt::format("series c{}", series.colour));
     canvas.marker(series.shape, x, y, 3.8, "mark");
     canvas.close_group();

@@ -13,8 +13,8 @@ namespace stride {
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> table_files(const std::vector<ResultRow>& rows,
                                                                            const ExperimentTable& table);
 
-/// NAME.svg with its style in it, in the width of a paper of one column, and NAME.csv with its points. Throws
-/// UsageError where x or y is no number of the results.
+/// NAME.svg, NAME.pdf and NAME.csv (evaluation/report/figures.h); several results of a series at one x are their mean
+/// with Student's interval. Throws UsageError where x or y is no number of the results.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> figure_files(const std::vector<ResultRow>& rows,
                                                                             const ExperimentFigure& figure);
 

@@ -1,5 +1,7 @@
 #include "evaluation/experiment/pivot.h"
 
+#include "evaluation/comparison/comparison_files.h"
+#include "evaluation/csv_text.h"
 #include "evaluation/number_text.h"
 #include "framework/error.h"
 
@@ -66,37 +68,6 @@ std::string in_words(const PivotCell& cell, int digits, const char* dash) {
   return out;
 }
 
-std::string latex(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (text.compare(at, 3, "–") == 0) {
-      out += "--";
-      at += 2;
-    } else if (text.compare(at, 3, "−") == 0) {
-      out += "$-$";
-      at += 2;
-    } else if (c == '\\') {
-      out += "\\textbackslash{}";
-    } else if (c == '~' || c == '^') {
-      out += fmt::format("\\{}{{}}", c);
-    } else {
-      if (std::string("&%$#_{}").find(c) != std::string::npos) out += '\\';
-      out += c;
-    }
-  }
-  return out;
-}
-
-std::string csv(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + '"';
-}
-
-std::string csv_number(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
-
 std::string note(const Pivot& pivot) {
   std::size_t most = 0;
   for (const auto& row : pivot.cells)
@@ -161,32 +132,32 @@ std::string pivot_latex(const Pivot& pivot, const ExperimentTable& table) {
   std::string out = "\\begin{table}\n\\centering\n\\begin{tabular}{" + std::string(pivot.heads.size(), 'l') +
                     std::string(pivot.columns.size(), 'r') + "}\n\\toprule\n";
   std::vector<std::string> words;
-  for (const std::string& head : pivot.heads) words.push_back(latex(head));
-  for (const std::string& column : pivot.columns) words.push_back(latex(column));
+  for (const std::string& head : pivot.heads) words.push_back(escape_latex(head));
+  for (const std::string& column : pivot.columns) words.push_back(escape_latex(column));
   out += fmt::format("{} \\\\\n\\midrule\n", fmt::join(words, " & "));
   for (std::size_t row = 0; row < pivot.cells.size(); ++row) {
     words.clear();
-    for (const std::string& label : pivot.labels[row]) words.push_back(latex(label));
-    for (const PivotCell& cell : pivot.cells[row]) words.push_back(latex(in_words(cell, table.digits, "–")));
+    for (const std::string& label : pivot.labels[row]) words.push_back(escape_latex(label));
+    for (const PivotCell& cell : pivot.cells[row]) words.push_back(escape_latex(in_words(cell, table.digits, "–")));
     out += fmt::format("{} \\\\\n", fmt::join(words, " & "));
   }
   const std::string title = table.title.empty() ? "" : table.title + ". ";
   return out + fmt::format("\\bottomrule\n\\end{{tabular}}\n\\caption{{{}{}}}\n\\label{{tab:{}}}\n\\end{{table}}\n",
-                           latex(title), latex(note(pivot)), table.name);
+                           escape_latex(title), escape_latex(note(pivot)), table.name);
 }
 
 std::string pivot_csv(const Pivot& pivot) {
   std::vector<std::string> heads;
-  for (const std::string& head : pivot.heads) heads.push_back(csv(head));
+  for (const std::string& head : pivot.heads) heads.push_back(csv_text(head));
   std::string out = fmt::format("{},{},value,low,high,count\n", fmt::join(heads, ","), "column");
   for (std::size_t row = 0; row < pivot.cells.size(); ++row) {
     std::vector<std::string> labels;
-    for (const std::string& label : pivot.labels[row]) labels.push_back(csv(label));
+    for (const std::string& label : pivot.labels[row]) labels.push_back(csv_text(label));
     for (std::size_t column = 0; column < pivot.columns.size(); ++column) {
       const PivotCell& cell = pivot.cells[row][column];
       if (cell.count == 0) continue;
       const Estimate& one = cell.estimate;
-      out += fmt::format("{},{},{},{},{},{}\n", fmt::join(labels, ","), csv(pivot.columns[column]),
+      out += fmt::format("{},{},{},{},{},{}\n", fmt::join(labels, ","), csv_text(pivot.columns[column]),
                          csv_number(one.value), csv_number(one.low), csv_number(one.high), cell.count);
     }
   }

@@ -89,7 +89,8 @@ TEST_CASE("run: a cell is run once, and a new value of an axis adds its own alon
 
 TEST_CASE("run: a run that was killed goes on with what it left, and ends with the same files") {
   const testing::Place place, undisturbed;
-  for (const testing::Place* each : {&place, &undisturbed}) each->write("study.toml", draws("[40, 41, 42, 43]", "0-4095"));
+  for (const testing::Place* each : {&place, &undisturbed})
+    each->write("study.toml", draws("[40, 41, 42, 43]", "0-4095"));
   (void)run(undisturbed, 0);
   // Once while the first cells run, once as soon as one of them is done.
   for (const char* sign : {"/config.toml", "/DONE"}) {

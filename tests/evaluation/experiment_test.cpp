@@ -168,16 +168,16 @@ TEST_CASE("experiment: letters that LaTeX and CSV read as their own are written 
   CHECK(pivot_csv(made).find("\"a_b, \"\"50 %\"\" & {c}\",4,1") != std::string::npos);
 }
 
-TEST_CASE("experiment: a figure is a drawing that stands alone, and its points") {
+TEST_CASE("experiment: a figure is drawings that stand alone, and its points") {
   const std::vector<ResultRow> rows = {row("ddim", 10, 1, 1.0), row("ddim", 4, 1, 3.0), row("plan", 4, 1, 1.0)};
   const auto files = figure_files(rows, {"f", "", "compare", "nfe", "rmse", {"sampler"}, {}});
-  REQUIRE(files.size() == 2);
+  REQUIRE(files.size() == 3);
   CHECK(files[0].first == "f.svg");
-  CHECK(files[0].second.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
-  CHECK(xml_fault(files[0].second) == "");
-  CHECK(files[1].second ==
-        "series,nfe,rmse,low,high,count\n\"ddim\",4,3,2.75,3.25,1\n\"ddim\",10,1,0.75,1.25,1\n"
-        "\"plan\",4,1,0.75,1.25,1\n");
+  CHECK(xml_fault(files[0].second).empty());
+  CHECK(files[1].first == "f.pdf");
+  CHECK(files[2].second ==
+        "series,best,x,y,y_low,y_high,x_high\nddim,1,4,3,2.75,3.25,\nddim,1,10,1,0.75,1.25,\n"
+        "plan,1,4,1,0.75,1.25,\n");
   CHECK_THROWS_AS(figure_files(rows, {"f", "", "compare", "nfe", "fd", {"sampler"}, {}}), UsageError);
 }
 

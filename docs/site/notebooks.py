@@ -29,7 +29,8 @@ def kinds(cell):
     out = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream":
-            out.append("stream")
+            if out[-1:] != ["stream"]:  # one text may come in parts
+                out.append("stream")
         elif output.output_type in ("display_data", "execute_result"):
             out.append(next(k for k in ("image/png", "text/html", "text/plain") if k in output.data))
     return out

@@ -17,5 +17,6 @@ void bind_own_policy(py::module_& module);
 void bind_own_solver(py::module_& module);
 void bind_results(py::module_& module);
 void bind_run(py::module_& module);
+void bind_tables(py::module_& module);
 
 }  // namespace stride

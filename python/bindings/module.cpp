@@ -14,4 +14,5 @@ PYBIND11_MODULE(_stride, module) {
   stride::bind_run(module);
   stride::bind_gradients(module);
   stride::bind_checks(module);
+  stride::bind_tables(module);
 }

@@ -19,6 +19,7 @@ from ._plugins import Decision, StepResult, metric, noise, per_sample, policy, s
 from ._results import STATUS, Comparison, Predictor, Samples
 from ._store import Store, StoreDataset
 from .errors import Error, InputError, Interrupted, LockedError, QualityError, ResourceError, UsageError
+from .k_diffusion import sampler_function
 
 __version__ = _stride.__version__
 
@@ -26,5 +27,14 @@ __all__ = [
     "STATUS", "Comparison", "Decision", "Denoiser", "Error", "InputError", "Interrupted", "LockedError", "Plan", "Predictor",
     "QualityError", "Report", "ResourceError", "Samples", "StepResult", "Store", "StoreDataset", "UsageError", "__version__",
     "check", "evaluate", "fit", "load", "metric", "models", "noise", "noise_schedules", "per_sample", "pi", "pid", "policies",
-    "policy", "predictor", "record", "sample", "schedule", "schedules", "solver", "solvers", "train_predictor",
+    "policy", "predictor", "record", "sample", "sampler_function", "schedule", "schedules", "solver", "solvers", "train_predictor",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """stride.diffusers and stride.comfyui, imported when they are asked for: diffusers may not be there."""
+    if name in ("comfyui", "diffusers"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

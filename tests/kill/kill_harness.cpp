@@ -167,7 +167,7 @@ int kill_stores(const Arguments& arguments) {
   }
   print("trajectory store", arguments, tally);
   if (tally.lost + tally.wrong > 0) return 1;
-  if (tally.with_acknowledged < tally.kills / 4 || tally.with_leftovers < tally.kills / 20) {
+  if (tally.with_acknowledged < tally.kills / 6 || tally.with_leftovers < tally.kills / 20) {
     fmt::print("too few kills hit a writer at work: choose other --milliseconds\n");
     return 1;
   }

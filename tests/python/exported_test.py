@@ -26,7 +26,7 @@ class Exported(unittest.TestCase):
         torch.testing.assert_close(found, self.own(PLAN), rtol=1e-12, atol=1e-12)
 
     def test_samplers_by_name(self):
-        for solver, settings in (("dpmpp_2m", {"steps": 7}), ("heun", {"nfe": 9, "final": "sigma_min"}),
+        for solver, settings in (("dpmpp_2m", {"steps": 7}), ("heun", {"nfe": 8, "final": "sigma_min"}),
                                  ("unipc", {"sigmas": [10.0, 3.0, 0.5, 0.1, 0.0]}), ("ddim@2,heun@2", {})):
             with self.subTest(solver):
                 sample = stride.sampler_function(solver, sigma_min=0.002, sigma_max=10.0, **settings) \
@@ -38,7 +38,8 @@ class Exported(unittest.TestCase):
                                        ((("dpmpp_2",), {"steps": 3}), stride.UsageError, "dpmpp_2m"),
                                        (((PLAN,), {"steps": 4}), TypeError, "its own levels"),
                                        (((3,), {}), ValueError, "not a plan"),
-                                       ((("dpmpp_2m",), {"policy": "pi:atol=0.1"}), stride.UsageError, "steps")):
+                                       ((("dpmpp_2m",), {"policy": "pi:atol=0.1"}), stride.UsageError, "error estimate"),
+                                       ((("heun",), {"policy": "pi:atol=0.1"}), stride.UsageError, "steps")):
             with self.subTest(says), self.assertRaisesRegex(error, says):
                 stride.sampler_function(*arguments[0], **arguments[1])
 

@@ -30,7 +30,7 @@ def licences(content):
 
 def main(wheel, folder):
     outside = [word for name in OUTSIDE for word in ("--exclude", name)]
-    subprocess.run([sys.executable, "-m", "auditwheel", "repair", "-z", "9", "-w", folder, *outside, wheel], check=True, stdout=sys.stderr)
+    subprocess.run([sys.executable, "-m", "auditwheel", "repair", "-z", "1", "-w", folder, *outside, wheel], check=True, stdout=sys.stderr)
     (repaired,) = Path(folder).glob("*.whl")
     with InWheelCtx(repaired, repaired) as context:
         context.zip_compression_level = 9

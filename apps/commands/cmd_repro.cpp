@@ -4,7 +4,6 @@
 #include "apps/experiment/child_process.h"
 #include "evaluation/reproduction.h"
 #include "evaluation/text_table.h"
-#include "framework/files/file.h"
 #include "pipeline/familiar/config_document.h"
 #include "pipeline/run_folder.h"
 
@@ -35,16 +34,11 @@ class ReproCommand final : public Command {
     const std::string command = command_of(folder), again = context.options().text_or("out", folder + "-repro");
     if (!run_end(folder))
       throw InputError(fmt::format("{}: this run has not ended: continue it with --resume", folder));
-    std::vector<std::string> words = {own_program(), command};
-    if (file_exists(again + "/config.toml")) {
-      words.insert(words.end(), {"--resume", again});
-    } else {
-      words.insert(words.end(), {"--config", folder + "/config.toml", "--outdir", again});
-    }
+    const std::vector<std::string> words = run_words(own_program(), command, folder + "/config.toml", again);
     if (context.dry_run()) return context.plan({{"runs", shell_quote(words)}, {"compares", folder + " with " + again}});
-    if (!run_end_of(again)) run_again(words, again + ".log");
+    if (!run_end(again)) run_again(words, again + ".log");
     if (interrupted()) return context.stopped(fmt::format("{} goes on with the same command", again));
-    if (!run_end_of(again))
+    if (!run_end(again))
       throw InputError(fmt::format("the run did not end this time; what it said is in {}.log", again));
     const std::vector<FileLikeness> files = compare_runs(folder, again);
     TextTable table({{"file"}, {""}});
@@ -62,8 +56,6 @@ class ReproCommand final : public Command {
   }
 
  private:
-  static bool run_end_of(const std::string& folder) { return file_exists(folder + "/DONE") && run_end(folder); }
-
   static void run_again(const std::vector<std::string>& words, const std::string& log) {
     const pid_t process = start_process(words, log);
     bool told = false;

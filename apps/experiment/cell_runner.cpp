@@ -22,7 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 // None: not ended.
 std::optional<int> ended(const PlannedCell& cell) {
-  if (!file_exists(cell.folder + "/DONE")) return std::nullopt;
   const auto end = run_end(cell.folder);
   return end ? std::optional(static_cast<int>(end->exit_code)) : std::nullopt;
 }
@@ -107,15 +106,10 @@ class Runner final {
 
   void begin(std::size_t i) {
     const PlannedCell& cell = cells_[i];
-    std::vector<std::string> words = {settings_.program, cell.cell.command};
-    if (file_exists(cell.folder + "/config.toml")) {
-      words.insert(words.end(), {"--resume", cell.folder});
-    } else {
-      const std::string config = cell.folder + ".toml";
-      make_folder_of(cell.folder);
-      write_file_atomic(config, cell.config);
-      words.insert(words.end(), {"--config", config, "--outdir", cell.folder});
-    }
+    const std::string config = cell.folder + ".toml";
+    make_folder_of(config);
+    write_file_atomic(config, cell.config);
+    const auto words = run_words(settings_.program, cell.cell.command, config, cell.folder);
     log_.info(fmt::format("{}: begins ({})", cell.cell.label(), cell.folder));
     children_[i] = {start_process(words, cell.folder + ".log"), Clock::now()};
     report_.states[i] = CellState::running;

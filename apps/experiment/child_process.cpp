@@ -1,6 +1,7 @@
 #include "apps/experiment/child_process.h"
 
 #include "framework/error.h"
+#include "framework/files/file.h"
 
 #include <csignal>
 #include <filesystem>
@@ -14,6 +15,12 @@
 namespace stride {
 
 std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
+std::vector<std::string> run_words(const std::string& program, const std::string& command, const std::string& config,
+                                   const std::string& folder) {
+  if (file_exists(folder + "/config.toml")) return {program, command, "--resume", folder};
+  return {program, command, "--config", config, "--outdir", folder};
+}
 
 pid_t start_process(const std::vector<std::string>& words, const std::string& log_path) {
   std::vector<char*> arguments;

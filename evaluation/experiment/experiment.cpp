@@ -107,16 +107,23 @@ std::vector<std::string> one_or_more(TomlReader& reader, const std::string& key)
   return *reader.texts(key);
 }
 
-ExperimentTable read_table(const toml::table& table, const std::string& where) {
-  TomlReader reader(table, where, "table");
-  ExperimentTable out;
+// What tables and figures have in common.
+template <class Output>
+Output read_head(TomlReader& reader) {
+  Output out;
   out.name = required_name(reader, "name");
   out.title = reader.text("title").value_or("");
   out.from = required_name(reader, "from");
+  out.only = reader.texts("only").value_or(std::vector<std::string>{});
+  return out;
+}
+
+ExperimentTable read_table(const toml::table& table, const std::string& where) {
+  TomlReader reader(table, where, "table");
+  auto out = read_head<ExperimentTable>(reader);
   out.rows = one_or_more(reader, "rows");
   out.columns = reader.text("columns").value_or("");
   out.values = one_or_more(reader, "value");
-  out.only = reader.texts("only").value_or(std::vector<std::string>{});
   out.digits = static_cast<int>(std::clamp<int64_t>(reader.integer("digits").value_or(3), 1, 17));
   reader.done();
   return out;
@@ -124,14 +131,10 @@ ExperimentTable read_table(const toml::table& table, const std::string& where) {
 
 ExperimentFigure read_figure(const toml::table& table, const std::string& where) {
   TomlReader reader(table, where, "figure");
-  ExperimentFigure out;
-  out.name = required_name(reader, "name");
-  out.title = reader.text("title").value_or("");
-  out.from = required_name(reader, "from");
+  auto out = read_head<ExperimentFigure>(reader);
   out.x = required_name(reader, "x");
   out.y = required_name(reader, "y");
   out.series = one_or_more(reader, "series");
-  out.only = reader.texts("only").value_or(std::vector<std::string>{});
   out.x_log = on_off(reader, "x_log", false);
   out.y_log = on_off(reader, "y_log", true);
   reader.done();

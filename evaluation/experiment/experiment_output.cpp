@@ -4,7 +4,6 @@
 #include "evaluation/report/figures.h"
 #include "framework/error.h"
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -13,25 +12,6 @@
 
 namespace stride {
 namespace {
-
-// Of a plot that stands alone on white paper: the light page's colours.
-std::optional<double> value_of(const ResultRow& row, const std::string& name, Estimate& out) {
-  if (const auto found = row.numbers.find(name); found != row.numbers.end()) {
-    out = found->second;
-    return out.value;
-  }
-  const auto found = row.fields.find(name);
-  if (found == row.fields.end()) return std::nullopt;
-  try {
-    std::size_t end = 0;
-    const double value = std::stod(found->second, &end);
-    if (end != found->second.size()) return std::nullopt;
-    out = {value, std::nan(""), std::nan("")};
-    return value;
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
-}
 
 std::optional<double> known(double value) { return std::isnan(value) ? std::nullopt : std::optional(value); }
 
@@ -50,12 +30,12 @@ std::vector<std::pair<std::string, std::string>> figure_files(const std::vector<
   std::vector<std::string> order;
   std::map<std::string, std::map<double, std::vector<Estimate>>> points;
   for (const ResultRow& row : rows_with(all, figure.only)) {
-    Estimate x, y;
-    if (!value_of(row, figure.x, x) || !value_of(row, figure.y, y)) continue;
+    const auto x = number_of(row, figure.x), y = number_of(row, figure.y);
+    if (!x || !y) continue;
     std::string label;
     for (const std::string& name : figure.series) label += (label.empty() ? "" : ", ") + field_of(row, name);
     if (!points.contains(label)) order.push_back(label);
-    points[label][x.value].push_back(y);
+    points[label][x->value].push_back(*y);
   }
   if (order.empty())
     throw UsageError(fmt::format("figure {}: no result of stage {} has the numbers {} and {}", figure.name, figure.from,
@@ -67,16 +47,12 @@ std::vector<std::pair<std::string, std::string>> figure_files(const std::vector<
   plot.x_log = figure.x_log;
   plot.y_log = figure.y_log;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    constexpr Marker kShapes[] = {Marker::circle,  Marker::square, Marker::triangle,
-                                  Marker::diamond, Marker::wedge,  Marker::cross};
     PlotSeries series;
     series.label = order[i];
     series.colour = static_cast<int>(i % 8);
-    series.shape = kShapes[i % 6];
+    series.shape = marker_of(i);
     for (const auto& [x, several] : points[order[i]]) {
-      std::vector<double> values;
-      for (const Estimate& one : several) values.push_back(one.value);
-      const Estimate y = several.size() == 1 ? several.front() : mean_interval(values);
+      const Estimate y = joined(several);
       series.points.push_back({x, y.value, known(y.low), known(y.high), std::nullopt, ""});
     }
     plot.series.push_back(std::move(series));

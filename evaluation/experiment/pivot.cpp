@@ -6,10 +6,7 @@
 #include "framework/error.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <limits>
-#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -17,12 +14,6 @@
 
 namespace stride {
 namespace {
-
-std::optional<double> number(const std::string& text) {
-  double value = 0.0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  return end.ec == std::errc() && end.ptr == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
 
 template <class T>
 std::size_t place_of(std::vector<T>& all, const T& one) {
@@ -37,8 +28,9 @@ std::vector<std::string> across(const std::vector<ResultRow>& rows, const std::s
   std::vector<std::string> out;
   if (field.empty()) return {""};
   for (const ResultRow& row : rows) (void)place_of(out, field_of(row, field));
-  if (std::all_of(out.begin(), out.end(), [](const std::string& text) { return number(text).has_value(); }))
-    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return *number(a) < *number(b); });
+  if (std::all_of(out.begin(), out.end(), [](const std::string& text) { return as_number(text).has_value(); }))
+    std::stable_sort(out.begin(), out.end(),
+                     [](const auto& a, const auto& b) { return *as_number(a) < *as_number(b); });
   return out;
 }
 
@@ -51,13 +43,6 @@ void require_known(const std::vector<ResultRow>& rows, const ExperimentTable& ta
       throw UsageError(fmt::format("table {}: no result of stage {} has the number '{}'; there are {}", table.name,
                                    table.from, value, fmt::join(names, ", ")));
   }
-}
-
-PivotCell joined(const std::vector<Estimate>& all) {
-  if (all.size() == 1) return {all.front(), 1};
-  std::vector<double> values;
-  for (const Estimate& one : all) values.push_back(one.value);
-  return {mean_interval(values), all.size()};
 }
 
 std::string in_words(const PivotCell& cell, int digits, const char* dash) {
@@ -108,7 +93,8 @@ Pivot pivot(const std::vector<ResultRow>& all, const ExperimentTable& table) {
   }
   for (const auto& line : found) {
     std::vector<PivotCell>& cells = out.cells.emplace_back();
-    for (const auto& place : line) cells.push_back(place.empty() ? PivotCell{} : joined(place));
+    for (const auto& place : line)
+      cells.push_back(place.empty() ? PivotCell{} : PivotCell{joined(place), place.size()});
   }
   return out;
 }

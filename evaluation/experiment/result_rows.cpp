@@ -6,6 +6,7 @@
 #include "framework/files/file.h"
 #include "framework/files/json_text.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -64,6 +65,26 @@ std::vector<ResultRow> result_rows(const ExperimentCell& cell, const std::string
   }
   out.push_back(std::move(row));
   return out;
+}
+
+std::optional<double> as_number(const std::string& text) {
+  double value = 0.0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+  return end.ec == std::errc() && end.ptr == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+std::optional<Estimate> number_of(const ResultRow& row, const std::string& name) {
+  if (const auto found = row.numbers.find(name); found != row.numbers.end()) return found->second;
+  const auto field = row.fields.find(name);
+  const auto value = field == row.fields.end() ? std::nullopt : as_number(field->second);
+  return value ? std::optional(alone(*value)) : std::nullopt;
+}
+
+Estimate joined(const std::vector<Estimate>& results) {
+  if (results.size() == 1) return results.front();
+  std::vector<double> values;
+  for (const Estimate& one : results) values.push_back(one.value);
+  return mean_interval(values);
 }
 
 std::string field_of(const ResultRow& row, const std::string& name) {

@@ -1,6 +1,7 @@
 // What a plot is drawn on: shapes and text with classes, which say how they look.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,9 @@
 namespace stride {
 
 enum class Marker { circle, square, triangle, diamond, wedge, cross };
+
+/// That of the i-th series: one after the other, and again from the first.
+[[nodiscard]] constexpr Marker marker_of(std::size_t i) noexcept { return static_cast<Marker>(i % 6); }
 
 /// Corners of a marker of radius 1 around (0, 0), y downwards; none for the circle.
 [[nodiscard]] std::vector<std::pair<double, double>> marker_corners(Marker marker);

@@ -13,12 +13,6 @@
 namespace stride {
 namespace {
 
-Marker shape_of(std::size_t group) {
-  static const std::vector<Marker> kShapes = {Marker::circle,  Marker::square, Marker::triangle,
-                                              Marker::diamond, Marker::wedge,  Marker::cross};
-  return kShapes[group % kShapes.size()];
-}
-
 std::string both_sizes(const Plot& plot) {
   return "<div class=\"wide\">" + draw_plot(plot, kWidePlot) + "</div><div class=\"narrow\">" +
          draw_plot(plot, kNarrowPlot) + "</div>";
@@ -60,7 +54,7 @@ Plot metric_plot(const EvaluationResult& result, const std::string& metric, Hori
     PlotSeries series;
     series.label = group.label;
     series.colour = static_cast<int>(i) % kSeriesColours;
-    series.shape = shape_of(i);
+    series.shape = marker_of(i);
     series.strong = group.kind == SamplerGroup::Kind::plan;
     const auto point = [&](const SamplerResult& sampler, bool bars) -> std::optional<PlotPoint> {
       const MetricResult* found = sampler.metric(metric);
